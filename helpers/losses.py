@@ -1,0 +1,128 @@
+"""The losses of knowledge distillation, in plain torch.
+
+Shapes: logits `(B, S, V)`, labels and masks `(B, S)`; B rows, S positions, V vocabulary. Unit: nats.
+Labels are *aligned*: `labels[b, s]` is the target of `logits[b, s]` and -100 is not counted. Shift first, with
+`helpers.data.next_token_pairs`. Every loss is a mean over counted tokens; where nothing is counted it is 0 with a
+gradient of 0. Softmax, and the division by the temperature before it, run in float32 or wider.
+
+Leans on torch alone.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+IGNORE = -100  # the label that says "do not count this token", as in torch.nn.functional.cross_entropy
+
+
+def forward_kl(
+    student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None = None, temperature: float = 1.0
+) -> Tensor:
+    """KL(teacher_T || student_T), mean over counted tokens, in nats, without the factor T².
+
+    student_logits, teacher_logits: `(B, S, V)`. mask: `(B, S)`, true or 1 where a token counts; None counts all.
+    temperature: T > 0, divides both logits. Returns a 0-d tensor, float32 (float64 if either input is float64).
+    The gradient reaches the student only.
+
+    Raises ValueError if the temperature is not a finite number above 0, or if shapes do not fit.
+    Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", section 2.
+    """
+    student, teacher = _log_probs_of_counted(student_logits, teacher_logits, mask, temperature)
+    return _mean_over_tokens((teacher.exp() * (teacher - student)).sum(dim=-1))
+
+
+def hard_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy with the labels, mean over tokens whose label is not -100, in nats.
+
+    student_logits: `(B, S, V)`. labels: `(B, S)`, whole numbers, aligned with the logits. Returns a 0-d tensor,
+    float32 or wider. Raises ValueError if shapes do not fit.
+    Source: torch.nn.functional.cross_entropy, whose mean of nothing is NaN where this one is 0.
+    """
+    check_labels(student_logits, labels)
+    counted = labels != IGNORE
+    return _mean_over_tokens(F.cross_entropy(widen(student_logits[counted]), labels[counted], reduction="none"))
+
+
+def distillation_loss(
+    student_logits: Tensor, teacher_logits: Tensor, labels: Tensor, temperature: float = 3.0, alpha: float = 0.5
+) -> Tensor:
+    """alpha · T² · KL(teacher_T || student_T) + (1 - alpha) · CE(labels, student), mean over counted tokens, in nats.
+
+    student_logits, teacher_logits: `(B, S, V)`. labels: `(B, S)`, aligned; -100 is counted in neither term.
+    alpha in [0, 1] weighs the soft term: 1 is soft targets only, 0 is hard labels only. T² keeps the soft term's
+    gradient comparable with the hard term's when T changes. Returns a 0-d tensor, float32 or wider.
+
+    Raises ValueError if the temperature is not a finite number above 0, alpha is outside [0, 1], or shapes do not fit.
+    Source: Hinton, Vinyals, Dean 2015, section 2.
+    """
+    check_alpha(alpha)
+    check_labels(student_logits, labels)
+    soft = forward_kl(student_logits, teacher_logits, labels != IGNORE, temperature)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+def widen(logits: Tensor) -> Tensor:
+    """The same logits in float32, or in float64 if they already are: bfloat16 keeps only 8 bits of each logit."""
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def check_temperature(temperature: float) -> None:
+    """Raise ValueError unless the temperature is a finite number above 0."""
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"temperature is {temperature}; it must be a finite number above 0")
+
+
+def check_alpha(alpha: float) -> None:
+    """Raise ValueError unless alpha lies in [0, 1]."""
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha is {alpha}; it must lie between 0 (hard labels only) and 1 (soft targets only)")
+
+
+def check_same_shape(student_logits: Tensor, teacher_logits: Tensor) -> None:
+    """Raise ValueError unless student and teacher score the same positions over the same vocabulary."""
+    student, teacher = tuple(student_logits.shape), tuple(teacher_logits.shape)
+    if student and teacher and student[-1] != teacher[-1]:
+        raise ValueError(
+            f"teacher_logits have a vocabulary of {teacher[-1]} and student_logits one of {student[-1]}; "
+            "teacher and student must share one vocabulary"
+        )
+    if student != teacher:
+        raise ValueError(f"teacher_logits have shape {teacher}; they must have that of student_logits, {student}")
+
+
+def check_labels(student_logits: Tensor, labels: Tensor) -> None:
+    """Raise ValueError unless there is one label for each position of the logits."""
+    if labels.shape != student_logits.shape[:-1]:
+        raise ValueError(
+            f"labels have shape {tuple(labels.shape)}; they must have one entry for each position of student_logits, "
+            f"shape {tuple(student_logits.shape[:-1])}"
+        )
+
+
+def _log_probs_of_counted(
+    student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of student and teacher at temperature T on the N counted tokens, each `(N, V)`.
+
+    Tokens that do not count are left out before anything is computed, so what stands there can do no harm.
+    """
+    check_temperature(temperature)
+    check_same_shape(student_logits, teacher_logits)
+    if mask is None:
+        mask = torch.ones(student_logits.shape[:-1], dtype=torch.bool, device=student_logits.device)
+    if mask.shape != student_logits.shape[:-1]:
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}; it must have one entry for each position of student_logits, "
+            f"shape {tuple(student_logits.shape[:-1])}"
+        )
+    counted = mask.bool()
+    student = F.log_softmax(widen(student_logits[counted]) / temperature, dim=-1)
+    teacher = F.log_softmax(widen(teacher_logits.detach()[counted]) / temperature, dim=-1)
+    return student, teacher
+
+
+def _mean_over_tokens(per_token: Tensor) -> Tensor:
+    """Mean of `(N,)` values; 0, with a gradient of 0, when N is 0."""
+    return per_token.sum() / max(len(per_token), 1)
