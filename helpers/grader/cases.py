@@ -1,0 +1,100 @@
+"""What a lab's `cases.py` and `misconceptions.py` are written with: one call to an answer, one known mistake.
+
+Leans on nothing but the standard library; the values in a case are tensors, numbers, texts and containers of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+VALIDATION_SHARE = 0.25  # of an exercise's points, where input validation is owed
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call to an answer, by position, and how closely what is seen must agree with the reference.
+
+    `observe` names an observer of `helpers.observe`; `about` says to a student what this case varies, without numbers.
+    `weight` is the case's share among the exercise's cases of its kind; tolerances are absolute plus relative.
+    """
+
+    exercise: str
+    name: str
+    arguments: tuple[Any, ...]
+    observe: str = field(default="value", kw_only=True)
+    weight: float = field(default=1.0, kw_only=True)
+    absolute: float = field(default=1e-5, kw_only=True)
+    relative: float = field(default=1e-4, kw_only=True)
+    about: str = field(default="", kw_only=True)
+    options: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+    @property
+    def is_validation(self) -> bool:
+        return self.observe == "validation"
+
+
+def validation(
+    exercise: str,
+    name: str,
+    arguments: tuple[Any, ...],
+    *,
+    good: tuple[Any, ...],
+    construct: tuple[Any, ...] | None = None,
+    good_construct: tuple[Any, ...] | None = None,
+    weight: float = 1.0,
+    about: str = "",
+) -> Case:
+    """Return the case of bad input: `good` must return a value, then `arguments` must raise ValueError.
+
+    For a class, `construct` and `good_construct` hold the constructor's arguments, bad and good.
+    """
+    options: dict[str, Any] = {"good": good}
+    if construct is not None or good_construct is not None:
+        options |= {"construct": construct or (), "good_construct": good_construct or ()}
+    return Case(
+        exercise, f"validation_{name}", arguments, observe="validation", weight=weight, about=about, options=options
+    )
+
+
+def shares(cases: Iterable[Case]) -> dict[str, float]:
+    """Return each case's share of one exercise's points, by name; the shares add up to 1.
+
+    Validation cases together weigh a quarter, whatever their number.
+    """
+    cases = list(cases)
+    checked = sum(case.weight for case in cases if case.is_validation)
+    computed = sum(case.weight for case in cases if not case.is_validation)
+    if not computed:
+        raise ValueError("an exercise needs a case that judges a value")
+    for_validation = VALIDATION_SHARE if checked else 0.0
+    return {
+        case.name: for_validation * case.weight / checked
+        if case.is_validation
+        else (1 - for_validation) * case.weight / computed
+        for case in cases
+    }
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong implementation that people really write, what to tell them, and the lab's heading to read again."""
+
+    exercise: str
+    name: str
+    diagnosis: str
+    read: str
+    implementation: Callable[..., Any]
+
+
+def misconception(exercise: str, diagnosis: str, *, read: str) -> Callable[[Callable], Callable]:
+    """Mark a function or class as a misconception of `exercise`; its own name is the misconception's name."""
+
+    def mark(implementation: Callable) -> Callable:
+        implementation.misconception = Misconception(  # type: ignore[attr-defined]
+            exercise, implementation.__name__, diagnosis, read, implementation
+        )
+        return implementation
+
+    return mark

@@ -1,0 +1,263 @@
+"""Call a student's answer, watch what it does, and write the values down as plain data.
+
+The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
+student's code, and in the judge's own process beside the reference solution. It therefore leans on PyTorch and the
+standard library alone, and stands in one file: the judge sends this file's text to the kernel, where it gets a namespace
+of its own, made before the student's first cell.
+
+An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen. `encode` turns
+values into JSON (tensors as raw bytes in base64, never pickle); `decode` turns them back.
+"""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import linecache
+import random
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+DTYPES = {
+    str(dtype).removeprefix("torch."): dtype
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16,
+                  torch.int8, torch.uint8, torch.bool)
+}  # fmt: skip
+LARGEST_TENSOR = 4_000_000  # elements; an answer to a case is thousands at most
+LONGEST_TEXT = 100_000
+DEEPEST_NESTING = 8
+
+# Kept from before the student's first cell, so that replacing them later changes nothing here.
+_Tensor, _Parameter, _ndarray = torch.Tensor, torch.nn.Parameter, np.ndarray
+_detach, _manual_seed, _backward = torch.Tensor.detach, torch.manual_seed, torch.autograd.backward
+_type, _isinstance, _len = type, isinstance, len
+
+
+# ---------------------------------------------------------------------------------------------- values as plain data
+
+
+def encode(value: Any, depth: int = 0) -> Any:
+    """Return `value` as JSON data: numbers, text and None as they are, everything else as an object with one key.
+
+    Exact types only: a subclass of a tensor, or any other object, is reported by the name of its type and never called.
+    """
+    kind = _type(value)
+    if value is None or kind in (bool, int):
+        return value
+    if kind is float:
+        return value if value - value == 0 else {"float": str(value)}
+    if kind is str:
+        return value if _len(value) <= LONGEST_TEXT else {"object": "a text that is too long"}
+    if kind in (_Tensor, _Parameter):
+        return _encode_tensor(value)
+    if kind is _ndarray and str(value.dtype) in DTYPES:
+        return _encode_tensor(torch.from_numpy(np.array(value)))
+    if kind.__module__ == "numpy" and _isinstance(value, np.generic) and str(value.dtype) in DTYPES:
+        return encode(value.item())
+    if depth < DEEPEST_NESTING:
+        if kind in (tuple, list):
+            return {kind.__name__: [encode(item, depth + 1) for item in value]}
+        if kind is dict:
+            return {"mapping": [[encode(key, depth + 1), encode(item, depth + 1)] for key, item in value.items()]}
+    return {"object": f"{kind.__module__}.{kind.__qualname__}"[:200]}
+
+
+def _encode_tensor(tensor: torch.Tensor) -> dict[str, Any]:
+    name = str(tensor.dtype).removeprefix("torch.")
+    if tensor.layout is not torch.strided or name not in DTYPES or tensor.device.type == "meta":
+        return {"object": f"a tensor of layout {tensor.layout}, dtype {tensor.dtype}, on {tensor.device}"}
+    if tensor.numel() > LARGEST_TENSOR:
+        return {"object": f"a tensor of {tensor.numel()} elements"}
+    flat = _detach(tensor).resolve_neg().cpu().contiguous().reshape(-1)
+    data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+    return {
+        "tensor": {
+            "dtype": name,
+            "shape": list(tensor.shape),
+            "contiguous": tensor.is_contiguous(),
+            "data": base64.b64encode(data).decode("ascii"),
+        }
+    }
+
+
+class Opaque:
+    """Stands for a value that is not plain data: only the name of its type crossed the boundary."""
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+
+    def __repr__(self) -> str:
+        return f"<{self.description}>"
+
+
+def decode(data: Any) -> Any:
+    """Return the value that `encode` wrote down. Data of any other form raises ValueError."""
+    if data is None or _isinstance(data, (bool, int, float, str)):
+        return data
+    if not _isinstance(data, dict) or _len(data) != 1:
+        raise ValueError("a value must be a number, a text, None or an object with one key")
+    (form, content), = data.items()
+    if form == "tensor":
+        return _decode_tensor(content)
+    if form in ("tuple", "list"):
+        items = [decode(item) for item in content]
+        return tuple(items) if form == "tuple" else items
+    if form == "mapping":
+        return {decode(key): decode(item) for key, item in content}
+    if form == "float":
+        return float(content)
+    if form == "object":
+        return Opaque(str(content))
+    raise ValueError(f"unknown form of value: {str(form)[:40]!r}")
+
+
+def _decode_tensor(content: dict[str, Any]) -> torch.Tensor:
+    dtype, shape = DTYPES[content["dtype"]], [int(size) for size in content["shape"]]
+    data = bytearray(base64.b64decode(content["data"], validate=True))
+    count = 1
+    for size in shape:
+        count *= size
+    if min(shape, default=1) < 0 or count > LARGEST_TENSOR or _len(data) != count * dtype.itemsize:
+        raise ValueError("a tensor's bytes do not fit its shape and dtype")
+    tensor = torch.frombuffer(data, dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
+    if not content.get("contiguous", True):
+        tensor = torch.stack([tensor, tensor], dim=-1)[..., 0]  # the same values, every second element of its memory
+    return tensor
+
+
+# ------------------------------------------------------------------------------------------------------- observers
+
+
+def value(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the answer: its value, and which arguments it changed."""
+    before = [encode(argument) for argument in arguments]
+    result = answer(*arguments)
+    changed = [place for place, argument in enumerate(arguments) if encode(argument) != before[place]]
+    return {"value": result, "changed inputs": changed}
+
+
+def gradient(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the answer and backpropagate: the value, and the gradient at each argument in `of` and in `cut`.
+
+    `of` lists the places of arguments through which gradients flow, `cut` those that none may reach. A scalar is
+    backpropagated as it is, any other result with fixed weights from 0.5 to 1.5. No gradient counts as zeros.
+    """
+    of, cut = list(options.get("of", ())), list(options.get("cut", ()))
+    arguments = list(arguments)
+    for place in of + cut:
+        arguments[place] = _detach(arguments[place]).clone().requires_grad_(True)
+    result = answer(*arguments)
+    if _isinstance(result, _Tensor) and (result.requires_grad or of):
+        weights = None if result.dim() == 0 else torch.linspace(0.5, 1.5, result.numel()).reshape(result.shape)
+        _backward([result], [None if weights is None else weights.to(result.dtype)])
+    elif of:
+        raise TypeError(f"the result must be a tensor with a gradient, and it is of type {_type(result).__name__}")
+    seen = {"value": result}
+    for place in of + cut:
+        grad = arguments[place].grad
+        label = argument_name(answer, place, options)
+        seen[f"gradient of {label}"] = torch.zeros_like(arguments[place]) if grad is None else grad
+    return seen
+
+
+def module(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Build the answer's class, call it, change the attributes in `then`, call it again."""
+    built = answer(*options.get("construct", ()))
+    inner = {**options, "names": options.get("names") or argument_names(built.forward)}
+    seen = gradient(built, arguments, inner)
+    if "then" in options:
+        for name, new in options["then"].items():
+            setattr(built, name, new)
+        seen["value after change"] = built(*arguments)
+    return seen
+
+
+def validation(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the answer with good input, which must return, then with bad input: what does it raise?
+
+    With `construct`, the answer is a class: it is built with `good_construct` or `construct` first, then called.
+    """
+
+    def run(construct: Sequence[Any] | None, call: Sequence[Any]) -> Any:
+        return answer(*call) if construct is None else answer(*construct)(*call)
+
+    run(options.get("good_construct"), options["good"])
+    try:
+        run(options.get("construct"), arguments)
+    except ValueError:
+        return {"raised": "ValueError"}
+    except NotImplementedError:
+        raise
+    except Exception as error:
+        return {"raised": _type(error).__name__}
+    return {"raised": "nothing"}
+
+
+OBSERVERS = {"value": value, "gradient": gradient, "module": module, "validation": validation}
+
+
+def argument_names(answer: Callable) -> list[str]:
+    """Return the names of the answer's positional parameters, or nothing where they cannot be read."""
+    try:
+        return list(inspect.signature(answer).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def argument_name(answer: Callable, place: int, options: Mapping[str, Any]) -> str:
+    """Return what to call the argument at `place`: the exercise's own name for it where the case gives one."""
+    names = options.get("names") or argument_names(answer)
+    return names[place] if place < _len(names) else f"argument {place + 1}"
+
+
+# --------------------------------------------------------------------------------------------------- one guarded call
+
+_THREADS = torch.get_num_threads()
+
+
+def restore(seed: int) -> None:
+    """Put back what earlier code may have switched: grad mode, default dtype and device, threads, warnings, seeds."""
+    torch.set_grad_enabled(True)
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    if torch.get_num_threads() != _THREADS:
+        torch.set_num_threads(_THREADS)
+    warnings.resetwarnings()
+    warnings.simplefilter("ignore")
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    _manual_seed(seed)
+
+
+def observe(kind: str, answer: Any, arguments: Sequence[Any], options: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
+    """Run one observer and return {"values": …} in encoded form, or {"error": {"type", "message", "line"}}.
+
+    The answer may raise anything at all; a KeyboardInterrupt (the judge's time limit) is reported like the rest.
+    """
+    restore(seed)
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            seen = OBSERVERS[kind](answer, arguments, options)
+        return {"values": {label: encode(item) for label, item in seen.items()}}
+    except BaseException as error:  # the student's code may raise SystemExit, KeyboardInterrupt or its own kind
+        return {"error": describe(error)}
+
+
+def describe(error: BaseException) -> dict[str, str]:
+    """Return an exception as text: its type, its message, and the line of the answer that raised it."""
+    line, traceback = "", error.__traceback__
+    while traceback is not None:
+        filename = traceback.tb_frame.f_code.co_filename
+        if "site-packages" not in filename and filename != __file__:
+            line = linecache.getline(filename, traceback.tb_lineno).strip() or line
+        traceback = traceback.tb_next
+    kind = next((known.__name__ for known in _type(error).__mro__ if known.__module__ == "builtins"), "Exception")
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its message could not be read)"
+    return {"type": kind, "message": message[:500], "line": line[:200]}
