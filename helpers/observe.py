@@ -1,9 +1,9 @@
 """Call a student's answer, watch what it does, and write the values down as plain data.
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
-student's code, and in the judge's own process beside the reference solution. It therefore leans on PyTorch and the
-standard library alone, and stands in one file: the judge sends this file's text to the kernel, where it gets a namespace
-of its own, made before the student's first cell.
+student's code, and in the judge's own process beside the reference solution. It therefore leans on PyTorch, NumPy and
+the standard library alone, and stands in one file: the judge sends this file's text to the kernel, where it gets a
+namespace of its own, made before the student's first cell.
 
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen. `encode` turns
 values into JSON (tensors as raw bytes in base64, never pickle); `decode` turns them back.
@@ -100,7 +100,7 @@ def decode(data: Any) -> Any:
         return data
     if not _isinstance(data, dict) or _len(data) != 1:
         raise ValueError("a value must be a number, a text, None or an object with one key")
-    (form, content), = data.items()
+    ((form, content),) = data.items()
     if form == "tensor":
         return _decode_tensor(content)
     if form in ("tuple", "list"):
@@ -233,7 +233,9 @@ def restore(seed: int) -> None:
     _manual_seed(seed)
 
 
-def observe(kind: str, answer: Any, arguments: Sequence[Any], options: Mapping[str, Any], seed: int = 0) -> dict[str, Any]:
+def observe(
+    kind: str, answer: Any, arguments: Sequence[Any], options: Mapping[str, Any], seed: int = 0
+) -> dict[str, Any]:
     """Run one observer and return {"values": …} in encoded form, or {"error": {"type", "message", "line"}}.
 
     The answer may raise anything at all; a KeyboardInterrupt (the judge's time limit) is reported like the rest.

@@ -1,0 +1,42 @@
+# Two commands matter: `make demo` and `make test`. Both set up the environment first, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lab release grade bench clean
+
+demo: $(READY)
+	$(BIN)/distillab demo
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+# A working copy of the labs, so that labs/ stays as released; a file that is already there is never overwritten.
+lab: $(READY)
+	mkdir -p my_labs
+	cp -R -n labs/. my_labs/
+	$(BIN)/jupyter lab --notebook-dir=my_labs
+
+release: $(READY)
+	$(BIN)/distillab release
+
+SUBMISSIONS ?= submitted
+OUTPUT ?= graded
+grade: $(READY)
+	$(BIN)/distillab grade --submissions "$(SUBMISSIONS)" --output "$(OUTPUT)"
+
+bench: $(READY)
+	$(BIN)/python -m helpers.experiments
+
+clean:
+	rm -rf $(VENV) demo
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Distillab needs Python 3.11 or newer; name one with: make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
+	@touch $(READY)

@@ -1,0 +1,300 @@
+"""The visible check: run a student's answer on small inputs and say what is right, what is wrong and why.
+
+    check(hard_loss)
+
+The inputs, the expected values and the values that known mistakes give on the same inputs come from
+`helpers/assets/checks/<lab>.json`, which `make release` writes. There are only numbers in it: neither the reference nor
+the mistakes' code. The check looks the same in a notebook (HTML), in plain Python (text) and to a screen reader.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from importlib import resources
+from typing import Any
+
+import torch
+
+from helpers import compare
+from helpers.observe import decode, observe
+
+NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplementedError
+
+
+@dataclass
+class Finding:
+    """What one example showed: the call, what came back, what was expected, the likely cause, what to do next."""
+
+    about: str
+    passed: bool
+    call: str = ""
+    came_back: str = ""
+    expected: str = ""
+    cause: str = ""
+    next_step: str = ""
+
+
+@dataclass
+class CheckResult:
+    """The outcome of a check. True where every example agrees; shows itself in a notebook and in plain Python."""
+
+    exercise: str
+    findings: list[Finding] = field(default_factory=list)
+    message: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.findings) and all(finding.passed for finding in self.findings)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def headline(self) -> str:
+        if not self.findings:
+            return f"{self.exercise}: not checked yet"
+        agreed = sum(finding.passed for finding in self.findings)
+        outcome = "all right" if self.passed else "not right yet"
+        return f"{self.exercise}: {outcome}, {agreed} of {len(self.findings)} examples agree"
+
+    def __repr__(self) -> str:
+        lines = [("✓ " if self.passed else "✗ ") + self.headline]
+        if self.message:
+            lines.append(f"  {self.message}")
+        for finding in self.findings:
+            lines.append(f"  {'✓' if finding.passed else '✗'} {finding.about}")
+        for finding in self._to_explain():
+            rows = [(label, text) for label, text in _rows(finding) if text]
+            lines.append("")
+            lines += [f"  {label + ':':<14}{text.replace(chr(10), chr(10) + ' ' * 16)}" for label, text in rows]
+        return "\n".join(lines)
+
+    def _to_explain(self) -> list[Finding]:
+        return [finding for finding in self.findings if not finding.passed][:1]
+
+    def _repr_html_(self) -> str:
+        return render_html(self)
+
+
+def _rows(finding: Finding) -> list[tuple[str, str]]:
+    return [
+        ("You called", finding.call),
+        ("Came back", finding.came_back),
+        ("Expected", finding.expected),
+        ("Likely cause", finding.cause),
+        ("Try next", finding.next_step),
+    ]
+
+
+# Colours are Okabe-Ito's; text takes the host's colour, so that a dark theme stays readable.
+_STYLE = (
+    "border:1px solid {colour};border-left:6px {pattern} {colour};padding:.5em 1em;margin:.3em 0;"
+    "color:var(--jp-content-font-color1,inherit);font-family:var(--jp-content-font-family,sans-serif)"
+)
+
+
+def render_html(result: CheckResult) -> str:
+    """Return a check's outcome as an HTML fragment; every text in it is escaped."""
+    colour, pattern, mark = ("#009E73", "solid", "✓") if result.passed else ("#D55E00", "double", "✗")
+    style = _STYLE.format(colour=colour, pattern=pattern)
+    label = escape(result.headline, quote=True)
+    parts = [f'<div role="region" aria-label="Check of {label}" style="{style}"><p><strong>{mark} {label}</strong></p>']
+    if result.message:
+        parts.append(f"<p>{escape(result.message)}</p>")
+    if result.findings:
+        items = (f"<li>{'✓ agrees' if f.passed else '✗ differs'}: {escape(f.about)}</li>" for f in result.findings)
+        parts.append(f'<ul style="list-style:none;padding-left:0">{"".join(items)}</ul>')
+    for finding in result._to_explain():
+        cells = (
+            f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding-right:1em">{row}</th>'
+            f'<td style="text-align:left;white-space:pre-wrap">{escape(text)}</td></tr>'
+            for row, text in _rows(finding)
+            if text
+        )
+        parts.append(f"<table><caption>{escape(finding.about)}</caption>{''.join(cells)}</table>")
+    return "".join(parts) + "</div>"
+
+
+# ------------------------------------------------------------------------------------------------------ the check
+
+
+@cache
+def _exercises() -> dict[str, dict[str, Any]]:
+    """Return every exercise of every lab by name, from the files that `make release` wrote."""
+    exercises = {}
+    folder = resources.files("helpers") / "assets" / "checks"
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        lab = json.loads(file.read_text(encoding="utf-8"))
+        for name, exercise in lab["exercises"].items():
+            exercises[name] = {**exercise, "lab": lab["lab"], "forbidden": lab["forbidden"]}
+    return exercises
+
+
+def check(answer: Callable[..., Any]) -> CheckResult:
+    """Run `answer`, a function or class with an exercise's name, on the exercise's visible examples.
+
+    Never raises for what is wrong with the answer; raises TypeError where `answer` is no function or class at all.
+    """
+    if not callable(answer) or not hasattr(answer, "__name__"):
+        raise TypeError(f"check() takes the function or class itself, as in check(hard_loss), not {answer!r:.80}")
+    name = answer.__name__
+    if name not in _exercises():
+        known = ", ".join(sorted(_exercises()))
+        return CheckResult(name, message=f"There is no exercise of this name. The exercises are: {known}.")
+    return check_examples(answer, _exercises()[name])
+
+
+def check_examples(answer: Callable[..., Any], exercise: Mapping[str, Any]) -> CheckResult:
+    """Run `answer` on an exercise's examples, given as in the checks' JSON."""
+    result = CheckResult(answer.__name__)
+    borrowed = borrowed_from(answer, exercise["forbidden"])
+    if borrowed:
+        result.message = (
+            f"This answer comes from {borrowed}. In {exercise['lab']} that is what you are writing, "
+            "so grading refuses it. Write it with torch alone."
+        )
+        return result
+    state, grad, threads = torch.get_rng_state(), torch.is_grad_enabled(), torch.get_num_threads()
+    try:
+        for example in exercise["examples"]:
+            finding = _run(answer, example)
+            if finding is None:
+                result.findings = []
+                result.message = "The exercise is not written yet: replace the line with NotImplementedError."
+                return result
+            result.findings.append(finding)
+    finally:
+        torch.set_rng_state(state)
+        torch.set_grad_enabled(grad)
+        torch.set_num_threads(threads)
+    if result.passed:
+        result.message = "Grading uses other inputs of the same kinds."
+    return result
+
+
+def borrowed_from(answer: Callable[..., Any], forbidden: list[str]) -> str | None:
+    """Return the forbidden module that the answer comes from or calls by name, if any."""
+    module = getattr(answer, "__module__", None)
+    if module in forbidden:
+        return module
+    code = getattr(answer, "__code__", None)
+    space = getattr(answer, "__globals__", {})
+    for name in code.co_names if code else ():
+        used = space.get(name)
+        for candidate in (getattr(used, "__module__", None), used.__name__ if used in _modules() else None):
+            if isinstance(candidate, str) and candidate in forbidden:
+                return candidate
+    return None
+
+
+def _modules() -> list[Any]:
+    return [module for name, module in sys.modules.items() if name.startswith("helpers.")]
+
+
+def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | None:
+    """Run one example; None says that the answer is still the stub."""
+    arguments = [decode(argument) for argument in example["arguments"]]
+    options = decode(example["options"])
+    finding = Finding(example["about"], passed=False, call=_call(answer, example, arguments, options))
+    seen = observe(example["observe"], answer, arguments, options)
+    error = seen.get("error")
+    if error:
+        if error["type"] == "NotImplementedError" and error["message"].endswith(NOT_WRITTEN):
+            return None
+        finding.came_back = f"{error['type']}: {error['message']}" + (f"\nat: {error['line']}" if error["line"] else "")
+        finding.expected = _show_all(_decoded(example["expected"]))
+        finding.cause, finding.next_step = explain_error(error)
+        return finding
+    expected, values = _decoded(example["expected"]), _decoded(seen["values"])
+    for label, right in expected.items():
+        clause = compare.difference(right, values.get(label), example["absolute"], example["relative"])
+        if clause:
+            finding.came_back = show(label, values.get(label))
+            finding.expected = show(label, right)
+            finding.cause, finding.next_step = _explain(example, label, right, values, clause)
+            return finding
+    finding.passed = True
+    return finding
+
+
+def _decoded(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {label: decode(item) for label, item in values.items()}
+
+
+def _explain(
+    example: Mapping[str, Any], label: str, right: Any, values: Mapping[str, Any], clause: str
+) -> tuple[str, str]:
+    for known in example["misconceptions"]:
+        if not compare.differs(_decoded(known["values"]), values, example["absolute"], example["relative"]):
+            return known["diagnosis"], f"Read the section “{known['read']}” again."
+    if label == "changed inputs":
+        return "Your function changes a tensor that was handed to it.", "Look for operations ending in “_” or for +=."
+    if label == "raised":
+        return "Bad input has to raise a ValueError that names the argument.", "Test the argument before you compute."
+    factor = compare.ratio(right, values.get(label))
+    if factor is not None:
+        return f"{clause}; your value is {factor:.4g} times the expected one everywhere.", "Which factor is that?"
+    return f"{clause}.", "Work the smallest example out by hand and print each step beside it."
+
+
+def explain_error(error: Mapping[str, str]) -> tuple[str, str]:
+    """Return the likely cause of an exception in an answer, and what to try next."""
+    kind, message = error["type"], error["message"]
+    if kind == "UnboundLocalError":
+        return (
+            "You assign to a name inside the function that is also the name of a function outside it. Python then "
+            "treats the name as local everywhere in your function, also where you call it.",
+            "Give the variable another name than the function.",
+        )
+    if kind == "NameError":
+        return "A name is used that is not defined.", "Run the cells above from the top, then look for a typing error."
+    if kind == "TypeError" and "argument" in message:
+        return "The function does not take the arguments that the exercise names.", "Put the first line back as it was."
+    if kind == "RuntimeError" and "view" in message:
+        return "view() needs a tensor whose memory is in one piece, and a slice is not.", "Use reshape() instead."
+    if kind == "RuntimeError" and "does not require grad" in message:
+        return "The result does not depend on the student's logits any more.", "Look for detach(), item() or no_grad()."
+    return "The call ended in an error.", "Read the message's last line, then print the shapes just before that line."
+
+
+# --------------------------------------------------------------------------------------------------- values as text
+
+
+def show(label: str, value: Any) -> str:
+    """Return a value as short text, with four digits."""
+    if isinstance(value, torch.Tensor):
+        text = _tensor_text(value)
+    elif isinstance(value, float):
+        text = f"{value:.6g}"
+    else:
+        text = repr(value)
+    return text if label == "value" else f"{label}: {text}"
+
+
+def _tensor_text(tensor: torch.Tensor) -> str:
+    if tensor.dim() == 0:
+        return f"{tensor.item():.6g}" if tensor.is_floating_point() else repr(tensor.item())
+    shown = torch.round(tensor.double(), decimals=4) if tensor.is_floating_point() else tensor
+    text = json.dumps(shown.tolist()).replace("], [", "],\n [") if tensor.numel() <= 60 else "…"
+    return f"{text}  (shape {tuple(tensor.shape)})"
+
+
+def _show_all(values: Mapping[str, Any]) -> str:
+    return "\n".join(show(label, value) for label, value in values.items() if label != "changed inputs")
+
+
+def _call(
+    answer: Callable[..., Any], example: Mapping[str, Any], arguments: list[Any], options: Mapping[str, Any]
+) -> str:
+    names = options.get("names") or [f"argument {place + 1}" for place in range(len(arguments))]
+    head = answer.__name__
+    if "construct" in options:
+        head += f"({', '.join(show('value', item) for item in options['construct'])})"
+    lines = [f"{head}({', '.join(names[: len(arguments)])})"]
+    lines += [f"{name} = {show('value', item)}" for name, item in zip(names, arguments, strict=False)]
+    return "\n".join(lines)

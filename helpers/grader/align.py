@@ -1,0 +1,147 @@
+"""Lay a student's notebook beside the lab's source: which cell is which, and where each exercise is judged.
+
+Checks, points and metadata come from the source whatever the student did to theirs; the student's own cells keep
+their order. Cells are known by nbgrader's id, then by the cell's id, then by what they define, so that a notebook which
+lost its metadata in another editor is still judged.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import re
+from dataclasses import dataclass, field
+
+import nbformat
+from nbformat import NotebookNode
+
+from helpers.grader.lab import Lab
+from helpers.grader.source import cell_id
+
+
+@dataclass
+class Aligned:
+    """A notebook ready to run, the exercise that each check cell judges, and what a person should know."""
+
+    notebook: NotebookNode
+    checks: dict[int, str] = field(default_factory=dict)  # place of the cell → exercise
+    solutions: dict[str, list[int]] = field(default_factory=dict)  # exercise → places of the cells that define it
+    notes: list[str] = field(default_factory=list)
+
+
+def align(lab: Lab, submitted: NotebookNode) -> Aligned:
+    """Return the student's cells with the source's checks in their places."""
+    known = {cell.metadata.nbgrader.grade_id: cell for cell in lab.notebook.cells if "nbgrader" in cell.metadata}
+    notes: list[str] = []
+    cells: list[NotebookNode] = []
+    found: dict[str, int] = {}  # id → place among `cells`; for a check, the place before which it stood
+    for cell in submitted.cells:
+        name = _identify(cell, known, lab)
+        if name and name in found:
+            notes.append(f"the cell {name} stands more than once")
+            if name.startswith("check_"):
+                continue
+            name = None
+        if name:
+            found[name] = len(cells)
+        if name is None or not name.startswith("check_"):
+            cells.append(_own_cell(cell, known.get(name) if name else None))
+
+    places: list[tuple[int, int, str]] = []
+    solutions: dict[str, list[int]] = {}
+    for order, exercise in enumerate(lab.exercises):
+        by_id = [found[exercise]] if exercise in found else []
+        solutions[exercise] = by_id or [place for place, cell in enumerate(cells) if exercise in names_bound(cell)]
+        after_solution = solutions[exercise][-1] + 1 if solutions[exercise] else None
+        stood = found.get(f"check_{exercise}")
+        if stood is None:
+            notes.append(f"the check of {exercise} was missing and was put back")
+            place = len(cells) if after_solution is None else after_solution
+        else:
+            place = max(stood, after_solution or 0)
+        if not by_id and solutions[exercise]:
+            notes.append(f"the cell of {exercise} was known by what it defines, not by its id")
+        places.append((place, order, exercise))
+
+    return _assemble(lab, cells, sorted(places), solutions, notes)
+
+
+def _assemble(
+    lab: Lab,
+    cells: list[NotebookNode],
+    places: list[tuple[int, int, str]],
+    solutions: dict[str, list[int]],
+    notes: list[str],
+) -> Aligned:
+    sources = {cell.metadata.nbgrader.grade_id: cell for cell in lab.notebook.cells if "nbgrader" in cell.metadata}
+    result = Aligned(nbformat.v4.new_notebook(metadata=copy.deepcopy(lab.notebook.metadata)), notes=notes)
+    moved: dict[int, int] = {}
+    for place in range(len(cells) + 1):
+        for _, _, exercise in (entry for entry in places if entry[0] == place):
+            result.checks[len(result.notebook.cells)] = exercise
+            result.notebook.cells.append(_clean_copy(sources[f"check_{exercise}"]))
+        if place < len(cells):
+            moved[place] = len(result.notebook.cells)
+            result.notebook.cells.append(cells[place])
+    result.solutions = {name: [moved[place] for place in found] for name, found in solutions.items()}
+    used: set[str] = set()
+    for number, cell in enumerate(result.notebook.cells):
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+        cell["id"] = cell_id(grade_id) if grade_id else f"cell-{number}"
+        while cell["id"] in used:
+            cell["id"] += "-"
+        used.add(cell["id"])
+    return result
+
+
+def _identify(cell: NotebookNode, known: dict[str, NotebookNode], lab: Lab) -> str | None:
+    """Return the nbgrader id of the source's cell that this one is, if it is one."""
+    metadata = cell.get("metadata", {}).get("nbgrader")
+    grade_id = metadata.get("grade_id") if isinstance(metadata, dict) else None
+    if isinstance(grade_id, str) and grade_id in known:
+        return grade_id
+    by_id = {cell_id(name): name for name in known}
+    if cell.get("id") in by_id:
+        return by_id[cell["id"]]
+    match = re.fullmatch(r"check\((\w+)\)", cell.source.strip())
+    return f"check_{match[1]}" if match and match[1] in lab.exercises else None
+
+
+def _own_cell(cell: NotebookNode, source: NotebookNode | None) -> NotebookNode:
+    """Return a student's cell without outputs, tags and foreign metadata, with the source's type and metadata."""
+    kind = source.cell_type if source is not None else cell.cell_type
+    makers = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    own = makers.get(kind, nbformat.v4.new_raw_cell)(cell.source)
+    if source is not None:
+        own.metadata["nbgrader"] = copy.deepcopy(source.metadata.nbgrader)
+    return own
+
+
+def _clean_copy(cell: NotebookNode) -> NotebookNode:
+    own = copy.deepcopy(cell)
+    own.metadata.pop("distillab", None)
+    own.outputs, own.execution_count = [], None
+    return own
+
+
+def names_bound(cell: NotebookNode) -> set[str]:
+    """Return the names that a code cell defines at its top level, also where its text does not parse."""
+    if cell.cell_type != "code":
+        return set()
+    try:
+        body = ast.parse(cell.source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set(re.findall(r"^(?:def|class)\s+(\w+)", cell.source, re.MULTILINE))
+    names: set[str] = set()
+    for statement in body:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(statement.name)
+        elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+        else:
+            names |= {
+                node.id
+                for node in ast.walk(statement)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
+    return names

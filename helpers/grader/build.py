@@ -1,0 +1,213 @@
+"""Release the labs: solutions/NN_name/NN_name.py → labs/NN_name/NN_name.ipynb and the checks' numbers.
+
+nbgrader itself makes the student's notebook from the instructor's. The result holds no outputs, no timestamps and no
+random ids, so that the same source gives the same bytes everywhere; a test compares them with what is committed.
+A lab that somebody has worked in since its release is never overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import torch
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearOutput,
+    ClearSolutions,
+    ComputeChecksums,
+    LockCells,
+    NbGraderPreprocessor,
+    SaveCells,
+)
+from traitlets.config import Config
+
+from helpers.checks import NOT_WRITTEN
+from helpers.grader.cases import Case
+from helpers.grader.errors import GraderError
+from helpers.grader.lab import Lab, find_labs
+from helpers.observe import encode
+
+DECIMALS = 7  # of the numbers in the checks' files; the checks' own tolerance is 1e-5
+
+
+class ClearAnswers(ClearSolutions):
+    """nbgrader's ClearSolutions, with a stub that says which exercise is not written yet."""
+
+    def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        stub = f'# YOUR CODE HERE\nraise NotImplementedError("{name} {NOT_WRITTEN}")'
+        self.code_stub = {resources["language"]: stub}
+        return super().preprocess_cell(cell, resources, index)
+
+
+class Stamp(NbGraderPreprocessor):
+    """Writes the lab's name and the digest of the released notebook into its metadata."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """Stamp the notebook, last of all preprocessors."""
+        nb.metadata["distillab"] = {"lab": resources["nbgrader"]["assignment"]}
+        nb.metadata["distillab"]["release"] = digest(nb)
+        return nb, resources
+
+
+RELEASE_PREPROCESSORS = [ClearAnswers, LockCells, ComputeChecksums, SaveCells, ClearOutput, CheckCellMetadata, Stamp]
+
+
+def put_environment_first() -> None:
+    """Put this Python's own bin folder first in PATH: nbgrader starts `alembic` from there."""
+    own = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != own:
+        os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
+
+
+def generate(lab: Lab, folder: Path, database: str) -> str:
+    """Have nbgrader make a lab's student notebook in `folder` and enter the lab in the gradebook. Return its text."""
+    put_environment_first()
+    source = folder / "source" / lab.name
+    source.mkdir(parents=True, exist_ok=True)
+    nbformat.write(instructor_notebook(lab), source / f"{lab.name}.ipynb")
+    config = Config()
+    config.CourseDirectory.root = str(folder)
+    config.CourseDirectory.db_url = database
+    config.CourseDirectory.assignment_id = lab.name
+    config.GenerateAssignment.preprocessors = RELEASE_PREPROCESSORS
+    converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
+    converter.force = True
+    converter.log.setLevel(logging.ERROR)
+    converter.start()
+    return (folder / "release" / lab.name / f"{lab.name}.ipynb").read_text(encoding="utf-8")
+
+
+def instructor_notebook(lab: Lab) -> NotebookNode:
+    """Return the lab's notebook with the solutions, without our own notes on cells."""
+    notebook = nbformat.from_dict(lab.notebook)
+    for cell in notebook.cells:
+        cell.metadata.pop("distillab", None)
+    return notebook
+
+
+def digest(notebook: NotebookNode) -> str:
+    """Return the digest of a released notebook, which leaves out the place where the digest itself is kept."""
+    kept = json.loads(json.dumps(notebook))
+    kept["metadata"].get("distillab", {}).pop("release", None)
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def untouched(path: Path) -> bool:
+    """Is the file at `path` exactly as a release wrote it, or not there at all?"""
+    if not path.exists():
+        return True
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        return notebook["metadata"]["distillab"]["release"] == digest(notebook)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+# ------------------------------------------------------------------------------------------------ the checks' numbers
+
+
+def checks_text(lab: Lab) -> str:
+    """Return the numbers that the visible checks of a lab need, as the text of a JSON file."""
+    exercises = {
+        name: {"heading": exercise.heading, "examples": [_example(lab, case) for case in exercise.examples]}
+        for name, exercise in lab.exercises.items()
+    }
+    return json.dumps({"lab": lab.name, "forbidden": lab.forbidden, "exercises": exercises}, indent=1) + "\n"
+
+
+def _example(lab: Lab, case: Case) -> dict[str, Any]:
+    if not _is_short(case.arguments):
+        raise GraderError(
+            f"{lab.name}: the example {case.exercise}/{case.name} needs inputs of at most three decimals."
+        )
+    # In float64 and then rounded, so that the last bits, which differ between processors, are not in the file.
+    wide = replace(case, arguments=_wide(case.arguments))
+    expected = lab.expected(wide)
+    known = {item.name: item for item in lab.exercises[case.exercise].misconceptions}
+    return {
+        "name": case.name,
+        "about": case.about,
+        "observe": case.observe,
+        "options": encode(case.options),
+        "arguments": [encode(argument) for argument in case.arguments],
+        "expected": _rounded_all(expected),
+        "absolute": case.absolute,
+        "relative": case.relative,
+        "misconceptions": [
+            {"diagnosis": known[name].diagnosis, "read": known[name].read, "values": _rounded_all(values)}
+            for name, values in lab.known_wrong(wide).items()
+        ],
+    }
+
+
+def _is_short(value: Any) -> bool:
+    """Has every number in an example at most three decimals, so that a person can read it?"""
+    if isinstance(value, torch.Tensor) and value.is_floating_point():
+        return torch.equal(torch.round(value.double(), decimals=3).to(value.dtype), value)
+    return all(_is_short(item) for item in value) if isinstance(value, (tuple, list)) else True
+
+
+def _wide(value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
+        return value.double()
+    return tuple(_wide(item) for item in value) if isinstance(value, tuple) else value
+
+
+def _rounded_all(values: dict[str, Any]) -> dict[str, Any]:
+    return {label: encode(_rounded(item)) for label, item in values.items()}
+
+
+def _rounded(value: Any) -> Any:
+    """Return a value with its numbers rounded; a zero below zero becomes zero."""
+    if isinstance(value, torch.Tensor) and value.is_floating_point():
+        return torch.round(value.double(), decimals=DECIMALS) + 0.0
+    if isinstance(value, float):
+        return round(value, DECIMALS) + 0.0
+    return type(value)(_rounded(item) for item in value) if isinstance(value, (tuple, list)) else value
+
+
+# -------------------------------------------------------------------------------------------------------- the release
+
+
+def release(course: Path, names: list[str] | None = None) -> dict[str, str]:
+    """Release labs into `course`/labs and the checks' numbers into the helpers. Return what became of each file.
+
+    The outcomes are "unchanged", "written" and "kept": somebody worked in the file, so it stays as it is.
+    """
+    course = Path(course)
+    outcomes: dict[str, str] = {}
+    for name in names or find_labs(course):
+        lab = Lab(course / "solutions" / name)
+        with tempfile.TemporaryDirectory() as scratch:
+            text = generate(lab, Path(scratch), f"sqlite:///{course.resolve()}/gradebook.db")
+        texts = {
+            course / "labs" / name / f"{name}.ipynb": text,
+            course / "helpers" / "assets" / "checks" / f"{name}.json": checks_text(lab),
+        }
+        for path, text in texts.items():
+            outcomes[str(path.relative_to(course))] = _write(path, text)
+        nbformat.write(instructor_notebook(lab), lab.folder / f"{name}.ipynb")
+    return outcomes
+
+
+def _write(path: Path, text: str) -> str:
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return "unchanged"
+    if path.suffix == ".ipynb" and not untouched(path):
+        return "kept"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return "written"

@@ -1,0 +1,186 @@
+"""Grade a class: every submission in its own judge, marks and feedback written by one process.
+
+`distillab grade` and `nbgrader autograde` (see `preprocessor.py`) both come through `judge_notebook`, so both give the
+same marks. Whatever one submission does, the others are graded.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from tqdm import tqdm
+
+from helpers.grader.build import generate, put_environment_first
+from helpers.grader.errors import GraderError
+from helpers.grader.gradebook import csv_text, exercise_verdict, record
+from helpers.grader.intake import Refused, Submission, collect, copy_files_beside, read_notebook
+from helpers.grader.judge import Judgement, Limits, Row, judge
+from helpers.grader.lab import Lab, find_labs
+from helpers.grader.report import feedback_page, graded_notebook
+
+
+@cache
+def load_lab(course: Path, name: str) -> Lab:
+    """Return a lab, read once a process."""
+    return Lab(Path(course) / "solutions" / name)
+
+
+def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
+    """Judge a notebook in a scratch folder of its own, with copies of the files that lie in the folder `beside`."""
+    with tempfile.TemporaryDirectory(prefix="distillab-") as scratch:
+        copy_files_beside(beside, Path(scratch))
+        return judge(lab, notebook, Path(scratch), limits, kernel_name)
+
+
+def refused(lab: str, reason: str, verdict: str) -> Judgement:
+    """Return the judgement of a submission that was not run: one row that says why."""
+    return Judgement(lab, [Row("", "", 0.0, None, verdict, note=reason)])
+
+
+def _judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str) -> Judgement:
+    if submission.refusal:
+        return refused(submission.lab, submission.refusal, submission.verdict)
+    lab = load_lab(course, submission.lab)
+    try:
+        notebook = read_notebook(submission.path, limits.file)
+    except Refused as refusal:
+        return refused(lab.name, str(refusal), refusal.verdict)
+    judgement = judge_notebook(lab, notebook, submission.path.parent, limits, kernel_name)
+    judgement.notes[:0] = submission.notes
+    return judgement
+
+
+@dataclass
+class Graded:
+    """What a run of the grader gave."""
+
+    judgements: list[tuple[str, Judgement]] = field(default_factory=list)  # student, judgement
+    remarks: list[str] = field(default_factory=list)
+
+
+def grade(
+    course: Path,
+    submissions: Path,
+    output: Path,
+    labs: list[str] | None = None,
+    workers: int | None = None,
+    database: str | None = None,
+    limits: Limits | None = None,
+    kernel_name: str = "python3",
+) -> Graded:
+    """Grade the submissions in a folder and write marks, feedback and the gradebook into `output`.
+
+    Raises GraderError where there is nothing to grade or a lab was never released.
+    """
+    limits, output = limits or Limits(), Path(output)
+    names = _released(course, labs)
+    put_environment_first()
+    with tempfile.TemporaryDirectory(prefix="distillab-intake-") as scratch:
+        found, remarks = collect(submissions, names, Path(scratch))
+        output.mkdir(parents=True, exist_ok=True)
+        database = database or f"sqlite:///{output.resolve()}/gradebook.db"
+        for name in sorted({submission.lab for submission in found if submission.lab}):
+            with tempfile.TemporaryDirectory(prefix="distillab-lab-") as folder:
+                generate(load_lab(course, name), Path(folder), database)
+        graded = Graded(remarks=remarks)
+        bar = tqdm(total=len(found), desc="Grading", unit="submission", dynamic_ncols=True)
+        with bar, Gradebook(database) as gradebook:
+            for submission, judgement in _judge_all(course, found, limits, kernel_name, workers or os.cpu_count() or 1):
+                if submission.lab:
+                    lab = load_lab(course, submission.lab)
+                    record(gradebook, lab, submission.student, judgement)
+                    _write_pages(output, lab, submission.student, judgement)
+                graded.judgements.append((submission.student, judgement))
+                bar.update()
+    graded.judgements.sort(key=lambda entry: (entry[0], entry[1].lab))
+    (output / "grades.csv").write_text(csv_text(graded.judgements), encoding="utf-8")
+    return graded
+
+
+def _released(course: Path, labs: list[str] | None) -> list[str]:
+    known = find_labs(course)
+    for name in labs or []:
+        if name not in known:
+            raise GraderError(f"There is no lab {name!r}. The labs are: {', '.join(known)}.")
+        if not (Path(course) / "labs" / name / f"{name}.ipynb").is_file():
+            raise GraderError(f"The lab {name!r} was never released. Release it with: distillab release --lab {name}")
+    released = [name for name in labs or known if (Path(course) / "labs" / name / f"{name}.ipynb").is_file()]
+    if not released:
+        raise GraderError("No lab was released yet. Release the labs with: distillab release")
+    return released
+
+
+def _judge_all(
+    course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, workers: int
+) -> Iterator[tuple[Submission, Judgement]]:
+    """Judge every submission, several at a time. A worker process that dies costs a second try, not the run."""
+    waiting = list(submissions)
+    for last_try in (False, True):
+        failed: list[Submission] = []
+        with ProcessPoolExecutor(min(workers, len(waiting)), mp_context=get_context("spawn")) as pool:
+            futures: dict[Future, Submission] = {
+                pool.submit(_judge_submission, Path(course).resolve(), submission, limits, kernel_name): submission
+                for submission in waiting
+            }
+            for future in as_completed(futures):
+                submission = futures[future]
+                try:
+                    yield submission, future.result()
+                except GraderError:
+                    raise
+                except (BrokenProcessPool, Exception) as problem:
+                    if last_try:
+                        reason = f"the grader itself failed on this notebook: {type(problem).__name__}: {problem}"[:300]
+                        yield submission, refused(submission.lab, reason, "error")
+                    else:
+                        failed.append(submission)
+        waiting = failed
+        if not waiting:
+            return
+
+
+def _write_pages(output: Path, lab: Lab, student: str, judgement: Judgement) -> None:
+    feedback = output / "feedback" / student / lab.name / f"{lab.name}.html"
+    feedback.parent.mkdir(parents=True, exist_ok=True)
+    feedback.write_text(feedback_page(lab, student, judgement), encoding="utf-8")
+    graded = output / "autograded" / student / lab.name / f"{lab.name}.ipynb"
+    graded.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(graded_notebook(lab, judgement), graded)
+
+
+def table(graded: Graded, labs: list[Lab]) -> str:
+    """Return the class as a text table: a line a student and lab, with points, verdicts and misconceptions."""
+    lines = [f"{'student':<22}{'lab':<16}{'points':>13}  verdicts"]
+    exercises = {lab.name: lab.exercises for lab in labs}
+    for student, judgement in graded.judgements:
+        refusal = next((row for row in judgement.rows if not row.exercise), None)
+        if refusal is not None:
+            lines.append(f"{student:<22}{judgement.lab:<16}{'-':>13}  {refusal.verdict}: {refusal.note[:70]}")
+            continue
+        rows = [row for row in judgement.rows if row.case]
+        points = f"{sum(row.points for row in rows):.4g} of {sum(row.max_points for row in rows):g}"
+        verdicts = {name: exercise_verdict(judgement.of(name)) for name in exercises[judgement.lab]}
+        lines.append(f"{student:<22}{judgement.lab:<16}{points:>13}  {_counted(verdicts)}")
+        for name, verdict in verdicts.items():
+            known = ", ".join(dict.fromkeys(row.misconception for row in judgement.of(name) if row.misconception))
+            if known:
+                lines.append(f"{'':<51}  {name}: {verdict}, {known}")
+    return "\n".join(lines)
+
+
+def _counted(verdicts: dict[str, str]) -> str:
+    counts: dict[str, int] = {}
+    for verdict in verdicts.values():
+        counts[verdict] = counts.get(verdict, 0) + 1
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())

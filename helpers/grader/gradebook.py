@@ -1,0 +1,91 @@
+"""Write judgements into nbgrader's own gradebook and into `grades.csv`.
+
+One writer, one commit a submission. Marks are written as nbgrader's `auto_score`; a mark that a person gave in
+formgrader is never touched. The verdict of each exercise stands as the automatic comment on the student's cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+from nbgrader.api import Gradebook
+
+from helpers.grader.judge import Judgement, Row
+from helpers.grader.lab import Lab
+
+COLUMNS = (
+    "student",
+    "lab",
+    "exercise",
+    "case",
+    "points",
+    "max_points",
+    "verdict",
+    "misconception",
+    "seconds",
+    "note",
+)
+
+
+def exercise_verdict(rows: list[Row]) -> str:
+    """Return one verdict for an exercise: correct where every case is, else that of the first case that is not.
+
+    Bad input comes last: an answer that is right but for its validation is `wrong`, whatever a call raised.
+    """
+    computed = [row.verdict for row in rows if not row.case.startswith("validation")]
+    checked = [row.verdict for row in rows if row.case.startswith("validation")]
+    return next((verdict for verdict in computed + checked if verdict != "correct"), "correct")
+
+
+def summary(rows: list[Row]) -> str:
+    """Return what happened to an exercise in one line, as the gradebook's automatic comment."""
+    right = sum(row.verdict == "correct" for row in rows)
+    known = next((f" ({row.misconception})" for row in rows if row.misconception), "")
+    return f"{exercise_verdict(rows)}{known}: {right} of {len(rows)} cases right"
+
+
+def record(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -> None:
+    """Write one submission's marks in one transaction."""
+    gradebook.update_or_create_student(student)
+    gradebook.update_or_create_submission(lab.name, student)
+    where = (lab.name, lab.name, student)
+    for name in lab.exercises:
+        rows = judgement.of(name)
+        grade = gradebook.find_grade(f"check_{name}", *where)
+        grade.auto_score = round(sum(row.points for row in rows), 6)
+        grade.needs_manual_grade = grade.manual_score is not None
+        comment = gradebook.find_comment(name, *where)
+        comment.auto_comment = summary(rows) if rows else "; ".join(row.note for row in judgement.rows)
+    for name in lab.answers:
+        grade_id = f"answer_{name}"
+        grade = gradebook.find_grade(grade_id, *where)
+        grade.auto_score = None if grade_id in judgement.answers else 0.0
+        grade.needs_manual_grade = grade.manual_score is not None or grade_id in judgement.answers
+        gradebook.find_comment(grade_id, *where).auto_comment = (
+            None if grade_id in judgement.answers else "No response."
+        )
+    gradebook.db.commit()
+
+
+def neutral(text: str) -> str:
+    """Return text that no spreadsheet takes for a formula."""
+    text = text.replace("\r", " ").replace("\n", " ")
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
+
+
+def csv_text(graded: Iterable[tuple[str, Judgement]]) -> str:
+    """Return `grades.csv`: a row a case, in the order of students, labs and the labs' cells."""
+    sink = io.StringIO()
+    writer = csv.writer(sink, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for student, judgement in sorted(graded, key=lambda entry: (entry[0], entry[1].lab)):
+        for place, row in enumerate(judgement.rows):
+            note = "; ".join(judgement.notes + [row.note] if place == 0 and judgement.notes else [row.note])
+            texts = [neutral(text) for text in (student, judgement.lab, row.exercise, row.case)]
+            numbers = ["" if points is None else f"{points:.10g}" for points in (row.points, row.max_points)]
+            writer.writerow(
+                texts + numbers + [row.verdict, row.misconception, f"{row.seconds:.3f}", neutral(note.strip("; "))]
+            )
+    return sink.getvalue()

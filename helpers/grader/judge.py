@@ -1,0 +1,281 @@
+"""Judge one notebook: run the student's cells in their own kernel, call the answers, compare outside it.
+
+The judge's process holds the hidden cases, the reference and the expected values; the kernel gets inputs and sends back
+data. Credit needs a value that agrees. Whatever a notebook does, it ends in a definite verdict for every case.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from helpers import compare
+from helpers.checks import NOT_WRITTEN
+from helpers.grader.align import Aligned, align, names_bound
+from helpers.grader.cases import Case
+from helpers.grader.kernel import KernelDied, StudentKernel, TimeUp
+from helpers.grader.lab import Exercise, Lab, seed_of
+from helpers.observe import decode, encode
+
+ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
+VERDICTS = ("correct", "wrong", "error", "missing", "timeout", "memory", "crash", "denied", "manual")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits on one notebook: seconds a cell, an exercise's cases, the whole notebook; bytes of output and of file."""
+
+    cell: float = 30.0
+    exercise: float = 10.0
+    notebook: float = 300.0
+    output: int = 10 * 2**20
+    file: int = 20 * 2**20
+
+
+@dataclass
+class Row:
+    """The outcome of one case (or of a manual answer, or of a submission that could not be judged at all)."""
+
+    exercise: str
+    case: str
+    points: float | None
+    max_points: float | None
+    verdict: str
+    misconception: str = ""
+    seconds: float = 0.0
+    note: str = ""
+    about: str = ""  # what this case varies
+    seen: str = ""  # how what came back differs, in kind
+    line: str = ""  # the line of the answer that raised
+
+
+@dataclass
+class Judgement:
+    """Everything that is known of one submission of one lab after judging it."""
+
+    lab: str
+    rows: list[Row] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    notebook: NotebookNode | None = None
+    answers: dict[str, str] = field(default_factory=dict)  # written answers by their cell's id; stubs are left out
+
+    def of(self, exercise: str) -> list[Row]:
+        return [row for row in self.rows if row.exercise == exercise]
+
+
+def judge(lab: Lab, submitted: NotebookNode, folder: Path, limits: Limits, kernel_name: str = "python3") -> Judgement:
+    """Run and judge a notebook in `folder`, a scratch folder of its own that holds the files handed in beside it."""
+    return _Run(lab, align(lab, submitted), folder, limits, kernel_name).judgement()
+
+
+class _Run:
+    """One notebook's way through as many kernels as it takes."""
+
+    def __init__(self, lab: Lab, aligned: Aligned, folder: Path, limits: Limits, kernel_name: str) -> None:
+        self.lab, self.aligned, self.folder, self.limits, self.kernel_name = lab, aligned, folder, limits, kernel_name
+        self.deadline = time.monotonic() + limits.notebook
+        self.rows: dict[str, list[Row]] = {}
+        self.ended: dict[int, str] = {}  # place of a cell that ended its kernel or its time → verdict
+        self.errors: dict[int, str] = {}  # place of a cell that raised → the error
+
+    def judgement(self) -> Judgement:
+        while self._one_kernel():
+            pass
+        for name, exercise in self.lab.exercises.items():
+            if name not in self.rows:
+                self.rows[name] = self._same(
+                    exercise, "timeout", f"the notebook's {self.limits.notebook:g} s were used up"
+                )
+        rows: list[Row] = []
+        for cell in self.lab.notebook.cells:
+            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+            if grade_id.startswith("check_"):
+                rows += self.rows[grade_id.removeprefix("check_")]
+            elif grade_id.startswith("answer_"):
+                rows.append(self._manual(grade_id, cell))
+        return Judgement(self.lab.name, rows, self.aligned.notes, self.aligned.notebook, self._answers())
+
+    def _answers(self) -> dict[str, str]:
+        named = ((cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell) for cell in self.aligned.notebook.cells)
+        answers = {grade_id: cell.source.strip() for grade_id, cell in named if grade_id.startswith("answer_")}
+        return {grade_id: text for grade_id, text in answers.items() if text not in ("", ANSWER_STUB)}
+
+    def _manual(self, grade_id: str, source: NotebookNode) -> Row:
+        note = "" if grade_id in self._answers() else "no answer"
+        return Row(grade_id, "", None, source.metadata.nbgrader.points, "manual", note=note)
+
+    def _one_kernel(self) -> bool:
+        """Run the cells from the top in a fresh kernel. Return whether another kernel is needed."""
+        with StudentKernel(self.kernel_name, self.folder, self.limits.output) as kernel:
+            kernel.install_probe(self.lab.name, self.lab.forbidden)
+            for place, cell in enumerate(self.aligned.notebook.cells):
+                if time.monotonic() >= self.deadline:
+                    return False
+                exercise = self.aligned.checks.get(place)
+                try:
+                    if exercise is not None:
+                        if exercise not in self.rows:
+                            self._judge_exercise(kernel, self.lab.exercises[exercise])
+                    elif cell.cell_type == "code" and place not in self.ended:
+                        self._run_cell(kernel, place, cell)
+                except KernelDied:
+                    return len(self.rows) < len(self.lab.exercises)
+        return False
+
+    def _run_cell(self, kernel: StudentKernel, place: int, cell: NotebookNode) -> None:
+        if not cell.source.strip():
+            return
+        seconds = min(self.limits.cell, self.deadline - time.monotonic())
+        try:
+            ran = kernel.run(cell.source, max(seconds, 0.1))
+        except KernelDied as death:
+            self.ended[place] = death.verdict
+            cell.outputs = [_notice(f"This cell ended the kernel ({death.verdict}). The rest ran without it.")]
+            raise
+        cell.outputs = ran.outputs
+        self.errors.pop(place, None)
+        if ran.timed_out:
+            self.ended[place] = "timeout"
+            cell.outputs.append(_notice(f"This cell was stopped after {seconds:.0f} s."))
+        elif ran.error:
+            self.errors[place] = ": ".join(ran.error)
+
+    # ------------------------------------------------------------------------------------------------- one exercise
+
+    def _judge_exercise(self, kernel: StudentKernel, exercise: Exercise) -> None:
+        """Call the answer on every case. The rows stand even where the kernel dies on the way."""
+        rows, values = [], {}
+        start, death, stop = time.monotonic(), None, None
+        for case in exercise.cases:
+            left = min(self.limits.exercise - (time.monotonic() - start), self.deadline - time.monotonic())
+            if stop is None and left <= 0:
+                stop = ("timeout", f"the exercise's {self.limits.exercise:g} s were used up")
+            row = Row(exercise.name, case.name, 0.0, exercise.case_points[case.name], "wrong", about=case.about)
+            if stop is None:
+                try:
+                    reply = kernel.ask(_request(case), left)
+                    values[case.name] = self._settle(row, case, reply)
+                except TimeUp:
+                    row.verdict, row.note = "timeout", "stopped while this case ran"
+                except KernelDied as end:
+                    death = end
+                    stop = (end.verdict, "the kernel ended while this exercise was called")
+            if stop is not None:
+                row.verdict, row.note = stop
+            rows.append(row)
+        self._diagnose(exercise, rows, values)
+        seconds = round(time.monotonic() - start, 3)
+        for row in rows:
+            row.seconds = seconds
+            row.points = round(row.max_points, 6) if row.verdict == "correct" else 0.0
+            row.max_points = round(row.max_points, 6)
+        self.rows[exercise.name] = rows
+        if death is not None:
+            raise death
+
+    def _settle(self, row: Row, case: Case, reply: dict[str, Any]) -> dict[str, Any] | None:
+        """Write the verdict of one reply into its row; return the decoded values where there are any."""
+        if "undefined" in reply:
+            row.verdict, row.seen = self._why_undefined(case.exercise)
+            return None
+        if isinstance(reply.get("error"), dict):
+            self._settle_error(row, case, {key: str(item)[:500] for key, item in reply["error"].items()})
+            return None
+        try:
+            values = {str(label): decode(item) for label, item in reply["values"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, binascii.Error):
+            row.seen = "what came back is not plain data"
+            return None
+        for label, right in self.lab.key(case.exercise)[case.name][0].items():
+            clause = compare.difference(right, values.get(label), case.absolute, case.relative)
+            if clause is not None:
+                row.seen = _in_kind(label, values.get(label), clause)
+                return values
+        row.verdict = "correct"
+        return values
+
+    def _settle_error(self, row: Row, case: Case, error: dict[str, str]) -> None:
+        kind, message = error.get("type", "Exception"), error.get("message", "")
+        if kind == "NotImplementedError" and message == f"{case.exercise} {NOT_WRITTEN}":
+            row.verdict, row.seen = "missing", "the exercise is not written yet"
+            return
+        row.verdict = "memory" if kind == "MemoryError" else "error"
+        # A message may hold a hidden case's numbers, put there on purpose: numbers are left out.
+        row.seen = kind + (": " + re.sub(r"\d[\w.+-]*", "#", message) if message else "")
+        row.line = error.get("line", "")
+        lost = self._lost_names()
+        if kind == "NameError":
+            row.verdict = next((end for name, end in lost.items() if f"'{name}'" in message), row.verdict)
+
+    def _lost_names(self) -> dict[str, str]:
+        """Return the names that only cells define which ended their kernel or their time, with that verdict."""
+        cells = self.aligned.notebook.cells
+        return {name: end for place, end in self.ended.items() for name in names_bound(cells[place])}
+
+    def _why_undefined(self, exercise: str) -> tuple[str, str]:
+        lost = self._lost_names()
+        if exercise in lost:
+            return lost[exercise], "the cell that defines it was stopped or ended the kernel"
+        for place in self.aligned.solutions[exercise]:
+            if place in self.errors:
+                return "error", f"the cell that defines it ended in {self.errors[place]}"[:500]
+        return "missing", "nothing of this name is defined where it is judged"
+
+    def _diagnose(self, exercise: Exercise, rows: list[Row], values: dict[str, dict[str, Any] | None]) -> None:
+        """Name the misconception that explains the wrong values: the one that agrees with most of what was seen."""
+        score = {item.name: 0 for item in exercise.misconceptions}
+        matched: dict[str, set[str]] = {}
+        for case, row in zip(exercise.cases, rows, strict=True):
+            seen = values.get(case.name)
+            if seen is None:
+                continue
+            known = self.lab.key(exercise.name)[case.name][1]
+            if row.verdict == "correct":
+                for name in known:
+                    score[name] -= 1  # this mistake would have failed a case that the answer passes
+                continue
+            matched[case.name] = {
+                name for name, wrong in known.items() if not compare.differs(wrong, seen, case.absolute, case.relative)
+            }
+            for name in matched[case.name]:
+                score[name] += 1
+        for row in rows:
+            candidates = [name for name in score if name in matched.get(row.case, ())]
+            row.misconception = max(candidates, key=score.__getitem__, default="")
+
+    def _same(self, exercise: Exercise, verdict: str, note: str) -> list[Row]:
+        points = exercise.case_points
+        return [
+            Row(exercise.name, case.name, 0.0, round(points[case.name], 6), verdict, note=note, about=case.about)
+            for case in exercise.cases
+        ]
+
+
+def _request(case: Case) -> dict[str, Any]:
+    return {
+        "name": case.exercise,
+        "observe": case.observe,
+        "arguments": [encode(argument) for argument in case.arguments],
+        "options": encode(case.options),
+        "seed": seed_of(case),
+    }
+
+
+def _in_kind(label: str, value: Any, clause: str) -> str:
+    """Say how a value differs without a hidden case's numbers."""
+    if label == "raised":
+        return f"bad input must raise ValueError, and it raised {value}"[:200]
+    if label == "changed inputs":
+        return "it changes a tensor that was handed to it"
+    return ("" if label == "value" else f"{label}: ") + clause.split(" by up to ")[0]
+
+
+def _notice(text: str) -> NotebookNode:
+    return nbformat.v4.new_output("stream", name="stdout", text=text + "\n")

@@ -1,0 +1,177 @@
+"""A kernel that runs one student's cells and answers the judge's questions about them.
+
+Every wait has a deadline and every output a limit in bytes, so that no notebook can hold up or swell the grader. The
+kernel is a separate process, started by its kernel name: a sandboxed kernel takes the place of the plain one by giving
+another name. Leans on jupyter_client.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import time
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+from nbformat import NotebookNode
+from nbformat.v4 import output_from_msg
+
+GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed
+STARTUP = 60.0
+KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "MPLCONFIGDIR")
+
+
+class KernelDied(Exception):
+    """The kernel is gone; `verdict` says whether it was killed for its time or ended by itself."""
+
+    def __init__(self, verdict: str) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
+
+
+class TimeUp(Exception):
+    """The time limit passed; the kernel reacted to the interrupt and lives."""
+
+
+@dataclass
+class Ran:
+    """What running one cell gave: its outputs, and the error's name and message where it ended in one."""
+
+    outputs: list[NotebookNode] = field(default_factory=list)
+    error: tuple[str, str] | None = None
+    timed_out: bool = False
+
+
+class StudentKernel:
+    """One kernel process, from start to end; use it as a context manager."""
+
+    def __init__(self, name: str, folder: Path, output_limit: int) -> None:
+        self.folder, self.output_left = folder, output_limit
+        self.manager = KernelManager(kernel_name=name)
+        self.comm, self.target = secrets.token_hex(8), f"distillab-{secrets.token_hex(8)}"
+
+    def __enter__(self) -> StudentKernel:
+        self.manager.start_kernel(
+            extra_arguments=["--HistoryManager.enabled=False"], cwd=str(self.folder), env=clean_environment(self.folder)
+        )
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=STARTUP)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+        self.manager.cleanup_resources()
+
+    def install_probe(self, lab: str, forbidden: list[str]) -> None:
+        """Put the probe into the kernel. Must come before any of the student's cells."""
+        files = [resources.files("helpers") / "observe.py", resources.files("helpers.grader") / "probe.py"]
+        text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+        text += f"\ninstall({lab!r}, {forbidden!r}, {self.target!r}, {str(self.folder)!r})\n"
+        text = text.replace("from __future__ import annotations", "")  # it may not stand in the middle of a text
+        namespace = {"__name__": "_probe", "__file__": "<probe>"}
+        code = f"exec(compile({text!r}, '<probe>', 'exec'), {namespace!r})"
+        ran = self.run(code, STARTUP, silent=True)
+        if ran.error:
+            raise RuntimeError(f"the probe could not start in the kernel: {ran.error}")
+        self._wait(self._send("comm_open", {"comm_id": self.comm, "target_name": self.target, "data": {}}), STARTUP)
+
+    def run(self, source: str, seconds: float, silent: bool = False) -> Ran:
+        """Run a cell. Raises KernelDied where that ends the kernel, also when it has to be killed for its time."""
+        ran = Ran()
+        request = self.client.execute(source, silent=silent, store_history=not silent, allow_stdin=False)
+        try:
+            self._wait(request, seconds, lambda message: self._collect(ran, message))
+        except TimeUp:
+            ran.timed_out = True
+        return ran
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """Send the probe a request and return its reply. Raises TimeUp or KernelDied."""
+        replies: list[Any] = []
+
+        def take(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] == "comm_msg" and content.get("comm_id") == self.comm:
+                replies.append(content.get("data", {}).get("reply"))
+
+        self._wait(self._send("comm_msg", {"comm_id": self.comm, "data": request}), seconds, take)
+        if replies and isinstance(replies[0], dict):
+            return replies[0]
+        return {"error": {"type": "RuntimeError", "message": "the kernel sent no values back", "line": ""}}
+
+    # ------------------------------------------------------------------------------------------------------- messages
+
+    def _send(self, kind: str, content: dict[str, Any]) -> str:
+        message = self.client.session.msg(kind, content)
+        self.client.shell_channel.send(message)
+        return message["header"]["msg_id"]
+
+    def _wait(self, request: str, seconds: float, take: Any = None) -> None:
+        """Hand every message that answers `request` to `take` until the kernel is idle again."""
+        deadline, interrupted = time.monotonic() + seconds, False
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                if interrupted:
+                    raise KernelDied("timeout")  # it swallows interrupts: __exit__ kills it
+                self.manager.interrupt_kernel()
+                interrupted, deadline = True, time.monotonic() + GRACE
+                continue
+            try:
+                message = self.client.get_iopub_msg(timeout=min(left, 0.5))
+            except queue.Empty:
+                if not self.manager.is_alive():
+                    raise KernelDied("timeout" if interrupted else "crash") from None
+                continue
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                if interrupted:
+                    raise TimeUp
+                return
+            if take is not None:
+                take(message)
+
+    def _collect(self, ran: Ran, message: dict[str, Any]) -> None:
+        kind = message["msg_type"]
+        if kind == "error":
+            ran.error = (str(message["content"].get("ename", "")), str(message["content"].get("evalue", "")))
+        if kind not in ("stream", "display_data", "execute_result", "error"):
+            return
+        output = output_from_msg(message)
+        size = len(str(output))
+        if size > self.output_left:
+            if self.output_left > 0:
+                ran.outputs.append(NotebookNode(output_type="stream", name="stderr", text=CUT))
+            self.output_left = 0
+            return
+        self.output_left -= size
+        last = ran.outputs[-1] if ran.outputs else None
+        if last is not None and kind == "stream" and last.output_type == "stream" and last.name == output.name:
+            last.text += output.text
+        else:
+            ran.outputs.append(output)
+
+
+CUT = "[The notebook's output passed the limit; the rest of it is left out.]\n"
+
+
+def clean_environment(folder: Path) -> dict[str, str]:
+    """Return the variables that a student's kernel sees: a few of the grader's own, nothing secret, no way to a hub."""
+    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
+    return kept | {
+        "HOME": str(folder),
+        "IPYTHONDIR": str(folder / ".ipython"),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "HF_HUB_OFFLINE": "1",
+        "DISTILLAB_TIER": "tiny",
+        "NBGRADER_EXECUTION": "autograde",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }

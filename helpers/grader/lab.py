@@ -1,0 +1,162 @@
+"""One lab as the judge knows it: its source, exercises, reference, hidden cases and known mistakes.
+
+Everything here is trusted code from `solutions/`; it runs in the judge's own process, never in a student's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from nbformat import NotebookNode
+
+from helpers.compare import differs
+from helpers.grader.cases import Case, Misconception, shares
+from helpers.grader.errors import GraderError
+from helpers.grader.source import read_source
+from helpers.observe import argument_names, decode, encode, observe
+
+
+@dataclass
+class Exercise:
+    """One exercise: where it stands, what it is worth, and how it is judged."""
+
+    name: str
+    points: float
+    heading: str
+    cases: list[Case] = field(default_factory=list)
+    examples: list[Case] = field(default_factory=list)
+    misconceptions: list[Misconception] = field(default_factory=list)
+
+    @cached_property
+    def case_points(self) -> dict[str, float]:
+        """What each case is worth, by name; together the exercise's points."""
+        return {name: share * self.points for name, share in shares(self.cases).items()}
+
+
+class Lab:
+    """A lab's source folder, read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = Path(folder), Path(folder).name
+        if not self.source_path.is_file():
+            raise GraderError(f"There is no lab {self.name!r}: {self.source_path} does not exist.")
+        self.notebook: NotebookNode = read_source(self.source_path)
+        self._cases = _load(self.folder / "cases.py")
+        self.forbidden: list[str] = list(self._cases.FORBIDDEN)
+        self.exercises = self._read_exercises()
+        self.answers = self._ids("answer_")
+        self._keys: dict[str, dict] = {}
+
+    @property
+    def source_path(self) -> Path:
+        return self.folder / f"{self.name}.py"
+
+    def _ids(self, prefix: str) -> dict[str, NotebookNode]:
+        """Return the cells whose nbgrader id has the prefix, by the rest of the id."""
+        ids = ((cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell) for cell in self.notebook.cells)
+        return {grade_id.removeprefix(prefix): cell for grade_id, cell in ids if grade_id.startswith(prefix)}
+
+    def _read_exercises(self) -> dict[str, Exercise]:
+        exercises = {
+            name: Exercise(name, cell.metadata.nbgrader.points, cell.metadata.distillab.heading)
+            for name, cell in self._ids("check_").items()
+        }
+        for kind, cases in (("cases", self._cases.cases()), ("examples", self._cases.examples())):
+            for case in cases:
+                if case.exercise not in exercises:
+                    raise GraderError(f"{self.name}: the case {case.name} is for {case.exercise}, which has no check.")
+                getattr(exercises[case.exercise], kind).append(self._with_names(case))
+        for item in vars(_load(self.folder / "misconceptions.py")).values():
+            known = getattr(item, "misconception", None)
+            if isinstance(known, Misconception):
+                exercises[known.exercise].misconceptions.append(known)
+        for exercise in exercises.values():
+            names = [case.name for case in exercise.cases]
+            if len(set(names)) != len(names) or not exercise.examples:
+                raise GraderError(f"{self.name}: {exercise.name} needs examples, and cases with names of their own.")
+        return exercises
+
+    def _with_names(self, case: Case) -> Case:
+        """Give the case the argument names of the reference, so that a student may call theirs otherwise."""
+        answer = self.reference[case.exercise]
+        names = argument_names(answer.forward if isinstance(answer, type) else answer)
+        return replace(case, options={**case.options, "names": [name for name in names if name != "self"]})
+
+    @cached_property
+    def reference(self) -> dict[str, Any]:
+        """The namespace in which the setup cells and the solution cells have run."""
+        namespace: dict[str, Any] = {"__name__": f"reference_{self.name}"}
+        for cell in self.notebook.cells:
+            role = cell.metadata.get("nbgrader", {})
+            if cell.metadata.distillab.setup or (role.get("solution") and not role.get("grade")):
+                exec(compile(cell.source, f"{self.name}:{cell.id}", "exec"), namespace)
+        return namespace
+
+    def key(self, exercise: str) -> dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
+        """Return an exercise's right values and its misconceptions' values, by the name of the hidden case.
+
+        Computed once for a lab, when the exercise is first judged.
+        """
+        if exercise not in self._keys:
+            cases = self.exercises[exercise].cases
+            self._keys[exercise] = {case.name: (self.expected(case), self.known_wrong(case)) for case in cases}
+        return self._keys[exercise]
+
+    def expected(self, case: Case) -> dict[str, Any]:
+        """Return the values that the reference gives on a case, decoded."""
+        return self._values(case, self.reference[case.exercise], must=True)
+
+    def known_wrong(self, case: Case) -> dict[str, dict[str, Any]]:
+        """Return the values that each misconception gives on a case, by name, where they differ from the right ones.
+
+        A misconception that raises gives no value to know it by, nor does a validation case: there most mistakes look
+        alike.
+        """
+        if case.is_validation:
+            return {}
+        tolerance = {"absolute": case.absolute, "relative": case.relative}
+        expected, known = self.expected(case), self.exercises[case.exercise].misconceptions
+        values = {item.name: self._values(case, item.implementation) for item in known}
+        return {name: seen for name, seen in values.items() if seen and differs(expected, seen, **tolerance)}
+
+    def _values(self, case: Case, answer: Any, must: bool = False) -> dict[str, Any]:
+        # Through encode and decode, so that both sides see the same copies of the inputs.
+        arguments = [decode(encode(argument)) for argument in case.arguments]
+        seen = observe(case.observe, answer, arguments, decode(encode(case.options)), seed_of(case))
+        if "error" in seen:
+            if must:
+                raise GraderError(f"{self.name}: the reference fails on {case.exercise}/{case.name}: {seen['error']}")
+            return {}
+        return {label: decode(item) for label, item in seen["values"].items()}
+
+
+def seed_of(case: Case) -> int:
+    """Return the seed of random numbers for a case: the same on every run and machine."""
+    return int.from_bytes(hashlib.sha256(f"{case.exercise}/{case.name}".encode()).digest()[:4], "big")
+
+
+def _load(path: Path) -> ModuleType:
+    """Import one of a lab's own Python files by its path."""
+    if not path.is_file():
+        raise GraderError(f"The lab {path.parent.name} lacks {path.name}.")
+    spec = importlib.util.spec_from_file_location(f"solutions_{path.parent.name}_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def find_labs(course: Path) -> list[str]:
+    """Return the names of the labs in a course's folder, in order."""
+    solutions = Path(course) / "solutions"
+    if not solutions.is_dir():
+        raise GraderError(
+            f"There is no folder solutions/ in {Path(course).resolve()}. Run this in the course's folder, "
+            "or name it with --course."
+        )
+    return sorted(path.name for path in solutions.iterdir() if (path / f"{path.name}.py").is_file())

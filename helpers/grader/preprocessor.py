@@ -1,0 +1,83 @@
+"""Judged autograding inside nbgrader: what `nbgrader autograde` runs, named in `nbgrader_config.py`.
+
+The notebook goes through the same `judge` as under `distillab grade`, and its marks through the same `record`; the one
+difference is who looks for the submissions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Float, Integer, Unicode
+from traitlets.config import Config, PyFileConfigLoader
+
+from helpers.grader.build import put_environment_first
+from helpers.grader.grade import judge_notebook, load_lab, refused
+from helpers.grader.gradebook import record
+from helpers.grader.intake import Refused, read_notebook
+from helpers.grader.judge import Limits
+from helpers.grader.report import graded_notebook
+
+REFUSAL = "distillab_refusal"
+
+
+class ForgivingExporter(NotebookExporter):
+    """Reads a submission as the intake does, so that a notebook which cannot be read gets a verdict like any other."""
+
+    def from_filename(self, filename: str, resources: dict | None = None, **options: object) -> tuple[str, dict]:
+        """Return the notebook as text after the preprocessors; a refused one goes through empty, with the reason."""
+        path = Path(filename)
+        try:
+            notebook = read_notebook(path, Judge(config=self.config).limits.file, keep=(REFUSAL,))
+        except Refused as refusal:
+            notebook = nbformat.v4.new_notebook(metadata={REFUSAL: [str(refusal), refusal.verdict]})
+        resources = self._init_resources(resources)
+        resources["metadata"] |= {"name": path.stem, "path": str(path.parent)}
+        return self.from_notebook_node(notebook, resources=resources, **options)
+
+
+class Judge(NbGraderPreprocessor):
+    """Judges a notebook, enters the marks in the gradebook, and leaves the outcome in the check cells."""
+
+    kernel_name = Unicode("python3", help="The kernel that runs students' code.").tag(config=True)
+    cell_seconds = Float(30, help="Wall time for one cell.").tag(config=True)
+    exercise_seconds = Float(10, help="Wall time for all cases of one exercise.").tag(config=True)
+    notebook_seconds = Float(300, help="Wall time for a whole notebook, with every restart of its kernel.").tag(
+        config=True
+    )
+    output_mebibytes = Integer(10, help="How much output of a notebook is kept.").tag(config=True)
+    notebook_mebibytes = Integer(20, help="How large a notebook's file may be.").tag(config=True)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            cell=self.cell_seconds,
+            exercise=self.exercise_seconds,
+            notebook=self.notebook_seconds,
+            output=self.output_mebibytes * 2**20,
+            file=self.notebook_mebibytes * 2**20,
+        )
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        """Judge one notebook; nbgrader calls this in the course's folder."""
+        put_environment_first()
+        where = resources["nbgrader"]
+        lab = load_lab(Path.cwd(), where["assignment"])
+        if REFUSAL in nb.metadata:
+            judgement = refused(lab.name, *nb.metadata[REFUSAL])
+        else:
+            judgement = judge_notebook(lab, nb, Path(resources["metadata"]["path"]), self.limits, self.kernel_name)
+        with Gradebook(where["db_url"]) as gradebook:
+            record(gradebook, lab, where["student"], judgement)
+        return graded_notebook(lab, judgement), resources
+
+
+def course_config(course: Path) -> Config:
+    """Return the course's `nbgrader_config.py`, or an empty configuration where there is none."""
+    path = Path(course) / "nbgrader_config.py"
+    return PyFileConfigLoader(path.name, path=str(path.parent)).load_config() if path.is_file() else Config()

@@ -1,0 +1,49 @@
+"""What runs in the student's kernel on the judge's behalf.
+
+The judge sends the text of this file, after the text of `helpers/observe.py`, into the kernel before the student's
+first cell; both run in a namespace of their own. Requests come over a comm, which passes by the shell: no input
+transformer, hook or display formatter of the student's stands between. The probe calls an answer and sends back what it
+saw; it knows neither references nor expected values.
+"""
+
+# ruff: noqa: F821   observe, encode and decode come from helpers/observe.py, which runs in this namespace first
+
+import sys
+from importlib.abc import MetaPathFinder
+
+from IPython import get_ipython
+
+
+class NotYourOwn(MetaPathFinder):
+    """Refuses to import the modules that hold what a lab asks for."""
+
+    def __init__(self, lab, forbidden):
+        self.lab, self.forbidden = lab, frozenset(forbidden)
+
+    def find_spec(self, name, path=None, target=None):
+        if name in self.forbidden:
+            raise ImportError(f"{name} is not available in {self.lab}: it holds what you are asked to write here.")
+        return None
+
+
+def install(lab, forbidden, target, folder):
+    """Open the comm target and close the forbidden modules."""
+    shell = get_ipython()
+    names, comms = shell.user_ns, shell.kernel.comm_manager
+    sys.meta_path.insert(0, NotYourOwn(lab, forbidden))
+    for name in forbidden:
+        sys.modules.pop(name, None)
+    # A file beside the notebook may be imported, but never in place of a library.
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", folder)] + [folder]
+
+    def reply(request):
+        name = request["name"]
+        if name not in names:
+            return {"undefined": name}
+        arguments = [decode(argument) for argument in request["arguments"]]
+        return observe(request["observe"], names[name], arguments, decode(request["options"]), request["seed"])
+
+    def opened(comm, message):
+        comm.on_msg(lambda message: comm.send({"reply": reply(message["content"]["data"])}))
+
+    comms.register_target(target, opened)
