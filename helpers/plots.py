@@ -1,0 +1,83 @@
+"""What the labs' plots share: colours that colour-blind readers can tell apart, patterns, alt text for every figure.
+
+Leans on matplotlib, and on IPython where the code runs in a notebook.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import textwrap
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import matplotlib.pyplot as plt
+from IPython import get_ipython
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito, "Color Universal Design" (2008). The pale ones stand last: use them for areas, not for thin lines.
+COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442"]
+# Colour never carries a meaning alone: bars differ in pattern too, lines in how they are drawn.
+HATCHES = ["", "///", "...", "xxx", "\\\\\\", "ooo", "---", "+++"]
+LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, (8, 3))]
+
+SHARPNESS = 2  # pixels drawn for each pixel shown, so that text stays sharp on dense screens and when zoomed in
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Show a figure once, with the text that a screen reader speaks in its place, then close it.
+
+    alt: what a reader learns from the figure, in a sentence or three. In a notebook the figure goes out as an HTML
+    image with this text, because JupyterLab ignores the alt text of a bare PNG, and as a PNG for tools that read no
+    HTML. In plain Python there is no place for a picture, so the text is printed.
+
+    Raises ValueError if alt is empty.
+    """
+    if not alt.strip():
+        raise ValueError("alt is empty; say in a sentence what a reader learns from the figure")
+    if get_ipython() is None:
+        print(f"Figure: {alt}")
+    else:
+        bundle, metadata = _as_image(figure, alt)
+        display(bundle, metadata=metadata, raw=True)
+    plt.close(figure)
+
+
+def _as_image(figure: Figure, alt: str) -> tuple[dict[str, str], dict[str, dict[str, str | int]]]:
+    """Return a figure in Jupyter's two parts: its forms by MIME type, and what is known of each."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
+    png = buffer.getvalue()
+    width = int.from_bytes(png[16:20], "big") // SHARPNESS  # a PNG's width stands in its first 24 bytes
+    data = base64.b64encode(png).decode("ascii")
+    html = f'<img src="data:image/png;base64,{data}" width="{width}" style="max-width:100%" alt="{escape(alt)}">'
+    return {"text/plain": f"Figure: {alt}", "text/html": html, "image/png": data}, {
+        "image/png": {"alt": alt, "width": width}
+    }
+
+
+def bars(axes: Axes, names: Sequence[str], heights: Mapping[str, Sequence[float]]) -> None:
+    """Draw grouped bars: one group a name, in it one bar a series, each series with its own colour and pattern.
+
+    heights: for each series, by the text for the legend, one number a name (a list or a 1-D tensor). Long names are
+    broken over lines. Axis labels are left to the caller.
+
+    Raises ValueError if a series has another length than `names`, or if there are more series than colours.
+    """
+    if len(heights) > len(COLORS):
+        raise ValueError(f"heights has {len(heights)} series; more than {len(COLORS)} cannot be told apart")
+    width = 0.8 / len(heights)
+    for place, (series, values) in enumerate(heights.items()):
+        values = [float(value) for value in values]
+        if len(values) != len(names):
+            raise ValueError(f"heights[{series!r}] holds {len(values)} numbers for {len(names)} names")
+        middles = [group + (place - (len(heights) - 1) / 2) * width for group in range(len(names))]
+        style = {"color": COLORS[place], "hatch": HATCHES[place], "edgecolor": "black", "linewidth": 0.6}
+        axes.bar(middles, values, width, label=series, **style)
+    axes.set_xticks(range(len(names)), [textwrap.fill(name, 14) for name in names])
+    axes.grid(axis="y", alpha=0.3)
+    axes.set_axisbelow(True)
+    if len(heights) > 1:
+        axes.legend()

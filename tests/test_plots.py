@@ -1,0 +1,107 @@
+"""helpers.plots: every figure goes out once, with its alt text, in a form that readers' programs honour."""
+
+import base64
+from html.parser import HTMLParser
+
+import matplotlib
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+from helpers.plots import COLORS, HATCHES, LINES, bars, show
+
+matplotlib.use("agg")
+
+ALT = 'Two bars: "a" is 1 < 2, and b is 2.'
+CELL = f"""
+import matplotlib.pyplot as plt
+from helpers.plots import bars, show
+figure, axes = plt.subplots()
+bars(axes, ["a", "b"], {{"seen": [1, 2]}})
+show(figure, alt={ALT!r})
+"""
+
+
+class Images(HTMLParser):
+    """Collects the alt text of every image in an HTML text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.alts = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "img":
+            self.alts.append(dict(attributes).get("alt"))
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    return NotebookClient(notebook, kernel_name="python3").execute()
+
+
+def test_a_notebook_gets_the_figure_once(notebook):
+    (output,) = notebook.cells[0].outputs
+    assert output.output_type == "display_data"
+    assert base64.b64decode(output.data["image/png"]).startswith(b"\x89PNG")
+
+
+def test_the_alt_text_is_in_every_form_of_the_figure(notebook):
+    (output,) = notebook.cells[0].outputs
+    assert Images(output.data["text/html"]).alts == [ALT]
+    assert output.metadata["image/png"]["alt"] == ALT
+    assert ALT in output.data["text/plain"]
+
+
+def test_html_made_from_the_notebook_keeps_the_alt_text(notebook):
+    html, _ = HTMLExporter(template_name="lab").from_notebook_node(notebook)
+    assert ALT in Images(html).alts
+
+
+def test_plain_python_prints_the_text_and_closes_the_figure(capsys):
+    figure = plt.figure()
+    show(figure, alt=ALT)
+    assert ALT in capsys.readouterr().out
+    assert not plt.fignum_exists(figure.number)
+
+
+@pytest.mark.parametrize("alt", ["", "  \n"])
+def test_a_figure_without_alt_text_is_refused(alt):
+    with pytest.raises(ValueError, match="alt is empty"):
+        show(plt.figure(), alt=alt)
+    plt.close("all")
+
+
+def test_bars_stand_in_groups_without_overlap():
+    _, axes = plt.subplots()
+    heights = {"first": [1.0, 2.0, 3.0], "second": [4.0, 5.0, 6.0], "third": [7.0, 8.0, 9.0]}
+    bars(axes, ["a", "b", "c"], heights)
+    drawn = {group.get_label(): group for group in axes.containers}
+    assert {name: [bar.get_height() for bar in group] for name, group in drawn.items()} == heights
+    spans = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches)
+    assert all(end <= start + 1e-9 for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(round((start + end) / 2) == place // 3 for place, (start, end) in enumerate(spans))
+    plt.close("all")
+
+
+def test_series_differ_in_colour_and_in_pattern():
+    _, axes = plt.subplots()
+    bars(axes, ["a"], {str(place): [1.0] for place in range(len(COLORS))})
+    looks = [(bar.get_facecolor(), bar.get_hatch()) for bar in axes.patches]
+    assert len({colour for colour, _ in looks}) == len({hatch for _, hatch in looks}) == len(COLORS)
+    assert len(HATCHES) == len(LINES) == len(COLORS)
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("heights", "message"),
+    [({"short": [1.0]}, "holds 1 numbers for 2 names"), ({str(n): [1.0, 1.0] for n in range(9)}, "9 series")],
+)
+def test_bars_that_do_not_fit_are_refused(heights, message):
+    _, axes = plt.subplots()
+    with pytest.raises(ValueError, match=message):
+        bars(axes, ["a", "b"], heights)
+    plt.close("all")
