@@ -1,0 +1,1064 @@
+"""Lab 02's misconceptions: wrong answers that people really write, each with what to tell them.
+
+Each stands for one mistake and is otherwise right; none validates its input. Its source can stand in a student's
+notebook: it uses nothing but the names of the lab's setup cell and of earlier exercises, which are made right below.
+Leans on torch and on `helpers.grader.cases`. Students never see this file.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from helpers.grader.cases import misconception
+
+TERMS = "Two terms: what the text says, what the teacher thinks"
+TARGETS, LOGARITHMS, DIRECTION = "Soft targets", "Why logarithms", "KL divergence and its direction"
+MEANS, HARD, SQUARE = "Masks and means", "Hard labels", "Why T squared"
+SHAPES, WHOLE, MODULE = "Shapes and words", "Exercise 5: distillation_loss", "Exercise 6: DistillationLoss"
+
+
+# What the lab's setup cell gives, and the earlier exercises, right but for validation.
+
+IGNORE = -100
+
+
+def widen(logits):
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def soft_targets(teacher_logits, temperature):
+    return (widen(teacher_logits.detach()) / temperature).softmax(dim=-1)
+
+
+def soft_log_predictions(student_logits, temperature):
+    return (widen(student_logits) / temperature).log_softmax(dim=-1)
+
+
+def kl_divergence(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+def hard_loss(student_logits, labels):
+    total = F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten(), reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+def distillation_loss(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+# ------------------------------------------------------------------------------------------------- soft_targets
+
+
+@misconception("soft_targets", "You leave the temperature out. Divide the logits by it.", read=TARGETS)
+def targets_temperature_ignored(teacher_logits, temperature):
+    return widen(teacher_logits.detach()).softmax(dim=-1)
+
+
+@misconception(
+    "soft_targets", "You multiply by the temperature, which makes the targets sharper. Divide by it.", read=TARGETS
+)
+def targets_temperature_multiplied(teacher_logits, temperature):
+    return (widen(teacher_logits.detach()) * temperature).softmax(dim=-1)
+
+
+@misconception(
+    "soft_targets", "You divide by T². The square belongs to the loss; divide the logits by T itself.", read=TARGETS
+)
+def targets_temperature_squared(teacher_logits, temperature):
+    return (widen(teacher_logits.detach()) / temperature**2).softmax(dim=-1)
+
+
+@misconception(
+    "soft_targets",
+    "You divide the probabilities, so they no longer add up to 1. Divide the logits, before the softmax.",
+    read=TARGETS,
+)
+def targets_divided_after_softmax(teacher_logits, temperature):
+    return widen(teacher_logits.detach()).softmax(dim=-1) / temperature
+
+
+@misconception(
+    "soft_targets",
+    "Your softmax runs over the positions. The words stand on the last axis: dim=-1.",
+    read=TARGETS,
+)
+def targets_over_positions(teacher_logits, temperature):
+    return (widen(teacher_logits.detach()) / temperature).softmax(dim=1)
+
+
+@misconception(
+    "soft_targets",
+    "Your softmax runs over the rows, which is also what F.softmax does when you name no axis. Use dim=-1.",
+    read=TARGETS,
+)
+def targets_over_rows(teacher_logits, temperature):
+    return (widen(teacher_logits.detach()) / temperature).softmax(dim=0)
+
+
+@misconception(
+    "soft_targets",
+    "You return logarithms. The teacher's side is due as probabilities: softmax, not log-softmax.",
+    read=TARGETS,
+)
+def targets_as_logarithms(teacher_logits, temperature):
+    return (widen(teacher_logits.detach()) / temperature).log_softmax(dim=-1)
+
+
+@misconception(
+    "soft_targets",
+    "A gradient flows back into the teacher. The teacher is not trained: detach its logits.",
+    read=TARGETS,
+)
+def targets_keep_graph(teacher_logits, temperature):
+    return (widen(teacher_logits) / temperature).softmax(dim=-1)
+
+
+@misconception(
+    "soft_targets",
+    "You divide in bfloat16, where the digits get lost. Widen the logits to float32 before you divide.",
+    read=TARGETS,
+)
+def targets_divided_in_bfloat16(teacher_logits, temperature):
+    return widen(teacher_logits.detach() / temperature).softmax(dim=-1)
+
+
+@misconception(
+    "soft_targets",
+    "You divide in place and so change the caller's logits. Use / and keep the result under a new name.",
+    read="Exercise 1: soft_targets",
+)
+def targets_divided_in_place(teacher_logits, temperature):
+    scaled = teacher_logits.detach()
+    scaled /= temperature
+    return widen(scaled).softmax(dim=-1)
+
+
+@misconception(
+    "soft_targets",
+    "Your exponential overflows at large logits. Let PyTorch take the softmax, or subtract the largest logit first.",
+    read="Exercise 1: soft_targets",
+)
+def targets_overflow(teacher_logits, temperature):
+    weights = torch.exp(teacher_logits.detach().float() / temperature)
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+@misconception(
+    "soft_targets",
+    "You keep only the teacher's favourite word. Soft targets are its whole distribution.",
+    read=TERMS,
+)
+def targets_one_hot(teacher_logits, temperature):
+    return F.one_hot(teacher_logits.argmax(dim=-1), teacher_logits.shape[-1]).float()
+
+
+# ------------------------------------------------------------------------------------------ soft_log_predictions
+
+
+@misconception(
+    "soft_log_predictions", "You return probabilities. The student's side is due as logarithms.", read=LOGARITHMS
+)
+def predictions_as_probabilities(student_logits, temperature):
+    return (widen(student_logits) / temperature).softmax(dim=-1)
+
+
+@misconception(
+    "soft_log_predictions",
+    "You take the softmax and then its logarithm: unlikely words become 0 and then minus infinity. Take both in one.",
+    read=LOGARITHMS,
+)
+def predictions_underflow(student_logits, temperature):
+    return torch.log((widen(student_logits) / temperature).softmax(dim=-1))
+
+
+@misconception(
+    "soft_log_predictions",
+    "You add a small number before the logarithm, so every unlikely word costs the same. Use log-softmax instead.",
+    read=LOGARITHMS,
+)
+def predictions_with_epsilon(student_logits, temperature):
+    return torch.log((widen(student_logits) / temperature).softmax(dim=-1) + 1e-8)
+
+
+@misconception("soft_log_predictions", "You leave the temperature out. Divide the logits by it.", read=LOGARITHMS)
+def predictions_temperature_ignored(student_logits, temperature):
+    return widen(student_logits).log_softmax(dim=-1)
+
+
+@misconception(
+    "soft_log_predictions", "You multiply by the temperature. Divide the logits by it.", read=LOGARITHMS
+)
+def predictions_temperature_multiplied(student_logits, temperature):
+    return (widen(student_logits) * temperature).log_softmax(dim=-1)
+
+
+@misconception(
+    "soft_log_predictions",
+    "You divide the log-probabilities by T, so their exponentials no longer add up to 1. Divide the logits, before.",
+    read=LOGARITHMS,
+)
+def predictions_divided_after(student_logits, temperature):
+    return widen(student_logits).log_softmax(dim=-1) / temperature
+
+
+@misconception(
+    "soft_log_predictions",
+    "Your log-softmax runs over the positions. The words stand on the last axis: dim=-1.",
+    read=LOGARITHMS,
+)
+def predictions_over_positions(student_logits, temperature):
+    return (widen(student_logits) / temperature).log_softmax(dim=1)
+
+
+@misconception(
+    "soft_log_predictions",
+    "Your log-softmax runs over the rows, which is also what happens when you name no axis. Use dim=-1.",
+    read=LOGARITHMS,
+)
+def predictions_over_rows(student_logits, temperature):
+    return (widen(student_logits) / temperature).log_softmax(dim=0)
+
+
+@misconception(
+    "soft_log_predictions",
+    "You divide in bfloat16, where the digits get lost. Widen the logits to float32 before you divide.",
+    read=TARGETS,
+)
+def predictions_divided_in_bfloat16(student_logits, temperature):
+    return widen(student_logits / temperature).log_softmax(dim=-1)
+
+
+@misconception(
+    "soft_log_predictions",
+    "You cut the graph, so the student cannot learn. Only the teacher's logits are detached.",
+    read="Exercise 2: soft_log_predictions",
+)
+def predictions_detached(student_logits, temperature):
+    return (widen(student_logits.detach()) / temperature).log_softmax(dim=-1)
+
+
+@misconception(
+    "soft_log_predictions",
+    "Your logarithm has base 2. The lab's unit is the nat: take the natural logarithm.",
+    read=SHAPES,
+)
+def predictions_in_bits(student_logits, temperature):
+    return (widen(student_logits) / temperature).log_softmax(dim=-1) / torch.log(torch.tensor(2.0).double())
+
+
+# ------------------------------------------------------------------------------------------------- kl_divergence
+
+
+@misconception(
+    "kl_divergence",
+    "Your divergence runs the other way, student first. The average goes over the teacher's probabilities.",
+    read=DIRECTION,
+)
+def kl_reversed(soft_targets, soft_log_predictions, mask):
+    student = soft_log_predictions.exp()
+    per_token = (student * (soft_log_predictions - soft_targets.clamp_min(1e-30).log())).sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_divergence",
+    "This is the cross-entropy: log p is missing, so a perfect student does not reach 0. Put log p − log q in the sum.",
+    read=DIRECTION,
+)
+def kl_is_cross_entropy(soft_targets, soft_log_predictions, mask):
+    per_token = -(soft_targets * soft_log_predictions).sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_divergence",
+    "The arguments of F.kl_div are swapped: it takes the log-predictions first and the targets second.",
+    read=DIRECTION,
+)
+def kl_arguments_swapped(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_targets, soft_log_predictions, reduction="none").sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_divergence",
+    "You use the student's probabilities where log-probabilities are due. The argument holds logarithms already.",
+    read=DIRECTION,
+)
+def kl_of_probabilities(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_log_predictions.exp(), soft_targets, reduction="none").sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_divergence",
+    "You say log_target=True, which reads the targets as logarithms, and they are probabilities. Leave it out.",
+    read=DIRECTION,
+)
+def kl_targets_as_logarithms(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_log_predictions, soft_targets, reduction="none", log_target=True).sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_divergence",
+    "You divide by the number of rows, so the term grows with their length. Divide by the tokens that count.",
+    read=MEANS,
+)
+def kl_divided_by_rows(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1)
+    return (per_token * mask).sum() / len(mask)
+
+
+@misconception(
+    "kl_divergence",
+    "reduction='batchmean' knows no mask and divides by rows alone. Use 'none', then mask and average yourself.",
+    read=MEANS,
+)
+def kl_batchmean(soft_targets, soft_log_predictions, mask):
+    return F.kl_div(soft_log_predictions, soft_targets, reduction="batchmean")
+
+
+@misconception(
+    "kl_divergence",
+    "You take the mean over the vocabulary too, so the term is V times too small. Add up over the words.",
+    read=MEANS,
+)
+def kl_mean_over_vocabulary(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_log_predictions, soft_targets, reduction="none").mean(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_divergence", "You count every token. Leave out those where the mask is False.", read=MEANS
+)
+def kl_padding_counted(soft_targets, soft_log_predictions, mask):
+    return F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1).mean()
+
+
+@misconception(
+    "kl_divergence",
+    "You leave tokens out of the sum but still divide by all B · S places. Divide by the tokens that count.",
+    read=MEANS,
+)
+def kl_mean_over_all_places(soft_targets, soft_log_predictions, mask):
+    return (F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1) * mask).mean()
+
+
+@misconception(
+    "kl_divergence", "You add up over the tokens. A mean is due: divide by the number that count.", read=MEANS
+)
+def kl_sum(soft_targets, soft_log_predictions, mask):
+    return (F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1) * mask).sum()
+
+
+@misconception(
+    "kl_divergence",
+    "You average each row and then the rows, so tokens in short rows weigh more. Add up first, divide once.",
+    read=MEANS,
+)
+def kl_mean_of_row_means(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1)
+    return ((per_token * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1)).mean()
+
+
+@misconception(
+    "kl_divergence",
+    "You count the tokens where the mask is False, and leave out the others. Turn it round.",
+    read=MEANS,
+)
+def kl_mask_inverted(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1)
+    return (per_token * ~mask).sum() / (~mask).sum().clamp(min=1)
+
+
+@misconception(
+    "kl_divergence",
+    "Where nothing counts you divide 0 by 0 and get NaN. Divide by at least 1.",
+    read=MEANS,
+)
+def kl_nan_of_nothing(soft_targets, soft_log_predictions, mask):
+    return F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1)[mask].mean()
+
+
+@misconception(
+    "kl_divergence",
+    "Where nothing counts you return a number without a graph, so backward() fails. Divide the sum by at least 1.",
+    read=MEANS,
+)
+def kl_nothing_without_graph(soft_targets, soft_log_predictions, mask):
+    if not mask.any():
+        return torch.tensor(0.0)
+    return F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1)[mask].mean()
+
+
+@misconception(
+    "kl_divergence",
+    "A soft target of 0 gives 0 times minus infinity, which is NaN. Count 0 log 0 as 0: F.kl_div and xlogy do.",
+    read=DIRECTION,
+)
+def kl_nan_at_zeros(soft_targets, soft_log_predictions, mask):
+    per_token = (soft_targets * (soft_targets.log() - soft_log_predictions)).sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+# ----------------------------------------------------------------------------------------------------- hard_loss
+
+
+@misconception(
+    "hard_loss",
+    "You take -100 for word 0 and count it. Leave those tokens out: ignore_index, or a mask.",
+    read=HARD,
+)
+def hard_ignored_counted(student_logits, labels):
+    return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.clamp(min=0).flatten())
+
+
+@misconception(
+    "hard_loss",
+    "You leave out label 0 as well as -100. Word 0 is a word like any other: compare with -100.",
+    read=HARD,
+)
+def hard_word_zero_lost(student_logits, labels):
+    only_above_zero = labels.where(labels > 0, torch.tensor(IGNORE)).flatten()
+    total = F.cross_entropy(widen(student_logits).flatten(0, 1), only_above_zero, reduction="sum")
+    return total / (labels > 0).sum().clamp(min=1)
+
+
+@misconception(
+    "hard_loss",
+    "Where nothing counts you divide 0 by 0 and get NaN. Take the sum and divide by at least 1.",
+    read=HARD,
+)
+def hard_nan_of_nothing(student_logits, labels):
+    return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten())
+
+
+@misconception(
+    "hard_loss",
+    "Where nothing counts you return a number without a graph, so backward() fails. Divide the sum by at least 1.",
+    read=HARD,
+)
+def hard_nothing_without_graph(student_logits, labels):
+    if (labels == IGNORE).all():
+        return torch.tensor(0.0)
+    return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten())
+
+
+@misconception(
+    "hard_loss",
+    "You divide by all B · S places. Divide by the tokens whose label is not -100.",
+    read=MEANS,
+)
+def hard_mean_over_all_places(student_logits, labels):
+    return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten(), reduction="sum") / labels.numel()
+
+
+@misconception("hard_loss", "You add up over the tokens. A mean is due: divide by the number that count.", read=MEANS)
+def hard_sum(student_logits, labels):
+    return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten(), reduction="sum")
+
+
+@misconception(
+    "hard_loss",
+    "You divide by the number of rows, so the term grows with their length. Divide by the tokens that count.",
+    read=MEANS,
+)
+def hard_divided_by_rows(student_logits, labels):
+    return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten(), reduction="sum") / len(labels)
+
+
+@misconception(
+    "hard_loss",
+    "You average each row and then the rows, so tokens in short rows weigh more. Add up first, divide once.",
+    read=MEANS,
+)
+def hard_mean_of_row_means(student_logits, labels):
+    totals = F.cross_entropy(widen(student_logits).transpose(1, 2), labels, reduction="none").sum(dim=1)
+    return (totals / (labels != IGNORE).sum(dim=1).clamp(min=1)).mean()
+
+
+@misconception(
+    "hard_loss",
+    "You shift the labels by one, and they are aligned already: the caller shifts. Compare place by place.",
+    read=SHAPES,
+)
+def hard_shifted_again(student_logits, labels):
+    logits, targets = widen(student_logits)[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
+    return F.cross_entropy(logits, targets, reduction="sum") / (targets != IGNORE).sum().clamp(min=1)
+
+
+@misconception(
+    "hard_loss",
+    "You shift, and towards the past: each prediction meets the label before it. The labels are aligned: do not shift.",
+    read=SHAPES,
+)
+def hard_shifted_backwards(student_logits, labels):
+    logits, targets = widen(student_logits)[:, 1:].flatten(0, 1), labels[:, :-1].flatten()
+    return F.cross_entropy(logits, targets, reduction="sum") / (targets != IGNORE).sum().clamp(min=1)
+
+
+@misconception(
+    "hard_loss",
+    "You take a softmax before F.cross_entropy, which takes one itself. Hand it the logits.",
+    read=HARD,
+)
+def hard_softmax_twice(student_logits, labels):
+    predictions = widen(student_logits).softmax(dim=-1).flatten(0, 1)
+    total = F.cross_entropy(predictions, labels.flatten(), reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+@misconception(
+    "hard_loss",
+    "The sign is missing: log-probabilities are negative, and the loss is minus their mean.",
+    read=HARD,
+)
+def hard_sign_missing(student_logits, labels):
+    chosen = widen(student_logits).log_softmax(dim=-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return (chosen * (labels != IGNORE)).sum() / (labels != IGNORE).sum().clamp(min=1)
+
+
+@misconception(
+    "hard_loss",
+    "You take the softmax and then its logarithm: unlikely words become 0 and then minus infinity. Take both in one.",
+    read=LOGARITHMS,
+)
+def hard_underflow(student_logits, labels):
+    predictions = widen(student_logits).softmax(dim=-1).log().flatten(0, 1)
+    total = F.nll_loss(predictions, labels.flatten(), reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+@misconception(
+    "hard_loss",
+    "Your log-softmax runs over the positions. The words stand on the last axis: dim=-1.",
+    read=HARD,
+)
+def hard_over_positions(student_logits, labels):
+    chosen = widen(student_logits).log_softmax(dim=1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+    return -(chosen * (labels != IGNORE)).sum() / (labels != IGNORE).sum().clamp(min=1)
+
+
+@misconception(
+    "hard_loss",
+    "You compute in bfloat16, where every token's loss is rounded. Widen the logits to float32 first.",
+    read=TARGETS,
+)
+def hard_in_bfloat16(student_logits, labels):
+    total = F.cross_entropy(student_logits.flatten(0, 1), labels.flatten(), reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+@misconception(
+    "hard_loss",
+    "You soften the student at T = 3. The hard term speaks with the ordinary voice: T = 1.",
+    read=HARD,
+)
+def hard_softened(student_logits, labels):
+    total = F.cross_entropy((widen(student_logits) / 3.0).flatten(0, 1), labels.flatten(), reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+
+
+# --------------------------------------------------------------------------------------------- distillation_loss
+
+
+@misconception(
+    "distillation_loss",
+    "T² is missing: at a high temperature the soft term all but vanishes beside the hard one. Multiply it by T².",
+    read=SQUARE,
+)
+def loss_without_t_squared(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "You multiply by T, which undoes only the division of the logits. The soft term's factor is T².",
+    read=SQUARE,
+)
+def loss_with_t(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "You divide the soft term by T². Its gradient is too small already: multiply.",
+    read=SQUARE,
+)
+def loss_divided_by_t_squared(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * soft / temperature**2 + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "T² stands on the hard term. It belongs to the soft term, whose gradient shrinks with T.",
+    read=SQUARE,
+)
+def loss_t_squared_on_hard_term(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * soft + (1 - alpha) * temperature**2 * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "T² stands on both terms, so the balance is as if it were missing. It belongs to the soft term alone.",
+    read=SQUARE,
+)
+def loss_t_squared_on_both_terms(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return temperature**2 * (alpha * soft + (1 - alpha) * hard_loss(student_logits, labels))
+
+
+@misconception(
+    "distillation_loss",
+    "Only the teacher is softened, so a student that equals the teacher is still punished. Soften both sides.",
+    read=WHOLE,
+)
+def loss_softens_teacher_only(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, 1.0)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "Only the student is softened, so a student that equals the teacher is still punished. Soften both sides.",
+    read=WHOLE,
+)
+def loss_softens_student_only(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, 1.0), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The hard term is softened too. It runs at T = 1: hand it the logits as they came.",
+    read=HARD,
+)
+def loss_softens_hard_term(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(predictions, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "You softened at a fixed temperature of 3. Use the argument.",
+    read=WHOLE,
+)
+def loss_temperature_fixed(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, 3.0), soft_log_predictions(student_logits, 3.0)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * 3.0**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "Your divergence runs the other way: teacher and student have swapped places. The teacher gives the targets.",
+    read=DIRECTION,
+)
+def loss_reversed(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    predictions = soft_log_predictions(student_logits, temperature)
+    log_targets = soft_log_predictions(teacher_logits.detach(), temperature)
+    soft = kl_divergence(predictions.exp(), log_targets, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The soft term is a cross-entropy: a perfect student does not reach 0. Use your kl_divergence.",
+    read=DIRECTION,
+)
+def loss_with_cross_entropy(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    counted = labels != IGNORE
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = -((targets * predictions).sum(dim=-1) * counted).sum() / counted.sum().clamp(min=1)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The soft term takes a softmax and then its logarithm, which becomes minus infinity. Use log-softmax.",
+    read=LOGARITHMS,
+)
+def loss_underflows(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets = soft_targets(teacher_logits, temperature)
+    predictions = torch.log((widen(student_logits) / temperature).softmax(dim=-1))
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The soft term is divided by rows and counts every token: that is 'batchmean'. Divide by the tokens that count.",
+    read="The quick test",
+)
+def loss_batchmean(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = F.kl_div(predictions, targets, reduction="batchmean")
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The soft term is divided by rows, so it grows with their length. Divide by the tokens that count.",
+    read="The quick test",
+)
+def loss_divided_by_rows(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    counted = (labels != IGNORE)[..., None]
+    soft = (F.kl_div(predictions, targets, reduction="none") * counted).sum() / len(labels)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The soft term is a mean over the vocabulary too, V times too small: that is reduction='mean'. Add up the words.",
+    read=MEANS,
+)
+def loss_mean_over_vocabulary(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE) / student_logits.shape[-1]
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The soft term counts every token. Make its mask from the labels: -100 does not count there either.",
+    read=WHOLE,
+)
+def loss_padding_in_soft_term(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, torch.ones_like(labels, dtype=torch.bool))
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The hard term takes -100 for word 0 and counts it. Use your hard_loss with the labels as they are.",
+    read=HARD,
+)
+def loss_padding_in_hard_term(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels.clamp(min=0))
+
+
+@misconception(
+    "distillation_loss",
+    "Both terms count the tokens whose label is -100. Leave them out of both.",
+    read=MEANS,
+)
+def loss_padding_in_both_terms(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, torch.ones_like(labels, dtype=torch.bool))
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels.clamp(min=0))
+
+
+@misconception(
+    "distillation_loss",
+    "The soft term leaves tokens out of the sum but divides by all B · S places. Divide by the tokens that count.",
+    read=MEANS,
+)
+def loss_mean_over_all_places(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    counted = labels != IGNORE
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = (F.kl_div(predictions, targets, reduction="none").sum(dim=-1) * counted).mean()
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "You shift the labels by one, and they are aligned already: the caller shifts. Compare place by place.",
+    read=SHAPES,
+)
+def loss_shifted_again(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    student_logits, teacher_logits, labels = student_logits[:, :-1], teacher_logits[:, :-1], labels[:, 1:]
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "α is swapped: it weighs the soft term, and 1 − α the hard one.",
+    read=WHOLE,
+)
+def loss_alpha_swapped(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return (1 - alpha) * temperature**2 * soft + alpha * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The hard term has its full weight whatever α is. Multiply it by 1 − α.",
+    read=WHOLE,
+)
+def loss_hard_term_unweighted(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "You add the two terms and leave α out. Weigh the soft term by α and the hard one by 1 − α.",
+    read=WHOLE,
+)
+def loss_alpha_ignored(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return temperature**2 * soft + hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "A gradient flows back into the teacher. Cut its graph: detach the teacher's logits.",
+    read=TARGETS,
+)
+def loss_trains_teacher(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets = (widen(teacher_logits) / temperature).softmax(dim=-1)
+    predictions = soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "The student's side of the soft term is cut from the graph, so only hard labels teach. Detach the teacher alone.",
+    read="Exercise 2: soft_log_predictions",
+)
+def loss_student_detached(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets = soft_targets(teacher_logits, temperature)
+    predictions = soft_log_predictions(student_logits.detach(), temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "Your default temperature is not 3.0. Put the first line back as it was.",
+    read=WHOLE,
+)
+def loss_default_temperature_two(student_logits, teacher_logits, labels, temperature=2.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
+    "Where nothing counts you divide 0 by 0 and get NaN. Divide by at least 1.",
+    read=MEANS,
+)
+def loss_nan_of_nothing(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    counted = labels != IGNORE
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = F.kl_div(predictions[counted], targets[counted], reduction="none").sum(dim=-1).mean()
+    hard = F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten())
+    return alpha * temperature**2 * soft + (1 - alpha) * hard
+
+
+@misconception(
+    "distillation_loss",
+    "You divide in bfloat16, where the digits get lost. Widen the logits to float32 before you divide.",
+    read=TARGETS,
+)
+def loss_in_bfloat16(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets = (teacher_logits.detach() / temperature).softmax(dim=-1)
+    predictions = (student_logits / temperature).log_softmax(dim=-1)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+# ---------------------------------------------------------------------------------------------- DistillationLoss
+
+
+@misconception(
+    "DistillationLoss",
+    "forward uses a temperature of 3 whatever was asked. Read self.temperature.",
+    read=MODULE,
+)
+class TemperatureFixed(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        return distillation_loss(student_logits, teacher_logits, labels, 3.0, self.alpha)
+
+
+@misconception(
+    "DistillationLoss",
+    "forward uses α = 0.5 whatever was asked. Pass self.alpha on.",
+    read=MODULE,
+)
+class AlphaFixed(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        return distillation_loss(student_logits, teacher_logits, labels, self.temperature)
+
+
+@misconception(
+    "DistillationLoss",
+    "forward calls the loss without T and α, so its defaults are used. Pass both attributes on.",
+    read=MODULE,
+)
+class AttributesUnused(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        return distillation_loss(student_logits, teacher_logits, labels)
+
+
+@misconception(
+    "DistillationLoss",
+    "You work out T² in the constructor, so it goes stale when the temperature changes. Work it out in forward.",
+    read=MODULE,
+)
+class SquareFrozen(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha, self.square = temperature, alpha, temperature**2
+
+    def forward(self, student_logits, teacher_logits, labels):
+        soft = distillation_loss(student_logits, teacher_logits, labels, self.temperature, 1.0) / self.temperature**2
+        return self.alpha * self.square * soft + (1 - self.alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "DistillationLoss",
+    "You work out 1 − α in the constructor, so it goes stale when α changes. Work it out in forward.",
+    read=MODULE,
+)
+class HardWeightFrozen(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha, self.hard_weight = temperature, alpha, 1 - alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        soft = distillation_loss(student_logits, teacher_logits, labels, self.temperature, 1.0)
+        return self.alpha * soft + self.hard_weight * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "DistillationLoss",
+    "Changing temperature or alpha changes nothing. Keep them under these two names and read them in forward.",
+    read=MODULE,
+)
+class OtherNames(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.T, self.a = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        return distillation_loss(student_logits, teacher_logits, labels, self.T, self.a)
+
+
+@misconception(
+    "DistillationLoss",
+    "You pass α where the temperature goes and the temperature where α goes. Mind the order, or name them.",
+    read=MODULE,
+)
+class TemperatureAndAlphaSwapped(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        return distillation_loss(student_logits, teacher_logits, labels, self.alpha, self.temperature)
+
+
+@misconception(
+    "DistillationLoss",
+    "You pass teacher and student in the wrong order, so the teacher's logits are trained. Student first.",
+    read=MODULE,
+)
+class TeacherFirst(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        return distillation_loss(teacher_logits, student_logits, labels, self.temperature, self.alpha)
+
+
+@misconception(
+    "DistillationLoss",
+    "Your default temperature is not 3.0. Put the constructor's first line back as it was.",
+    read=MODULE,
+)
+class DefaultTemperatureTwo(nn.Module):
+    def __init__(self, temperature=2.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        return distillation_loss(student_logits, teacher_logits, labels, self.temperature, self.alpha)
+
+
+@misconception(
+    "DistillationLoss",
+    "T² is missing from the soft term. Call your distillation_loss, or multiply by T² in forward.",
+    read=SQUARE,
+)
+class WithoutTSquared(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        soft = distillation_loss(student_logits, teacher_logits, labels, self.temperature, 1.0) / self.temperature**2
+        return self.alpha * soft + (1 - self.alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "DistillationLoss",
+    "α is swapped: it weighs the soft term, and 1 − α the hard one.",
+    read=TERMS,
+)
+class AlphaSwapped(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+
+    def forward(self, student_logits, teacher_logits, labels):
+        return distillation_loss(student_logits, teacher_logits, labels, self.temperature, 1 - self.alpha)
+
+
+@misconception(
+    "DistillationLoss",
+    "nn.KLDivLoss(reduction='batchmean') divides by rows and knows no mask. Call your distillation_loss.",
+    read="The quick test",
+)
+class Batchmean(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha = temperature, alpha
+        self.divergence = nn.KLDivLoss(reduction="batchmean")
+
+    def forward(self, student_logits, teacher_logits, labels):
+        predictions = (widen(student_logits) / self.temperature).log_softmax(dim=-1)
+        targets = (widen(teacher_logits.detach()) / self.temperature).softmax(dim=-1)
+        soft = self.temperature**2 * self.divergence(predictions, targets)
+        return self.alpha * soft + (1 - self.alpha) * hard_loss(student_logits, labels)
