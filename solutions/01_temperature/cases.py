@@ -1,0 +1,162 @@
+"""Lab 01's visible examples and hidden cases.
+
+Both are made by the builders below; examples have few numbers, with at most three decimals. The largest entry never
+stands first or last, B, S and V differ, and rows differ, so that a wrong axis or a wrong entry shows.
+Leans on torch and on `helpers.grader.cases`.
+"""
+
+import torch
+
+from helpers.grader.cases import Case, validation
+
+FORBIDDEN = ("helpers.losses",)  # it widens logits and tests temperatures
+
+BFLOAT16 = {"absolute": 5e-3, "relative": 5e-3}  # a right result may be rounded to bfloat16 at the end
+
+
+# -------------------------------------------------------------------------------------------------------- builders
+
+
+def logits(seed, *shape, scale=2.0):
+    """Random logits with one decimal."""
+    source = torch.Generator().manual_seed(seed)
+    return torch.round(10 * scale * torch.randn(shape, generator=source)) / 10
+
+
+def far_logits(*shape):
+    """Logits around +1000 in one row and around -1000 in the next, in steps of 0.25 so that halves are exact."""
+    steps = torch.arange(torch.Size(shape).numel()).reshape(shape) * 7 % 11 * 0.25
+    signs = torch.tensor([1.0, -1.0]).repeat(shape[-2])[: shape[-2], None]
+    return 997.5 * signs + steps
+
+
+def coarse_logits(seed, *shape):
+    """bfloat16 logits from 200 to 203, where its steps are of 1: exact as they are, but not once divided by 3."""
+    source = torch.Generator().manual_seed(seed)
+    return (200 + torch.randint(4, shape, generator=source)).to(torch.bfloat16)
+
+
+def distributions(seed, *shape):
+    """Random distributions over the last dimension, the largest entry neither first nor last."""
+    values = logits(seed, *shape, scale=1.0)
+    values[..., 1 + seed % (shape[-1] - 2)] = values.amax(dim=-1) + 1
+    return values.softmax(dim=-1)
+
+
+def with_zeros(probs):
+    """The same distributions without their first entry and, in every second row, without their last."""
+    probs = probs.clone()
+    probs[..., 0] = 0
+    probs[..., ::2, -1] = 0
+    return probs / probs.sum(dim=-1, keepdim=True)
+
+
+def one_hot(rows, vocabulary):
+    """Rows of one-hot distributions."""
+    return torch.eye(vocabulary)[torch.arange(1, rows + 1) % vocabulary]
+
+
+def strided(values):
+    """The same values in a slice that is not contiguous: every second element along the last dimension."""
+    return torch.stack([values, values + 1], dim=-1).flatten(-2)[..., ::2]
+
+
+# ------------------------------------------------------------------------------------------ softmax_with_temperature
+
+
+def softmax_examples():
+    name = "softmax_with_temperature"
+    row, rows = torch.tensor([0.5, 3.0, 1.0]), torch.tensor([[[1.0, 2.0, 0.0, -1.0], [0.5, 0.0, 2.5, 1.5]]])
+    return [
+        Case(name, "one_row", (row, 2.0), about="one row at T = 2"),
+        Case(name, "batch", (rows, 0.5), about="one row with two positions, at T = 0.5"),
+        Case(name, "far", (far_logits(2, 3), 1.0), about="logits near +1000 and -1000"),
+        Case(name, "bfloat16", (coarse_logits(3, 1, 4), 3.0), about="bfloat16 logits", **BFLOAT16),
+        validation(name, "zero", (row, 0.0), good=(row, 2.0), about="a temperature of 0"),
+    ]
+
+
+def softmax_cases():
+    name = "softmax_with_temperature"
+    row, batch = logits(111, 7), logits(112, 3, 2, 5)
+    return [
+        Case(name, "one_row", (row, 3.0), about="one row"),
+        Case(name, "rows", (logits(113, 4, 6), 0.5), about="several rows, a temperature below 1"),
+        Case(name, "batch", (batch, 1.5), weight=2.0, about="rows and positions"),
+        Case(name, "plain", (logits(114, 2, 3, 4), 1.0), about="T = 1"),
+        Case(name, "soft", (logits(115, 2, 4, 5, scale=9.0), 8.0), about="a high temperature"),
+        Case(name, "far", (far_logits(2, 3, 5), 2.0), weight=2.0, about="logits near +1000 and -1000"),
+        Case(name, "float64", (logits(116, 3, 2, 6).double(), 2.5), about="float64 logits"),
+        Case(name, "bfloat16", (coarse_logits(117, 2, 3, 6), 3.0), weight=2.0, about="bfloat16 logits", **BFLOAT16),
+        Case(name, "slice", (strided(logits(118, 2, 3, 4)), 3.0), about="a slice that is not contiguous"),
+        Case(name, "one_position", (logits(119, 1, 1, 6), 2), about="one row with one position, T as a whole number"),
+        validation(name, "zero", (batch, 0.0), good=(batch, 1.5), about="a temperature of 0"),
+        validation(name, "negative", (row, -2.0), good=(row, 3.0), about="a temperature below 0"),
+    ]
+
+
+# ----------------------------------------------------------------------------------------------------------- entropy
+
+
+def entropy_examples():
+    name = "entropy"
+    rows = torch.tensor([[0.2, 0.7, 0.1], [0.3, 0.6, 0.1]])
+    return [
+        Case(name, "one_row", (torch.tensor([0.25, 0.5, 0.125, 0.125]),), about="one distribution"),
+        Case(name, "two_rows", (rows,), about="two distributions"),
+        Case(name, "zeros", (torch.tensor([[0.0, 0.4, 0.6], [0.0, 1.0, 0.0]]),), about="zeros"),
+    ]
+
+
+def entropy_cases():
+    name = "entropy"
+    return [
+        Case(name, "one_row", (distributions(211, 6),), about="one distribution"),
+        Case(name, "rows", (distributions(212, 4, 5),), about="several distributions"),
+        Case(name, "batch", (distributions(213, 3, 2, 5),), weight=2.0, about="rows and positions"),
+        Case(name, "zeros", (with_zeros(distributions(214, 2, 4, 5)),), weight=2.0, about="zeros"),
+        Case(name, "one_hot", (one_hot(4, 6),), about="one-hot distributions"),
+        Case(name, "uniform", (torch.full((2, 3, 40), 1 / 40),), about="all entries equal"),
+        Case(name, "float64", (distributions(215, 3, 2, 6).double(),), about="float64 probabilities"),
+        Case(name, "slice", (strided(distributions(216, 2, 3, 4)),), about="a slice that is not contiguous"),
+        Case(name, "one_position", (distributions(217, 1, 1, 7),), about="one row with one position"),
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------ non_top_mass
+
+
+def mass_examples():
+    name = "non_top_mass"
+    rows = torch.tensor([[0.2, 0.7, 0.1], [0.1, 0.35, 0.55]])
+    return [
+        Case(name, "one_row", (torch.tensor([0.1, 0.55, 0.05, 0.3]),), about="one distribution"),
+        Case(name, "two_rows", (rows,), about="two distributions"),
+        Case(name, "ties", (torch.tensor([0.15, 0.4, 0.4, 0.05]),), about="two entries that share the largest value"),
+    ]
+
+
+def mass_cases():
+    name = "non_top_mass"
+    tied = torch.tensor([[0.1, 0.35, 0.2, 0.35], [0.3, 0.3, 0.3, 0.1], [0.05, 0.15, 0.4, 0.4]])
+    return [
+        Case(name, "one_row", (distributions(311, 6),), about="one distribution"),
+        Case(name, "rows", (distributions(312, 4, 5),), about="several distributions"),
+        Case(name, "batch", (distributions(313, 3, 2, 5),), weight=2.0, about="rows and positions"),
+        Case(name, "ties", (tied,), weight=2.0, about="entries that share the largest value"),
+        Case(name, "one_hot", (one_hot(4, 6),), about="one-hot distributions"),
+        Case(name, "uniform", (torch.full((2, 3, 5), 0.2),), about="all entries equal"),
+        Case(name, "float64", (distributions(314, 3, 2, 6).double(),), about="float64 probabilities"),
+        Case(name, "slice", (strided(distributions(315, 2, 3, 4)),), about="a slice that is not contiguous"),
+        Case(name, "one_position", (distributions(316, 1, 1, 7),), about="one row with one position"),
+    ]
+
+
+def examples():
+    """The visible examples: their inputs and expected values go to students."""
+    return [*softmax_examples(), *entropy_examples(), *mass_examples()]
+
+
+def cases():
+    """The hidden cases."""
+    return [*softmax_cases(), *entropy_cases(), *mass_cases()]

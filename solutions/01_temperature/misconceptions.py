@@ -1,0 +1,483 @@
+"""Wrong answers to lab 01 that people really write, each with what to tell them.
+
+Each is complete in itself: its source, under the exercise's name, could stand in a student's notebook.
+Leans on the names of the lab's setup cell and on `helpers.grader.cases`.
+"""
+
+import math
+
+import torch
+
+from helpers.grader.cases import misconception
+
+FROM_LOGITS = "From logits to probabilities"
+SPREAD = "How much is spread: entropy"
+OUTSIDE = "Outside the top token"
+
+
+# ------------------------------------------------------------------------------------------ softmax_with_temperature
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You multiply by the temperature, so a higher one sharpens the distribution. Divide the logits by it.",
+    read=FROM_LOGITS,
+)
+def temperature_multiplied(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.softmax(wide * temperature, dim=-1)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You divide the probabilities by the temperature, so they add up to 1/T. Divide the logits, before the softmax.",
+    read=FROM_LOGITS,
+)
+def probabilities_divided(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.softmax(wide, dim=-1) / temperature
+
+
+@misconception(
+    "softmax_with_temperature",
+    "The temperature has no effect: this is the softmax at T = 1. If you divide probabilities and then normalise them, "
+    "T cancels out. Divide the logits instead.",
+    read=FROM_LOGITS,
+)
+def temperature_ignored(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.softmax(wide, dim=-1)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You divide by the square of the temperature. T² belongs to the loss (lab 02); the logits are divided by T.",
+    read=FROM_LOGITS,
+)
+def temperature_squared(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.softmax(wide / temperature**2, dim=-1)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You raise the probabilities to the power T. The power that matches a temperature is 1/T, then normalise; dividing "
+    "the logits is simpler.",
+    read=FROM_LOGITS,
+)
+def probabilities_to_the_power(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.softmax(wide, dim=-1) ** temperature
+
+
+@misconception(
+    "softmax_with_temperature",
+    "Your softmax runs over the first dimension. The vocabulary is the last one: use dim=-1.",
+    read="Exercise 1: softmax_with_temperature",
+)
+def first_dimension(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.softmax(wide / temperature, dim=0)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "Your softmax runs over dimension 1, which is the vocabulary only for a table of rows. Use dim=-1, the last one.",
+    read="Exercise 1: softmax_with_temperature",
+)
+def dimension_one(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.softmax(wide / temperature, dim=min(1, wide.dim() - 1))
+
+
+@misconception(
+    "softmax_with_temperature",
+    "All entries together add up to 1. Each row needs a sum of its own: sum over dim=-1 and keep the dimension.",
+    read="Exercise 1: softmax_with_temperature",
+)
+def one_sum_for_all(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    weights = torch.exp(wide / temperature - (wide / temperature).max())
+    return weights / weights.sum()
+
+
+@misconception(
+    "softmax_with_temperature",
+    "exp overflows on large logits, and inf / inf is NaN. Subtract each row's largest value before you take exp.",
+    read=FROM_LOGITS,
+)
+def overflowing(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    weights = torch.exp(wide / temperature)
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You subtract the largest value of the whole tensor. A row far below it becomes 0 / 0, which is NaN. Subtract each "
+    "row's own largest value.",
+    read=FROM_LOGITS,
+)
+def largest_of_all_subtracted(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    weights = torch.exp((wide - wide.max()) / temperature)
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You return exp(z / T) without dividing by the sum. Probabilities add up to 1 over the last dimension.",
+    read=FROM_LOGITS,
+)
+def not_normalised(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.exp((wide - wide.amax(dim=-1, keepdim=True)) / temperature)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You return logarithms of probabilities. This exercise asks for the probabilities themselves.",
+    read="Exercise 1: softmax_with_temperature",
+)
+def log_probabilities(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.log_softmax(wide / temperature, dim=-1)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You divide in bfloat16, where different logits become equal. Change to float32 before you divide, not after.",
+    read=FROM_LOGITS,
+)
+def divided_in_bfloat16(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    return torch.softmax((logits / temperature).float(), dim=-1)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "You change the logits that were handed in: /= and div_ write into the caller's tensor. Make a new tensor instead.",
+    read="Exercise 1: softmax_with_temperature",
+)
+def divided_in_place(logits, temperature):
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}; it must be above 0")
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    wide /= temperature
+    return torch.softmax(wide, dim=-1)
+
+
+@misconception(
+    "softmax_with_temperature",
+    "Your assert raises an AssertionError, and Python can be told to skip asserts. Raise a ValueError.",
+    read="Exercise 1: softmax_with_temperature",
+)
+def asserted(logits, temperature):
+    assert temperature > 0, f"temperature is {temperature}; it must be above 0"
+    wide = logits if logits.dtype == torch.float64 else logits.float()
+    return torch.softmax(wide / temperature, dim=-1)
+
+
+# ----------------------------------------------------------------------------------------------------------- entropy
+
+
+@misconception(
+    "entropy",
+    "Your logarithm is to base 2, so you measure in bits. These labs use nats: take the natural logarithm.",
+    read=SPREAD,
+)
+def in_bits(probs):
+    return -torch.where(probs > 0, probs * torch.log2(probs.clamp_min(1e-30)), 0.0).sum(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "Your logarithm is to base 10. These labs use nats: torch.log is the natural logarithm, torch.log10 is not.",
+    read=SPREAD,
+)
+def base_ten(probs):
+    return -torch.where(probs > 0, probs * torch.log10(probs.clamp_min(1e-30)), 0.0).sum(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "The minus sign is missing. Logarithms of probabilities are 0 or less, so the sum is, and an entropy is 0 or more.",
+    read=SPREAD,
+)
+def sign_missing(probs):
+    return torch.xlogy(probs, probs).sum(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "0 · log 0 gives NaN, and one NaN spoils the sum. Put a harmless number in place of each 0 before the logarithm.",
+    read=SPREAD,
+)
+def nan_at_zero(probs):
+    return -(probs * torch.log(probs)).sum(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "You add a small number to every probability, which shifts the entropy. Replace zeros only.",
+    read="Exercise 2: entropy",
+)
+def shifted_by_epsilon(probs):
+    return -(probs * torch.log(probs + 1e-2)).sum(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "You take the mean over the vocabulary, so the result is V times too small. The probabilities are the weights "
+    "already: add up.",
+    read=SPREAD,
+)
+def mean_over_vocabulary(probs):
+    return -torch.xlogy(probs, probs).mean(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "You add up over all distributions and return one number. Each distribution needs its own: sum over dim=-1.",
+    read="Exercise 2: entropy",
+)
+def summed_over_all(probs):
+    return -torch.xlogy(probs, probs).sum()
+
+
+@misconception(
+    "entropy",
+    "You average over the distributions. Each needs an entropy of its own: leave the other dimensions as they are.",
+    read="Exercise 2: entropy",
+)
+def averaged_over_rows(probs):
+    return -torch.xlogy(probs, probs).sum(dim=-1).mean()
+
+
+@misconception(
+    "entropy",
+    "You add up over the first dimension. The vocabulary is the last one: use dim=-1.",
+    read="Exercise 2: entropy",
+)
+def first_dimension_summed(probs):
+    return -torch.xlogy(probs, probs).sum(dim=0)
+
+
+@misconception(
+    "entropy",
+    "You keep the last dimension, with one number in it. The result has one dimension less than the probabilities.",
+    read="Exercise 2: entropy",
+)
+def dimension_kept(probs):
+    return -torch.xlogy(probs, probs).sum(dim=-1, keepdim=True)
+
+
+@misconception(
+    "entropy",
+    "You take the softmax of what are probabilities already. The argument is probs, not logits.",
+    read="Exercise 2: entropy",
+)
+def softmax_again(probs):
+    again = torch.softmax(probs, dim=-1)
+    return -(again * again.log()).sum(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "This is exp(H), the effective number of choices. The exercise asks for H itself, in nats.",
+    read=SPREAD,
+)
+def number_of_choices(probs):
+    return (-torch.xlogy(probs, probs).sum(dim=-1)).exp()
+
+
+@misconception(
+    "entropy",
+    "You divide by log V, so that a uniform distribution gives 1. The exercise asks for nats, where it gives log V.",
+    read=SPREAD,
+)
+def divided_by_the_most(probs):
+    return -torch.xlogy(probs, probs).sum(dim=-1) / math.log(probs.shape[-1])
+
+
+@misconception(
+    "entropy",
+    "This is the surprise of the most likely token alone. The entropy is the average surprise over all tokens.",
+    read=SPREAD,
+)
+def surprise_of_the_top(probs):
+    return -probs.amax(dim=-1).log()
+
+
+@misconception(
+    "entropy",
+    "You add up the surprises without weighing each by its probability. Multiply by the probability before you add.",
+    read=SPREAD,
+)
+def surprise_not_weighed(probs):
+    return -torch.where(probs > 0, probs, 1.0).log().sum(dim=-1)
+
+
+# ------------------------------------------------------------------------------------------------------ non_top_mass
+
+
+@misconception(
+    "non_top_mass",
+    "You leave out the first entry. The largest one can stand anywhere.",
+    read="Exercise 3: non_top_mass",
+)
+def first_left_out(probs):
+    return 1 - probs[..., 0]
+
+
+@misconception(
+    "non_top_mass",
+    "You leave out the last entry. The largest one can stand anywhere; only after sorting does it stand last.",
+    read="Exercise 3: non_top_mass",
+)
+def last_left_out(probs):
+    return 1 - probs[..., -1]
+
+
+@misconception(
+    "non_top_mass",
+    "Where several entries share the largest value you leave out all of them. Leave out one.",
+    read=OUTSIDE,
+)
+def all_ties_left_out(probs):
+    return (probs * (probs < probs.amax(dim=-1, keepdim=True))).sum(dim=-1)
+
+
+@misconception(
+    "non_top_mass",
+    "This is the second largest probability alone. Everything outside the largest entry counts.",
+    read=OUTSIDE,
+)
+def second_only(probs):
+    return probs.topk(2, dim=-1).values[..., 1]
+
+
+@misconception(
+    "non_top_mass",
+    "This is the largest probability itself. The exercise asks for what lies outside it.",
+    read=OUTSIDE,
+)
+def largest_itself(probs):
+    return probs.amax(dim=-1)
+
+
+@misconception(
+    "non_top_mass",
+    "This is the lead of the largest probability over the second. The exercise asks for what lies outside the largest.",
+    read=OUTSIDE,
+)
+def lead_over_the_second(probs):
+    largest = probs.topk(2, dim=-1).values
+    return largest[..., 0] - largest[..., 1]
+
+
+@misconception(
+    "non_top_mass",
+    "You leave out the smallest entry instead of the largest.",
+    read=OUTSIDE,
+)
+def smallest_left_out(probs):
+    return 1 - probs.amin(dim=-1)
+
+
+@misconception(
+    "non_top_mass",
+    "This is the smallest probability. The exercise asks for everything outside the largest.",
+    read=OUTSIDE,
+)
+def smallest_itself(probs):
+    return probs.amin(dim=-1)
+
+
+@misconception(
+    "non_top_mass",
+    "You take the largest entry of the whole tensor for every distribution. Each has its own: use dim=-1.",
+    read="Exercise 3: non_top_mass",
+)
+def largest_of_all(probs):
+    return probs.sum(dim=-1) - probs.max()
+
+
+@misconception(
+    "non_top_mass",
+    "You return one number for the whole tensor. Each distribution needs its own: use dim=-1.",
+    read="Exercise 3: non_top_mass",
+)
+def one_number_for_all(probs):
+    return 1 - probs.max()
+
+
+@misconception(
+    "non_top_mass",
+    "You look for the largest entry along the first dimension. The vocabulary is the last one: use dim=-1.",
+    read="Exercise 3: non_top_mass",
+)
+def first_dimension_searched(probs):
+    return 1 - probs.amax(dim=0)
+
+
+@misconception(
+    "non_top_mass",
+    "You take the mean of the other entries. Their sum is asked for.",
+    read=OUTSIDE,
+)
+def mean_of_the_others(probs):
+    return (1 - probs.amax(dim=-1)) / (probs.shape[-1] - 1)
+
+
+@misconception(
+    "non_top_mass",
+    "This is 1 less the sum of squares, which also measures spread. The exercise leaves out the largest entry only.",
+    read=OUTSIDE,
+)
+def squares_left_out(probs):
+    return 1 - (probs**2).sum(dim=-1)
+
+
+@misconception(
+    "non_top_mass",
+    "You subtract the place of the largest entry instead of its value: argmax gives places, amax gives values.",
+    read="Exercise 3: non_top_mass",
+)
+def place_subtracted(probs):
+    return 1 - probs.argmax(dim=-1).float()
+
+
+@misconception(
+    "non_top_mass",
+    "You set the largest entry to 0 in the tensor that was handed in. Work on a copy, or subtract it from 1.",
+    read="Exercise 3: non_top_mass",
+)
+def top_overwritten(probs):
+    probs.scatter_(-1, probs.argmax(dim=-1, keepdim=True), 0.0)
+    return probs.sum(dim=-1)
