@@ -23,6 +23,7 @@ COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#00
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "ooo", "---", "+++"]
 LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, (8, 3))]
 
+LETTERS = 8  # that fit side by side into an inch, below an axis
 SHARPNESS = 2  # pixels drawn for each pixel shown, so that text stays sharp on dense screens and when zoomed in
 
 
@@ -62,22 +63,46 @@ def bars(axes: Axes, names: Sequence[str], heights: Mapping[str, Sequence[float]
     """Draw grouped bars: one group a name, in it one bar a series, each series with its own colour and pattern.
 
     heights: for each series, by the text for the legend, one number a name (a list or a 1-D tensor). Long names are
-    broken over lines. Axis labels are left to the caller.
+    broken over lines, and turned where they would overlap. Axis labels are left to the caller.
 
     Raises ValueError if a series has another length than `names`, or if there are more series than colours.
     """
-    if len(heights) > len(COLORS):
-        raise ValueError(f"heights has {len(heights)} series; more than {len(COLORS)} cannot be told apart")
+    _check_series(heights, len(names))
     width = 0.8 / len(heights)
     for place, (series, values) in enumerate(heights.items()):
-        values = [float(value) for value in values]
-        if len(values) != len(names):
-            raise ValueError(f"heights[{series!r}] holds {len(values)} numbers for {len(names)} names")
         middles = [group + (place - (len(heights) - 1) / 2) * width for group in range(len(names))]
         style = {"color": COLORS[place], "hatch": HATCHES[place], "edgecolor": "black", "linewidth": 0.6}
-        axes.bar(middles, values, width, label=series, **style)
-    axes.set_xticks(range(len(names)), [textwrap.fill(name, 14) for name in names])
+        axes.bar(middles, [float(value) for value in values], width, label=series, **style)
+    wrapped = [textwrap.fill(name, 14) for name in names]
+    axes.set_xticks(range(len(names)), wrapped)
+    longest = max(len(line) for name in wrapped for line in name.split("\n"))
+    if longest * len(names) > LETTERS * axes.figure.get_figwidth():
+        plt.setp(axes.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
     if len(heights) > 1:
         axes.legend()
+
+
+def lines(axes: Axes, x: Sequence[float], heights: Mapping[str, Sequence[float]], **style: object) -> None:
+    """Draw one line a series over the same x, each with its own colour and dashes, and name them in a legend.
+
+    heights: for each series, by the text for the legend, one number for each of `x` (a list or a 1-D tensor). style:
+    what else `Axes.plot` takes, for example marker="o". Axis labels are left to the caller.
+
+    Raises ValueError if a series has another length than `x`, or if there are more series than colours.
+    """
+    _check_series(heights, len(x))
+    for place, (series, values) in enumerate(heights.items()):
+        numbers = [float(value) for value in values]
+        axes.plot(x, numbers, label=series, color=COLORS[place], linestyle=LINES[place], **style)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+
+
+def _check_series(heights: Mapping[str, Sequence[float]], length: int) -> None:
+    if len(heights) > len(COLORS):
+        raise ValueError(f"heights has {len(heights)} series; more than {len(COLORS)} cannot be told apart")
+    for series, values in heights.items():
+        if len(values) != length:
+            raise ValueError(f"heights[{series!r}] holds {len(values)} numbers, and {length} are due")

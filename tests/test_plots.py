@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from helpers.plots import COLORS, HATCHES, LINES, bars, show
+from helpers.plots import COLORS, HATCHES, LINES, bars, lines, show
 
 matplotlib.use("agg")
 
@@ -87,6 +87,19 @@ def test_bars_stand_in_groups_without_overlap():
     plt.close("all")
 
 
+@pytest.mark.parametrize("names", [["proud", "accomplished", "lucky"] * 4, ["the teacher itself", "a"], ["b", "c"]])
+def test_names_never_overlap(names):
+    figure, axes = plt.subplots(figsize=(9, 3))
+    bars(axes, names, {"one": [1.0] * len(names)})
+    figure.canvas.draw()
+    labels = axes.get_xticklabels()
+    turned = {label.get_rotation() for label in labels}
+    boxes = [label.get_window_extent() for label in labels]
+    apart = all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
+    assert apart != (turned == {30.0})  # upright only where there is room
+    plt.close("all")
+
+
 def test_series_differ_in_colour_and_in_pattern():
     _, axes = plt.subplots()
     bars(axes, ["a"], {str(place): [1.0] for place in range(len(COLORS))})
@@ -96,12 +109,24 @@ def test_series_differ_in_colour_and_in_pattern():
     plt.close("all")
 
 
+def test_lines_differ_in_colour_and_in_dashes():
+    _, axes = plt.subplots()
+    lines(axes, [1, 2], {str(place): [place, place + 0.5] for place in range(len(COLORS))})
+    drawn = axes.get_lines()
+    assert [list(line.get_ydata()) for line in drawn] == [[place, place + 0.5] for place in range(len(COLORS))]
+    assert len({line.get_color() for line in drawn}) == len(COLORS)
+    assert len({str(line._unscaled_dash_pattern) for line in drawn}) == len(COLORS)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [str(place) for place in range(len(COLORS))]
+    plt.close("all")
+
+
+@pytest.mark.parametrize("draw", [bars, lines])
 @pytest.mark.parametrize(
     ("heights", "message"),
-    [({"short": [1.0]}, "holds 1 numbers for 2 names"), ({str(n): [1.0, 1.0] for n in range(9)}, "9 series")],
+    [({"short": [1.0]}, "holds 1 numbers, and 2 are due"), ({str(n): [1.0, 1.0] for n in range(9)}, "9 series")],
 )
-def test_bars_that_do_not_fit_are_refused(heights, message):
+def test_series_that_do_not_fit_are_refused(draw, heights, message):
     _, axes = plt.subplots()
     with pytest.raises(ValueError, match=message):
-        bars(axes, ["a", "b"], heights)
+        draw(axes, ["a", "b"], heights)
     plt.close("all")
