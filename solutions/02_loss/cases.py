@@ -81,23 +81,23 @@ def softmax_examples(exercise, seed):
     return [
         Case(exercise, "two_rows", (small, 2.0), about="two rows at T = 2"),
         Case(exercise, "large_logits", (far_logits(seed, 1, 2, 3), 2.0), about="logits up to ±1000"),
-        Case(exercise, "bfloat16", (coarse_logits(seed, 1, 2, 4), 3.0), about="bfloat16 logits", **BFLOAT16),
+        Case(exercise, "bfloat16_logits", (coarse_logits(seed, 1, 2, 4), 3.0), about="bfloat16 logits", **BFLOAT16),
         validation(exercise, "zero", (small, 0.0), good=(small, 1.0), about="a temperature of 0"),
     ]
 
 
 def softmax_cases(exercise, seed):
     """What the two exercises on softmax have in common."""
-    batch = logits(seed, 2, 3, 5)
+    batch, wide = logits(seed, 2, 3, 5), logits(seed + 2, 2, 4, 6, scale=4.0)
     return [
         Case(exercise, "low_temperature", (batch, 0.5), about="a temperature below 1"),
         Case(exercise, "plain", (logits(seed + 1, 3, 2, 4), 1.0), about="T = 1"),
-        Case(exercise, "soft", (logits(seed + 2, 2, 4, 6, scale=4.0), 5.0), weight=2.0, about="a high temperature"),
+        Case(exercise, "high_temperature", (wide, 5.0), weight=2.0, about="a high temperature"),
         Case(exercise, "large_logits", (far_logits(seed + 3, 2, 3, 5), 2.0), about="logits up to ±1000"),
-        Case(exercise, "float64", (logits(seed + 4, 3, 2, 5).double(), 3.0), about="float64 logits"),
-        Case(exercise, "bfloat16", (coarse_logits(seed + 5, 3, 2, 6), 3.0), about="bfloat16 logits", **BFLOAT16),
-        Case(exercise, "slice", (strided(logits(seed + 6, 2, 3, 4)), 3.0), about="a slice that is not contiguous"),
-        Case(exercise, "one_token", (logits(seed + 7, 1, 1, 7), 2.0), about="one row with one position"),
+        Case(exercise, "float64_logits", (logits(seed + 4, 3, 2, 5).double(), 3.0), about="float64 logits"),
+        Case(exercise, "bfloat16_logits", (coarse_logits(seed + 5, 3, 2, 6), 3.0), about="bfloat16 logits", **BFLOAT16),
+        Case(exercise, "strided_slice", (strided(logits(seed + 6, 2, 3, 4)), 3.0), about="a slice, not contiguous"),
+        Case(exercise, "single_token", (logits(seed + 7, 1, 1, 7), 2.0), about="one row with one position"),
         validation(exercise, "zero", (batch, 0.0), good=(batch, 0.5), about="a temperature of 0"),
         validation(exercise, "negative", (batch, -2.0), good=(batch, 2.0), about="a temperature below 0"),
     ]
@@ -106,7 +106,7 @@ def softmax_cases(exercise, seed):
 def soft_targets_examples():
     name = "soft_targets"
     cut = Case(
-        name, "graph", (logits(11, 1, 2, 3), 2.0), observe="gradient", options={"cut": [0]},
+        name, "teacher_graph", (logits(11, 1, 2, 3), 2.0), observe="gradient", options={"cut": [0]},
         about="teacher logits that carry a graph",
     )  # fmt: skip
     common = softmax_examples(name, 10)
@@ -116,7 +116,7 @@ def soft_targets_examples():
 def soft_targets_cases():
     name = "soft_targets"
     cut = Case(
-        name, "graph", (logits(121, 2, 3, 4), 3.0), observe="gradient", options={"cut": [0]}, weight=2.0,
+        name, "teacher_graph", (logits(121, 2, 3, 4), 3.0), observe="gradient", options={"cut": [0]}, weight=2.0,
         about="teacher logits that carry a graph",
     )  # fmt: skip
     return [*softmax_cases(name, 110), cut]
@@ -125,7 +125,7 @@ def soft_targets_cases():
 def soft_log_predictions_examples():
     name = "soft_log_predictions"
     kept = Case(
-        name, "gradient", (logits(21, 1, 2, 3), 2.0), observe="gradient", options={"of": [0]},
+        name, "student_gradient", (logits(21, 1, 2, 3), 2.0), observe="gradient", options={"of": [0]},
         about="the student's gradient",
     )  # fmt: skip
     common = softmax_examples(name, 20)
@@ -135,7 +135,7 @@ def soft_log_predictions_examples():
 def soft_log_predictions_cases():
     name = "soft_log_predictions"
     kept = Case(
-        name, "gradient", (logits(221, 2, 3, 4), 3.0), observe="gradient", options={"of": [0]}, weight=2.0,
+        name, "student_gradient", (logits(221, 2, 3, 4), 3.0), observe="gradient", options={"of": [0]}, weight=2.0,
         about="the student's gradient",
     )  # fmt: skip
     return [*softmax_cases(name, 210), kept]
@@ -158,11 +158,11 @@ def kl_divergence_examples():
     return [
         Case(name, "partly_masked", (targets, predictions, partly), about="one token of four does not count"),
         Case(
-            name, "zeros", (certain, thousandths(log_probabilities(32, 1, 2, 3)), mask(2, [2])),
+            name, "zero_targets", (certain, thousandths(log_probabilities(32, 1, 2, 3)), mask(2, [2])),
             about="soft targets that are exactly 0",
         ),
         Case(
-            name, "nothing", (targets, predictions, nothing), observe="gradient", options={"of": [1]},
+            name, "nothing_counted", (targets, predictions, nothing), observe="gradient", options={"of": [1]},
             about="nothing counts",
         ),
         validation(
@@ -186,22 +186,22 @@ def kl_divergence_cases():
              (probabilities(340, 2, 4, 3), log_probabilities(341, 2, 4, 3),
               torch.tensor([[False, True, False, True], [True, False, True, True]])),
              about="tokens that do not count in the middle of a row"),
-        Case(name, "zeros", (sparse, log_probabilities(318, 2, 3, 5), mask(3, [3, 1])),
+        Case(name, "zero_targets", (sparse, log_probabilities(318, 2, 3, 5), mask(3, [3, 1])),
              about="soft targets that are exactly 0"),
-        Case(name, "far_apart", (probabilities(319, 2, 3, 5), far, mask(3, [2, 3])),
+        Case(name, "far_predictions", (probabilities(319, 2, 3, 5), far, mask(3, [2, 3])),
              about="log-predictions of large negative numbers"),
-        Case(name, "equal", (targets, targets.log(), partly), about="a student that equals the teacher"),
-        Case(name, "nothing", (targets, predictions, mask(4, [0, 0, 0])), observe="gradient", options={"of": [1]},
-             about="nothing counts"),
-        Case(name, "gradient", good, observe="gradient", options={"of": [1]}, about="the student's gradient"),
-        Case(name, "gradient_at_zeros", (sparse, log_probabilities(320, 2, 3, 5), mask(3, [1, 3])),
+        Case(name, "equal_to_teacher", (targets, targets.log(), partly), about="a student that equals the teacher"),
+        Case(name, "nothing_counted", (targets, predictions, mask(4, [0, 0, 0])), observe="gradient",
+             options={"of": [1]}, about="nothing counts"),
+        Case(name, "student_gradient", good, observe="gradient", options={"of": [1]}, about="the student's gradient"),
+        Case(name, "gradient_at_zero_targets", (sparse, log_probabilities(320, 2, 3, 5), mask(3, [1, 3])),
              observe="gradient", options={"of": [1]}, about="the gradient where soft targets are exactly 0"),
-        Case(name, "float64", (probabilities(321, 2, 3, 4, dtype=torch.float64),
+        Case(name, "float64_logits", (probabilities(321, 2, 3, 4, dtype=torch.float64),
                                log_probabilities(322, 2, 3, 4, dtype=torch.float64), mask(3, [1, 2])),
              about="float64"),
-        Case(name, "slice", (strided(probabilities(323, 2, 3, 4)), strided(log_probabilities(324, 2, 3, 4)),
-                             mask(3, [3, 2])), about="slices that are not contiguous"),
-        Case(name, "one_token", (probabilities(325, 1, 1, 6), log_probabilities(326, 1, 1, 6), mask(1, [1])),
+        Case(name, "strided_slice", (strided(probabilities(323, 2, 3, 4)), strided(log_probabilities(324, 2, 3, 4)),
+                             mask(3, [3, 2])), about="slices, not contiguous"),
+        Case(name, "single_token", (probabilities(325, 1, 1, 6), log_probabilities(326, 1, 1, 6), mask(1, [1])),
              about="one row with one position"),
         validation(name, "rows", (targets, predictions[:1], partly), good=good, about="different numbers of rows"),
         validation(name, "vocabulary", (targets, predictions[..., :4], partly), good=good,
@@ -221,12 +221,13 @@ def hard_loss_examples():
     return [
         Case(name, "partly_masked", (student, targets), about="one token of four does not count"),
         Case(
-            name, "nothing", (student, torch.full((2, 2), IGNORE)), observe="gradient", options={"of": [0]},
+            name, "nothing_counted", (student, torch.full((2, 2), IGNORE)), observe="gradient", options={"of": [0]},
             about="nothing counts",
         ),
         Case(name, "large_logits", (far_logits(42, 1, 2, 3), torch.tensor([[1, 2]])), about="logits up to ±1000"),
         Case(
-            name, "bfloat16", (rounded_logits(1, 4), torch.tensor([[1, 1, 0, 1]])), about="bfloat16 logits", **ROUNDED,
+            name, "bfloat16_logits", (rounded_logits(1, 4), torch.tensor([[1, 1, 0, 1]])),
+            about="bfloat16 logits", **ROUNDED,
         ),
         validation(
             name, "columns", (student, targets[:, :1]), good=(student, targets), about="too few labels in a row",
@@ -248,16 +249,16 @@ def hard_loss_cases():
              about="labels that are word 0"),
         Case(name, "large_logits", (far_logits(416, 2, 3, 5), labels(417, 2, 3, 5, lengths=[3, 2])),
              about="logits up to ±1000"),
-        Case(name, "nothing", (student, torch.full((3, 4), IGNORE)), observe="gradient", options={"of": [0]},
+        Case(name, "nothing_counted", (student, torch.full((3, 4), IGNORE)), observe="gradient", options={"of": [0]},
              about="nothing counts"),
-        Case(name, "gradient", good, observe="gradient", options={"of": [0]}, about="the student's gradient"),
-        Case(name, "float64", (logits(418, 2, 3, 5).double(), labels(419, 2, 3, 5, lengths=[1, 3])),
+        Case(name, "student_gradient", good, observe="gradient", options={"of": [0]}, about="the student's gradient"),
+        Case(name, "float64_logits", (logits(418, 2, 3, 5).double(), labels(419, 2, 3, 5, lengths=[1, 3])),
              about="float64 logits"),
-        Case(name, "bfloat16", (rounded_logits(2, 4), torch.tensor([[1, 1, 0, 1], [1, 0, 1, 1]])),
+        Case(name, "bfloat16_logits", (rounded_logits(2, 4), torch.tensor([[1, 1, 0, 1], [1, 0, 1, 1]])),
              about="bfloat16 logits", **ROUNDED),
-        Case(name, "slice", (strided(logits(420, 2, 3, 4)), labels(421, 2, 4, 4, lengths=[4, 1])[:, 1:]),
-             about="slices that are not contiguous"),
-        Case(name, "one_token", (logits(422, 1, 1, 6), labels(423, 1, 1, 6)), about="one row with one position"),
+        Case(name, "strided_slice", (strided(logits(420, 2, 3, 4)), labels(421, 2, 4, 4, lengths=[4, 1])[:, 1:]),
+             about="slices, not contiguous"),
+        Case(name, "single_token", (logits(422, 1, 1, 6), labels(423, 1, 1, 6)), about="one row with one position"),
         validation(name, "columns", (student, targets[:, 1:]), good=good, about="too few labels in a row"),
         validation(name, "rows", (student, targets[:1]), good=good, about="too few rows of labels"),
         validation(name, "transposed", (student, targets.T), good=good, about="labels with rows and positions swapped"),
@@ -271,20 +272,23 @@ def distillation_loss_examples():
     name = "distillation_loss"
     student, teacher, targets = logits(51, 2, 2, 3), logits(52, 2, 2, 3), torch.tensor([[0, 2], [1, IGNORE]])
     return [
-        Case(name, "weighted", (student, teacher, targets, 2.0, 0.3), about="T = 2, α = 0.3, one token does not count"),
+        Case(
+            name, "both_terms", (student, teacher, targets, 2.0, 0.3),
+            about="T = 2, α = 0.3, one token does not count",
+        ),
         Case(name, "soft_only", (student, teacher, targets, 5.0, 1.0), about="α = 1: soft targets only"),
         Case(name, "hard_only", (student, teacher, targets, 5.0, 0.0), about="α = 0: hard labels only"),
-        Case(name, "defaults", (student, teacher, targets), about="called with three arguments"),
+        Case(name, "default_arguments", (student, teacher, targets), about="called with three arguments"),
         Case(
             name, "large_logits", (far_logits(53, 1, 2, 3), far_logits(54, 1, 2, 3), targets[:1], 2.0, 0.3),
             about="logits up to ±1000",
         ),
         Case(
-            name, "gradient", (student, teacher, targets, 2.0, 0.3), observe="gradient",
+            name, "student_gradient", (student, teacher, targets, 2.0, 0.3), observe="gradient",
             options={"of": [0], "cut": [1]}, about="a gradient for the student, none for the teacher",
         ),
         Case(
-            name, "nothing", (student, teacher, torch.full((2, 2), IGNORE), 2.0, 0.3), observe="gradient",
+            name, "nothing_counted", (student, teacher, torch.full((2, 2), IGNORE), 2.0, 0.3), observe="gradient",
             options={"of": [0], "cut": [1]}, about="nothing counts",
         ),
         validation(
@@ -301,27 +305,27 @@ def distillation_loss_cases():
     both_ways = {"observe": "gradient", "options": {"of": [0], "cut": [1]}}
     good = (*batch, 2.0, 0.5)
     return [
-        Case(name, "defaults", batch, about="called with three arguments"),
+        Case(name, "default_arguments", batch, about="called with three arguments"),
         Case(name, "plain", (*batch, 1.0, 0.3), about="T = 1"),
-        Case(name, "weighted", (*batch, 5.0, 0.3), weight=2.0, about="a high temperature, rows of different lengths"),
+        Case(name, "both_terms", (*batch, 5.0, 0.3), weight=2.0, about="a high temperature, rows of different lengths"),
         Case(name, "soft_only", (*batch, 2.0, 1.0), about="α = 1: soft targets only"),
         Case(name, "hard_only", (*batch, 5.0, 0.0), about="α = 0: hard labels only"),
         Case(name, "all_counted", (logits(553, 2, 6, 5), logits(554, 2, 6, 5), labels(555, 2, 6, 5), 2.0, 0.3),
              about="every token counts"),
         Case(name, "large_logits", (far_logits(516, 2, 3, 5), far_logits(517, 2, 3, 5), labels(518, 2, 3, 5), 2.0, 0.3),
              about="logits up to ±1000"),
-        Case(name, "float64", (logits(519, 2, 3, 5).double(), logits(520, 2, 3, 5).double(),
+        Case(name, "float64_logits", (logits(519, 2, 3, 5).double(), logits(520, 2, 3, 5).double(),
                                labels(521, 2, 3, 5, lengths=[3, 1]), 3.0, 0.7), about="float64 logits"),
-        Case(name, "bfloat16", (coarse_logits(576, 2, 3, 6), coarse_logits(577, 2, 3, 6),
+        Case(name, "bfloat16_logits", (coarse_logits(576, 2, 3, 6), coarse_logits(577, 2, 3, 6),
                                 labels(578, 2, 3, 6, lengths=[3, 2]), 3.0, 0.9), about="bfloat16 logits", **BFLOAT16),
-        Case(name, "slice", (strided(logits(525, 2, 3, 4)), strided(logits(526, 2, 3, 4)),
+        Case(name, "strided_slice", (strided(logits(525, 2, 3, 4)), strided(logits(526, 2, 3, 4)),
                              labels(527, 2, 4, 4, lengths=[4, 2])[:, 1:], 2.0, 0.3),
-             about="slices that are not contiguous"),
-        Case(name, "one_token", (logits(538, 1, 1, 6), logits(539, 1, 1, 6), labels(540, 1, 1, 6), 2.0, 0.3),
+             about="slices, not contiguous"),
+        Case(name, "single_token", (logits(538, 1, 1, 6), logits(539, 1, 1, 6), labels(540, 1, 1, 6), 2.0, 0.3),
              about="one row with one position"),
-        Case(name, "nothing", (student, teacher, torch.full((3, 4), IGNORE), 2.0, 0.3), about="nothing counts",
+        Case(name, "nothing_counted", (student, teacher, torch.full((3, 4), IGNORE), 2.0, 0.3), about="nothing counts",
              **both_ways),
-        Case(name, "gradient", (*batch, 3.0, 0.7), weight=2.0, **both_ways,
+        Case(name, "student_gradient", (*batch, 3.0, 0.7), weight=2.0, **both_ways,
              about="a gradient for the student, none for the teacher"),
         validation(name, "temperature", (*batch, 0.0, 0.5), good=good, about="a temperature of 0"),
         validation(name, "negative_temperature", (*batch, -2.0, 0.5), good=good, about="a temperature below 0"),
@@ -347,10 +351,10 @@ def module_case(name, construct, arguments, *, then=None, of=(), weight=1.0, abo
 def module_examples():
     batch = (logits(61, 2, 2, 3), logits(62, 2, 2, 3), torch.tensor([[0, 2], [1, IGNORE]]))
     return [
-        module_case("weighted", (2.0, 0.3), batch, about="T = 2, α = 0.3, one token does not count"),
-        module_case("changed", (2.0, 0.3), batch, then={"temperature": 1.0, "alpha": 0.8},
+        module_case("both_terms", (2.0, 0.3), batch, about="T = 2, α = 0.3, one token does not count"),
+        module_case("both_changed", (2.0, 0.3), batch, then={"temperature": 1.0, "alpha": 0.8},
                     about="T and α are changed after the first call"),
-        module_case("defaults", (), batch, about="built without arguments"),
+        module_case("default_arguments", (), batch, about="built without arguments"),
         validation("DistillationLoss", "alpha", batch, good=batch, construct=(2.0, 1.5), good_construct=(2.0, 0.5),
                    about="α above 1"),
     ]  # fmt: skip
@@ -361,9 +365,9 @@ def module_cases():
     student, teacher, targets = logits(650, 3, 4, 5), logits(651, 3, 4, 5), labels(652, 3, 4, 5, lengths=[4, 1, 2])
     batch = (student, teacher, targets)
     return [
-        module_case("defaults", (), batch, about="built without arguments"),
+        module_case("default_arguments", (), batch, about="built without arguments"),
         module_case("temperature_only", (5.0,), batch, about="built with a temperature only"),
-        module_case("weighted", (2.0, 0.3), batch, of=[0], weight=2.0, about="the value and the student's gradient"),
+        module_case("both_terms", (2.0, 0.3), batch, of=[0], weight=2.0, about="the value and the student's gradient"),
         module_case("temperature_changed", (1.0, 0.9), batch, then={"temperature": 4.0}, weight=2.0,
                     about="T is changed after the first call"),
         module_case("alpha_changed", (3.0, 0.2), batch, then={"alpha": 0.9}, weight=2.0,
@@ -371,7 +375,7 @@ def module_cases():
         module_case("low_temperature", (0.8, 0.3), batch, about="a temperature below 1"),
         module_case("soft_only", (2.0, 1.0), batch, about="α = 1: soft targets only"),
         module_case("hard_only", (2.0, 0.0), batch, about="α = 0: hard labels only"),
-        module_case("nothing", (2.0, 0.5), (student, teacher, torch.full((3, 4), IGNORE)), of=[0],
+        module_case("nothing_counted", (2.0, 0.5), (student, teacher, torch.full((3, 4), IGNORE)), of=[0],
                     about="nothing counts"),
         validation(name, "temperature", batch, good=batch, construct=(0.0, 0.5), good_construct=(2.0, 0.5),
                    about="a temperature of 0"),

@@ -686,35 +686,26 @@ class DistillationLoss(nn.Module):
 }
 
 VARIANTS_WITHOUT_VALIDATION = {
-    "soft_targets": [
-        """
+    "soft_targets": """
 def soft_targets(teacher_logits, temperature):
     return F.softmax(teacher_logits.detach().float() / temperature, dim=-1)
 """,
-    ],
-    "soft_log_predictions": [
-        """
+    "soft_log_predictions": """
 def soft_log_predictions(student_logits, temperature):
     return F.log_softmax(student_logits.float() / temperature, dim=-1)
 """,
-    ],
-    "kl_divergence": [
-        """
+    "kl_divergence": """
 def kl_divergence(soft_targets, soft_log_predictions, mask):
     per_token = torch.xlogy(soft_targets, soft_targets) - soft_targets * soft_log_predictions
     return (per_token * mask[..., None]).sum() / mask.sum().clamp(min=1)
 """,
-    ],
-    "hard_loss": [
-        """
+    "hard_loss": """
 def hard_loss(student_logits, labels):
     counted = (labels != IGNORE).sum().clamp(min=1)
     chosen = F.log_softmax(student_logits.float(), dim=-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
     return -(chosen * (labels != IGNORE)).sum() / counted
 """,
-    ],
-    "distillation_loss": [
-        """
+    "distillation_loss": """
 def distillation_loss(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
     mask = (labels != -100).float()
     n = mask.sum().clamp(min=1)
@@ -724,9 +715,7 @@ def distillation_loss(student_logits, teacher_logits, labels, temperature=3.0, a
     chosen = F.log_softmax(student_logits.float(), dim=-1).gather(-1, labels.clamp(min=0)[..., None])[..., 0]
     return alpha * temperature**2 * kl - (1 - alpha) * (chosen * mask).sum() / n
 """,
-    ],
-    "DistillationLoss": [
-        """
+    "DistillationLoss": """
 class DistillationLoss(nn.Module):
     def __init__(self, temperature=3.0, alpha=0.5):
         super().__init__()
@@ -742,5 +731,4 @@ class DistillationLoss(nn.Module):
         ce = F.cross_entropy(student_logits.float().flatten(0, 1), labels.flatten(), reduction="sum") / n
         return self.alpha * T**2 * kl + (1 - self.alpha) * ce
 """,
-    ],
 }
