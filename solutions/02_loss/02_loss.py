@@ -187,7 +187,7 @@ print("should be, in nats: ", -200.0)
 # such word makes the whole loss infinite. Adding a small number before the logarithm only hides it: then every unlikely
 # word costs the same.
 #
-# The way out is to take both in one step. $\log p_i = z_i / T - \log \sum_j \exp(z_j / T)$ has no tiny number in it.
+# The way out is to take both in one step. $\log q_i = z_i / T - \log \sum_j \exp(z_j / T)$ has no tiny number in it.
 
 # %% [markdown]
 # ## Exercise 2: soft_log_predictions
@@ -353,7 +353,7 @@ word_number = torch.arange(21.0)
 two_groups = torch.logaddexp(0.4 - (word_number - 5) ** 2 / 3, -((word_number - 15) ** 2) / 3).view(1, 1, 21)
 bumps = [
     (-((word_number - centre) ** 2) / (2 * width**2)).view(1, 1, 21)
-    for centre in torch.arange(0, 20.5, 0.5)
+    for centre in torch.arange(0, 21)
     for width in torch.arange(0.5, 8, 0.25)
 ]
 
@@ -416,6 +416,7 @@ show(
 def cross_entropy(from_logits, to_logits):
     """Cross-entropy of one model with the soft targets of another at T = 1, in nats."""
     return -(soft_targets(from_logits, 1.0) * soft_log_predictions(to_logits, 1.0)).sum().item()
+
 
 # %%
 scales = torch.linspace(0, 3, 61)
@@ -595,10 +596,10 @@ print(f"its soft term is {soft:.4f}, its hard term {hard:.4f}")
 print(f"with a soft term 10 times as large it would be {0.5 * 10 * soft + 0.5 * hard:.4f}")
 
 # %% [markdown]
-# Per token the loss is about 6.2; another seed moves it by a tenth or two. The difference is in the soft
-# term. The textbook's code uses `reduction="batchmean"`, and that divides by B = 2 instead of by the B · S = 20 tokens.
-# So its soft term is S = 10 times as large, and its loss comes to between 10 and 11. (Not to 11.2438: that figure does
-# not come out of its own code.)
+# Per token the loss is about 6.2; another seed moves it by a tenth or two. The difference is in the soft term. The
+# textbook's code uses `reduction="batchmean"`, and that divides by B = 2 instead of by the B · S = 20 tokens. So its
+# soft term is S = 10 times as large, and its loss comes to between 10 and 11. (Not to 11.2438: that figure does not
+# come out of its own code.)
 #
 # The textbook then trains on rows of S = 128. **Predict first:** how large is its soft term there? And which α would
 # you have to give to *your* loss to get the same balance of soft and hard?
