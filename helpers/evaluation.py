@@ -1,0 +1,164 @@
+"""How good is a student? Perplexity with an interval, distance to the truth, and the share of a gap that it closed.
+
+Every mean is over predicted tokens, so the size of a batch changes nothing. Models are measured in eval mode and are
+afterwards in the mode in which they came.
+
+Leans on `helpers.labels` for the shift and on torch.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from helpers.data import Batch
+from helpers.labels import make_labels, next_token_pairs
+from helpers.language import KnownLanguage
+from helpers.losses import IGNORE, widen
+
+
+class Estimate(NamedTuple):
+    """A measured value, the ends of its interval, and how many tokens and rows it was measured on."""
+
+    value: float
+    low: float
+    high: float
+    tokens: int
+    rows: int
+
+
+def row_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihood of each row, summed over its predicted tokens, and how many these are; each `(B,)`.
+
+    batch: input_ids and attention_mask `(B, S)`. Float64 sums, in nats. The first token of a row is predicted by
+    nothing and is not counted, nor is padding.
+    """
+    logits, labels = _predictions(model, batch)
+    log_probs = F.log_softmax(widen(logits), dim=-1)
+    nll = F.nll_loss(log_probs.transpose(1, 2), labels, ignore_index=IGNORE, reduction="none")
+    return nll.double().sum(dim=1), (labels != IGNORE).sum(dim=1)
+
+
+def token_nll(model: nn.Module, batch: Batch) -> tuple[float, int]:
+    """Total negative log-likelihood of a batch in nats, and the number of tokens that were predicted."""
+    nll, tokens = row_nll(model, batch)
+    return float(nll.sum()), int(tokens.sum())
+
+
+def perplexity(model: nn.Module, batches: Iterable[Batch]) -> float:
+    """exp(total negative log-likelihood / number of predicted tokens), over all batches.
+
+    Raises ValueError if not one token is predicted.
+    """
+    return measure_perplexity(model, batches, resamples=0).value
+
+
+def measure_perplexity(
+    model: nn.Module, batches: Iterable[Batch], *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
+) -> Estimate:
+    """Perplexity and its interval: rows are drawn again with replacement, and the perplexity is computed from these.
+
+    confidence: the share of the resamples that lies inside, 0.95 leaves out 2.5 % on either side. With resamples=0 the
+    interval is the value. The interval says how far the choice of rows matters; it says nothing of training seeds.
+    Raises ValueError if not one token is predicted.
+    Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentile interval).
+    """
+    return _estimate(*_collect(lambda batch: row_nll(model, batch), batches), resamples, confidence, seed, math.exp)
+
+
+def row_distance(model: nn.Module, language: KnownLanguage, batch: Batch) -> tuple[Tensor, Tensor]:
+    """KL(truth || model) of each row, summed over its predicted tokens, and how many these are; each `(B,)`.
+
+    batch: rows of the language `(B, S)`. Each token's KL is over the whole vocabulary, exact, in float64 and nats.
+    """
+    logits, labels = _predictions(model, batch)
+    truth = language.next_token_probs(batch["input_ids"])[:, :-1]
+    log_model = F.log_softmax(logits.double(), dim=-1)
+    divergence = (torch.special.xlogy(truth, truth) - truth * log_model).sum(dim=-1)
+    counted = labels != IGNORE
+    return divergence.masked_fill(~counted, 0).sum(dim=1), counted.sum(dim=1)
+
+
+def distance_to_truth(model: nn.Module, language: KnownLanguage, batches: Iterable[Batch]) -> float:
+    """Mean KL(truth || model) per predicted token in nats: 0 for the truth itself, and never below.
+
+    batches: rows of the language that the model was not trained on. On these rows, the mean loss that a model can
+    expect is the truth's entropy plus this distance.
+    Raises ValueError if not one token is predicted, or where the rows are not of the language.
+    """
+    return measure_distance(model, language, batches, resamples=0).value
+
+
+def measure_distance(
+    model: nn.Module,
+    language: KnownLanguage,
+    batches: Iterable[Batch],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """The distance to the truth in nats and its bootstrap interval over rows, as in `measure_perplexity`."""
+    rows = _collect(lambda batch: row_distance(model, language, batch), batches)
+    return _estimate(*rows, resamples, confidence, seed, float)
+
+
+def gap_closed(teacher: float, before: float, after: float) -> float:
+    """Share of the gap to the teacher that training closed: (ln before - ln after) / (ln before - ln teacher).
+
+    teacher, before, after: perplexities of the teacher and of the student before and after. 1 means that the student
+    reached the teacher, 0 that nothing was gained; it may be negative or above 1.
+    Raises ValueError if a perplexity is not above 0, or if before equals teacher, as there is then no gap.
+    """
+    for name, value in {"teacher": teacher, "before": before, "after": after}.items():
+        if not value > 0:
+            raise ValueError(f"{name} is {value}; a perplexity must be above 0")
+    if before == teacher:
+        raise ValueError(f"before and teacher are both {teacher}; they must differ, as there is no gap to close")
+    return (math.log(before) - math.log(after)) / (math.log(before) - math.log(teacher))
+
+
+def _predictions(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Aligned logits and labels of a batch, from the model in eval mode and without gradients."""
+    with torch.no_grad(), _eval_mode(model):
+        logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    return next_token_pairs(logits, make_labels(batch["input_ids"], batch["attention_mask"]))
+
+
+@contextmanager
+def _eval_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode for the length of a `with`; every submodule is then in the mode in which it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _collect(measure: Callable[[Batch], tuple[Tensor, Tensor]], batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:
+    """Sums and counts of all rows of all batches, each `(rows,)`; ValueError if nothing is counted."""
+    parts = [measure(batch) for batch in batches]
+    if not parts or not sum(int(tokens.sum()) for _, tokens in parts):
+        raise ValueError("batches hold no token to predict; at least one row needs two tokens that count")
+    return torch.cat([sums.cpu() for sums, _ in parts]), torch.cat([tokens.cpu() for _, tokens in parts])
+
+
+def _estimate(
+    sums: Tensor, tokens: Tensor, resamples: int, confidence: float, seed: int, scale: Callable[[float], float]
+) -> Estimate:
+    """scale(sum of sums / sum of tokens), and the same for `resamples` draws of the rows."""
+    value = scale(float(sums.sum() / tokens.sum()))
+    if resamples == 0:
+        return Estimate(value, value, value, int(tokens.sum()), len(sums))
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(len(sums), (resamples, len(sums)), generator=generator)
+    means = sums[drawn].sum(dim=1) / tokens[drawn].sum(dim=1).clamp(min=1)
+    tail = (1 - confidence) / 2
+    low, high = torch.quantile(means, torch.tensor([tail, 1 - tail], dtype=means.dtype)).tolist()
+    return Estimate(value, scale(low), scale(high), int(tokens.sum()), len(sums))
