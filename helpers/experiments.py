@@ -1,0 +1,196 @@
+"""Does a teacher help, once a student without one had the same number of steps? The tiny tier's answer, over seeds.
+
+Every student starts from the same weights and trains on a little text of the known language. The arms differ in the
+loss alone: hard labels only (the control), labels and teacher, teacher only; each has the learning rate that suits it
+best. As the truth is known, a student is measured by its distance to the truth, and beside it by perplexity, on text
+that nobody trained on.
+
+    python -m helpers.experiments           five seeds of each arm → results/tiny_distillation.json
+    python -m helpers.experiments --tune    learning rates, tried for each arm → results/tiny_learning_rates.json
+
+Leans on the tiny tier (`helpers.language`, `models`, `training`, `evaluation`).
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import transformers
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm.auto import tqdm
+
+from helpers.data import make_batches, whole_rows
+from helpers.evaluation import distance_to_truth, measure_distance, measure_perplexity, perplexity
+from helpers.language import KnownLanguage, OracleTeacher
+from helpers.models import load_student, load_teacher
+from helpers.training import count_parameters, distill
+
+LENGTH = 64  # tokens in a row
+ROWS, BATCH_SIZE, STEPS = 300, 8, 300  # a student's text is 300 rows, 19,200 tokens; it sees each row eight times
+HELD_OUT_SEED, VALIDATION_SEED = 1_000_000, 2_000_000  # far from the seeds of the students' texts
+TRIED_RATES = (1e-3, 3e-3, 1e-2, 2e-2)
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train a student: weight of the soft term, temperature, peak learning rate."""
+
+    name: str
+    alpha: float
+    learning_rate: float
+    temperature: float = 3.0
+
+
+# Each arm has the learning rate that was best for it in results/tiny_learning_rates.json.
+CONTROL = Arm("hard labels only", alpha=0.0, learning_rate=1e-2)
+MIXED = Arm("labels and teacher", alpha=0.5, learning_rate=1e-2)
+SOFT = Arm("teacher only", alpha=1.0, learning_rate=1e-2)
+ARMS = (CONTROL, MIXED, SOFT)
+
+
+def held_out_batches(language: KnownLanguage, rows: int = 200, seed: int = HELD_OUT_SEED) -> DataLoader:
+    """Rows of the language that no student trains on, in batches."""
+    return make_batches(whole_rows(language.sample(rows, LENGTH, seed)), 100)
+
+
+def train_student(arm: Arm, seed: int, *, steps: int = STEPS, rows: int = ROWS, progress: bool = False) -> nn.Module:
+    """A student trained the arm's way. The seed chooses its text, the order of the text, and dropout."""
+    language = KnownLanguage.stories()
+    batches = make_batches(whole_rows(language.sample(rows, LENGTH, seed)), BATCH_SIZE, seed)
+    student = load_student("tiny")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        distill(
+            student,
+            load_teacher("tiny") if arm.alpha else None,
+            batches,
+            steps=steps,
+            temperature=arm.temperature,
+            alpha=arm.alpha,
+            learning_rate=arm.learning_rate,
+            progress=progress,
+        )
+    return student
+
+
+def compare_students(
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    arms: Sequence[Arm] = ARMS,
+    *,
+    steps: int = STEPS,
+    rows: int = ROWS,
+    progress: bool = True,
+) -> dict:
+    """Train a student for each seed and arm at equal steps, and measure all on the same held-out text.
+
+    Returns a dictionary that JSON can hold. "truth", "teacher" and "before" each have `perplexity` and `distance` (to
+    the truth, in nats a token) as {value, low, high, tokens, rows}, with 95 % intervals over rows. "arms" has, by name:
+    `runs` (seed, perplexity, distance, seconds), and `perplexity` and `distance` as {mean, low, high} over the seeds,
+    where low and high are the smallest and the largest run; every arm but the first also has `closer_than_control`, in
+    how many seeds its distance is smaller than that of the first arm. "setting" says what was run.
+    """
+    language = KnownLanguage.stories()
+    held_out = held_out_batches(language)
+    measured = {"truth": OracleTeacher(language), "teacher": load_teacher("tiny"), "before": load_student("tiny")}
+    result: dict = {
+        "setting": {
+            "seeds": list(seeds),
+            "steps": steps,
+            "batch_rows": BATCH_SIZE,
+            "training_rows": rows,
+            "training_tokens": rows * LENGTH,
+            "parameters": {name: count_parameters(measured[name]) for name in ("teacher", "before")},
+            "entropy_rate_nats": language.entropy_rate(),
+        }
+    }
+    for name, model in measured.items():
+        result[name] = {
+            "perplexity": measure_perplexity(model, held_out)._asdict(),
+            "distance": measure_distance(model, language, held_out)._asdict(),
+        }
+    result["arms"] = {arm.name: {**asdict(arm), "runs": []} for arm in arms}
+    for seed, arm in tqdm([(seed, arm) for seed in seeds for arm in arms], disable=not progress, unit="student"):
+        began = time.perf_counter()
+        student = train_student(arm, seed, steps=steps, rows=rows)
+        seconds = time.perf_counter() - began
+        run = {"seed": seed, "perplexity": perplexity(student, held_out), "seconds": round(seconds, 2)}
+        run["distance"] = distance_to_truth(student, language, held_out)
+        result["arms"][arm.name]["runs"].append(run)
+    control = result["arms"][arms[0].name]["runs"]
+    for arm in arms:
+        entry = result["arms"][arm.name]
+        for measure in ("perplexity", "distance"):
+            values = [run[measure] for run in entry["runs"]]
+            entry[measure] = {"mean": statistics.fmean(values), "low": min(values), "high": max(values)}
+        if arm is not arms[0]:
+            pairs = zip(entry["runs"], control, strict=True)
+            entry["closer_than_control"] = sum(run["distance"] < other["distance"] for run, other in pairs)
+    return result
+
+
+def try_learning_rates(
+    arms: Sequence[Arm] = ARMS, rates: Sequence[float] = TRIED_RATES, seeds: Sequence[int] = (100, 101)
+) -> dict:
+    """Mean distance to the truth of each arm at each learning rate, on a validation text and seeds of its own.
+
+    Returns {arm name: {"distances": {rate: nats}, "best": rate}}; rates are text there, as JSON wants it.
+    """
+    language = KnownLanguage.stories()
+    validation = held_out_batches(language, seed=VALIDATION_SEED)
+    result = {}
+    for arm in arms:
+        distances = {}
+        for rate in tqdm(rates, desc=arm.name):
+            students = [train_student(replace(arm, learning_rate=rate), seed) for seed in seeds]
+            distances[rate] = statistics.fmean(distance_to_truth(s, language, validation) for s in students)
+        result[arm.name] = {
+            "distances": {f"{rate:g}": distance for rate, distance in distances.items()},
+            "best": min(distances, key=distances.__getitem__),
+        }
+    return result
+
+
+def machine() -> dict:
+    """What a figure depends on besides the code: cores, threads, kind of processor, versions."""
+    return {
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def write_result(name: str, result: dict, folder: Path = Path("results")) -> None:
+    """Write `folder/name.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Run the experiment, or with --tune the search for learning rates, and write its result."""
+    parser = argparse.ArgumentParser(description="Compare students of the tiny tier.")
+    parser.add_argument("--tune", action="store_true", help="try learning rates instead, on seeds of their own")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
+    chosen = parser.parse_args()
+    if chosen.tune:
+        write_result("tiny_learning_rates", {"machine": machine(), "arms": try_learning_rates()}, chosen.results)
+        return
+    result = compare_students()
+    write_result("tiny_distillation", {"machine": machine(), **result}, chosen.results)
+    print(f"distance to the truth, nats a token (student before: {result['before']['distance']['value']:.3f})")
+    for name, arm in result["arms"].items():
+        print(f"  {name:20}", "{mean:.4f} ({low:.4f} to {high:.4f})".format(**arm["distance"]))
+
+
+if __name__ == "__main__":
+    main()
