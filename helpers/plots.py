@@ -36,27 +36,34 @@ def show(figure: Figure, alt: str) -> None:
 
     Raises ValueError if alt is empty.
     """
-    if not alt.strip():
-        raise ValueError("alt is empty; say in a sentence what a reader learns from the figure")
+    data, width, html = _rendered(figure, alt)
     if get_ipython() is None:
         print(f"Figure: {alt}")
-    else:
-        bundle, metadata = _as_image(figure, alt)
-        display(bundle, metadata=metadata, raw=True)
-    plt.close(figure)
+        return
+    bundle = {"text/plain": f"Figure: {alt}", "text/html": html, "image/png": data}
+    display(bundle, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
 
 
-def _as_image(figure: Figure, alt: str) -> tuple[dict[str, str], dict[str, dict[str, str | int]]]:
-    """Return a figure in Jupyter's two parts: its forms by MIME type, and what is known of each."""
+def as_html(figure: Figure, alt: str) -> str:
+    """Return a figure as an HTML image with its alt text, for an `ipywidgets.HTML`, and close it.
+
+    Raises ValueError if alt is empty.
+    """
+    return _rendered(figure, alt)[2]
+
+
+def _rendered(figure: Figure, alt: str) -> tuple[str, int, str]:
+    """Close a figure and return it as a PNG in base64, its width in shown pixels, and as HTML."""
+    if not alt.strip():
+        raise ValueError("alt is empty; say in a sentence what a reader learns from the figure")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
+    plt.close(figure)
     png = buffer.getvalue()
     width = int.from_bytes(png[16:20], "big") // SHARPNESS  # a PNG's width stands in its first 24 bytes
     data = base64.b64encode(png).decode("ascii")
-    html = f'<img src="data:image/png;base64,{data}" width="{width}" style="max-width:100%" alt="{escape(alt)}">'
-    return {"text/plain": f"Figure: {alt}", "text/html": html, "image/png": data}, {
-        "image/png": {"alt": alt, "width": width}
-    }
+    source = f"data:image/png;base64,{data}"
+    return data, width, f'<img src="{source}" width="{width}" style="max-width:100%" alt="{escape(alt)}">'
 
 
 def bars(axes: Axes, names: Sequence[str], heights: Mapping[str, Sequence[float]]) -> None:

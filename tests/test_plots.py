@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from helpers.plots import COLORS, HATCHES, LINES, bars, lines, show
+from helpers.plots import COLORS, HATCHES, LINES, as_html, bars, lines, show
 
 matplotlib.use("agg")
 
@@ -68,10 +68,17 @@ def test_plain_python_prints_the_text_and_closes_the_figure(capsys):
     assert not plt.fignum_exists(figure.number)
 
 
+def test_html_for_a_widget_has_the_alt_text_and_closes_the_figure():
+    figure = plt.figure()
+    assert Images(as_html(figure, alt=ALT)).alts == [ALT]
+    assert not plt.fignum_exists(figure.number)
+
+
+@pytest.mark.parametrize("way", [show, as_html])
 @pytest.mark.parametrize("alt", ["", "  \n"])
-def test_a_figure_without_alt_text_is_refused(alt):
+def test_a_figure_without_alt_text_is_refused(way, alt):
     with pytest.raises(ValueError, match="alt is empty"):
-        show(plt.figure(), alt=alt)
+        way(plt.figure(), alt=alt)
     plt.close("all")
 
 

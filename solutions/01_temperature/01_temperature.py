@@ -42,7 +42,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from helpers.checks import check
-from helpers.plots import bars, lines, show
+from helpers.plots import as_html, bars, lines, show
 from helpers.teacher_logits import load_teacher_logits, readable
 
 # %% [markdown]
@@ -147,6 +147,7 @@ print("divided in float32:  ", arrived.float() / 3)
 # exponent is then 0, so nothing overflows, and at least one term of the sum is 1, so nothing is divided by 0.
 #
 # </details>
+
 
 # %% exercise="softmax_with_temperature"
 def softmax_with_temperature(logits, temperature):
@@ -335,6 +336,7 @@ print("log 0 =", torch.log(zero).item(), "   0 * log 0 =", (zero * torch.log(zer
 #
 # </details>
 
+
 # %% exercise="entropy"
 def entropy(probs):
     """How spread a distribution is: the expected surprise, in nats.
@@ -467,6 +469,7 @@ show(
 #
 # </details>
 
+
 # %% exercise="non_top_mass"
 def non_top_mass(probs):
     """The probability outside the largest entry: what a hard label of the teacher's first choice throws away.
@@ -565,26 +568,37 @@ print(f"most possible (log V) {math.log(50):7.2f} {math.log(drink.vocabulary):12
 # %% [markdown]
 # ## Explorer
 #
-# Choose a sentence, drag the temperature from 0.1 to 100, and watch the title. Try to answer with it:
+# Choose a sentence, drag the temperature from 0.1 to 100, and watch the title. The arrow keys move the dial as well.
+# Try to answer with it:
 #
 # - At which T does "The Earth revolves around the" have as many effective choices as the hot drink at T = 1?
 # - Which sentence changes most between T = 1 and T = 2?
 # - Compare "I passed the exam and felt so" with "I failed the exam and felt so". Do the lists share a word?
 
 # %%
-from ipywidgets import FloatLogSlider, interact
+from ipywidgets import HTML, Dropdown, FloatLogSlider, VBox
+
+sentence = Dropdown(options=list(teacher), description="sentence")
+dial = FloatLogSlider(value=1, min=-1, max=2, step=0.05, description="T")
+picture = HTML()
 
 
-@interact(prompt=list(teacher), temperature=FloatLogSlider(value=1, min=-1, max=2, step=0.05, description="T"))
-def explore(prompt, temperature):
-    entry = teacher[prompt]
+def explore(change=None):
+    entry, temperature = teacher[sentence.value], dial.value
     p = softmax_with_temperature(entry.logits, temperature)
     spread = f"{entropy(p):.2f} nats, {entropy(p).exp():.1f} effective choices, {non_top_mass(p):.2f} outside the top"
+    names = [readable(token) for token in entry.tokens[:10]]
     figure, axes = plt.subplots(figsize=(9, 3.2))
-    bars(axes, [readable(token) for token in entry.tokens[:10]], {"probability": p[:10]})
+    bars(axes, names, {"probability": p[:10]})
     axes.set(xlabel="next token", ylabel="probability", ylim=(0, 1), title=spread)
-    show(figure, alt=f"Bars of the ten most likely tokens at T = {temperature:.2f}. {spread}. First: {p[0]:.2f}.")
+    told = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, p[:10], strict=True))
+    picture.value = as_html(figure, alt=f"Bars of the ten most likely tokens at T = {temperature:.2f}: {told}.")
 
+
+sentence.observe(explore, "value")
+dial.observe(explore, "value")
+explore()
+VBox([sentence, dial, picture])
 
 # %% [markdown]
 # ## Question 1: why soft targets help

@@ -69,9 +69,9 @@ def softmax_examples():
     row, rows = torch.tensor([0.5, 3.0, 1.0]), torch.tensor([[[1.0, 2.0, 0.0, -1.0], [0.5, 0.0, 2.5, 1.5]]])
     return [
         Case(name, "one_row", (row, 2.0), about="one row at T = 2"),
-        Case(name, "batch", (rows, 0.5), about="one row with two positions, at T = 0.5"),
-        Case(name, "far", (far_logits(2, 3), 1.0), about="logits near +1000 and -1000"),
-        Case(name, "bfloat16", (coarse_logits(3, 1, 4), 3.0), about="bfloat16 logits", **BFLOAT16),
+        Case(name, "rows_and_positions", (rows, 0.5), about="one row with two positions, at T = 0.5"),
+        Case(name, "far_logits", (far_logits(2, 3), 1.0), about="logits near +1000 and -1000"),
+        Case(name, "in_bfloat16", (coarse_logits(3, 1, 4), 3.0), about="bfloat16 logits", **BFLOAT16),
         validation(name, "zero", (row, 0.0), good=(row, 2.0), about="a temperature of 0"),
     ]
 
@@ -81,14 +81,14 @@ def softmax_cases():
     row, batch = logits(111, 7), logits(112, 3, 2, 5)
     return [
         Case(name, "one_row", (row, 3.0), about="one row"),
-        Case(name, "rows", (logits(113, 4, 6), 0.5), about="several rows, a temperature below 1"),
-        Case(name, "batch", (batch, 1.5), weight=2.0, about="rows and positions"),
+        Case(name, "several_rows", (logits(113, 4, 6), 0.5), about="several rows, a temperature below 1"),
+        Case(name, "rows_and_positions", (batch, 1.5), weight=2.0, about="rows and positions"),
         Case(name, "plain", (logits(114, 2, 3, 4), 1.0), about="T = 1"),
-        Case(name, "soft", (logits(115, 2, 4, 5, scale=9.0), 8.0), about="a high temperature"),
-        Case(name, "far", (far_logits(2, 3, 5), 2.0), weight=2.0, about="logits near +1000 and -1000"),
-        Case(name, "float64", (logits(116, 3, 2, 6).double(), 2.5), about="float64 logits"),
-        Case(name, "bfloat16", (coarse_logits(117, 2, 3, 6), 3.0), weight=2.0, about="bfloat16 logits", **BFLOAT16),
-        Case(name, "slice", (strided(logits(118, 2, 3, 4)), 3.0), about="a slice that is not contiguous"),
+        Case(name, "high_temperature", (logits(115, 2, 4, 5, scale=9.0), 8.0), about="a high temperature"),
+        Case(name, "far_logits", (far_logits(2, 3, 5), 2.0), weight=2.0, about="logits near +1000 and -1000"),
+        Case(name, "in_float64", (logits(116, 3, 2, 6).double(), 2.5), about="float64 logits"),
+        Case(name, "in_bfloat16", (coarse_logits(117, 2, 3, 6), 3.0), weight=2.0, about="bfloat16 logits", **BFLOAT16),
+        Case(name, "strided_slice", (strided(logits(118, 2, 3, 4)), 3.0), about="a slice that is not contiguous"),
         Case(name, "one_position", (logits(119, 1, 1, 6), 2), about="one row with one position, T as a whole number"),
         validation(name, "zero", (batch, 0.0), good=(batch, 1.5), about="a temperature of 0"),
         validation(name, "negative", (row, -2.0), good=(row, 3.0), about="a temperature below 0"),
@@ -104,7 +104,7 @@ def entropy_examples():
     return [
         Case(name, "one_row", (torch.tensor([0.25, 0.5, 0.125, 0.125]),), about="one distribution"),
         Case(name, "two_rows", (rows,), about="two distributions"),
-        Case(name, "zeros", (torch.tensor([[0.0, 0.4, 0.6], [0.0, 1.0, 0.0]]),), about="zeros"),
+        Case(name, "some_zeros", (torch.tensor([[0.0, 0.4, 0.6], [0.0, 1.0, 0.0]]),), about="zeros"),
     ]
 
 
@@ -112,13 +112,13 @@ def entropy_cases():
     name = "entropy"
     return [
         Case(name, "one_row", (distributions(211, 6),), about="one distribution"),
-        Case(name, "rows", (distributions(212, 4, 5),), about="several distributions"),
-        Case(name, "batch", (distributions(213, 3, 2, 5),), weight=2.0, about="rows and positions"),
-        Case(name, "zeros", (with_zeros(distributions(214, 2, 4, 5)),), weight=2.0, about="zeros"),
-        Case(name, "one_hot", (one_hot(4, 6),), about="one-hot distributions"),
-        Case(name, "uniform", (torch.full((2, 3, 40), 1 / 40),), about="all entries equal"),
-        Case(name, "float64", (distributions(215, 3, 2, 6).double(),), about="float64 probabilities"),
-        Case(name, "slice", (strided(distributions(216, 2, 3, 4)),), about="a slice that is not contiguous"),
+        Case(name, "several_rows", (distributions(212, 4, 5),), about="several distributions"),
+        Case(name, "rows_and_positions", (distributions(213, 3, 2, 5),), weight=2.0, about="rows and positions"),
+        Case(name, "some_zeros", (with_zeros(distributions(214, 2, 4, 5)),), weight=2.0, about="zeros"),
+        Case(name, "one_hot_rows", (one_hot(4, 6),), about="one-hot distributions"),
+        Case(name, "equal_entries", (torch.full((2, 3, 40), 1 / 40),), about="all entries equal"),
+        Case(name, "in_float64", (distributions(215, 3, 2, 6).double(),), about="float64 probabilities"),
+        Case(name, "strided_slice", (strided(distributions(216, 2, 3, 4)),), about="a slice that is not contiguous"),
         Case(name, "one_position", (distributions(217, 1, 1, 7),), about="one row with one position"),
     ]
 
@@ -132,7 +132,7 @@ def mass_examples():
     return [
         Case(name, "one_row", (torch.tensor([0.1, 0.55, 0.05, 0.3]),), about="one distribution"),
         Case(name, "two_rows", (rows,), about="two distributions"),
-        Case(name, "ties", (torch.tensor([0.15, 0.4, 0.4, 0.05]),), about="two entries that share the largest value"),
+        Case(name, "ties", (torch.tensor([0.15, 0.4, 0.4, 0.05]),), about="two entries share the largest value"),
     ]
 
 
@@ -141,13 +141,13 @@ def mass_cases():
     tied = torch.tensor([[0.1, 0.35, 0.2, 0.35], [0.3, 0.3, 0.3, 0.1], [0.05, 0.15, 0.4, 0.4]])
     return [
         Case(name, "one_row", (distributions(311, 6),), about="one distribution"),
-        Case(name, "rows", (distributions(312, 4, 5),), about="several distributions"),
-        Case(name, "batch", (distributions(313, 3, 2, 5),), weight=2.0, about="rows and positions"),
-        Case(name, "ties", (tied,), weight=2.0, about="entries that share the largest value"),
-        Case(name, "one_hot", (one_hot(4, 6),), about="one-hot distributions"),
-        Case(name, "uniform", (torch.full((2, 3, 5), 0.2),), about="all entries equal"),
-        Case(name, "float64", (distributions(314, 3, 2, 6).double(),), about="float64 probabilities"),
-        Case(name, "slice", (strided(distributions(315, 2, 3, 4)),), about="a slice that is not contiguous"),
+        Case(name, "several_rows", (distributions(312, 4, 5),), about="several distributions"),
+        Case(name, "rows_and_positions", (distributions(313, 3, 2, 5),), weight=2.0, about="rows and positions"),
+        Case(name, "shared_first_place", (tied,), weight=2.0, about="entries that share the largest value"),
+        Case(name, "one_hot_rows", (one_hot(4, 6),), about="one-hot distributions"),
+        Case(name, "equal_entries", (torch.full((2, 3, 5), 0.2),), about="all entries equal"),
+        Case(name, "in_float64", (distributions(314, 3, 2, 6).double(),), about="float64 probabilities"),
+        Case(name, "strided_slice", (strided(distributions(315, 2, 3, 4)),), about="a slice that is not contiguous"),
         Case(name, "one_position", (distributions(316, 1, 1, 7),), about="one row with one position"),
     ]
 

@@ -192,17 +192,6 @@ def divided_in_place(logits, temperature):
     return torch.softmax(wide, dim=-1)
 
 
-@misconception(
-    "softmax_with_temperature",
-    "Your assert raises an AssertionError, and Python can be told to skip asserts. Raise a ValueError.",
-    read="Exercise 1: softmax_with_temperature",
-)
-def asserted(logits, temperature):
-    assert temperature > 0, f"temperature is {temperature}; it must be above 0"
-    wide = logits if logits.dtype == torch.float64 else logits.float()
-    return torch.softmax(wide / temperature, dim=-1)
-
-
 # ----------------------------------------------------------------------------------------------------------- entropy
 
 

@@ -254,10 +254,8 @@ def non_top_mass(probs):
 
 # Right but for the test of the input: these lose the quarter that validation is worth, and nothing else.
 VARIANTS_WITHOUT_VALIDATION = {
-    "softmax_with_temperature": [
-        """
+    "softmax_with_temperature": """
 def softmax_with_temperature(logits, temperature):
     return torch.softmax(logits.float() / temperature, dim=-1)
 """,
-    ],
 }
