@@ -68,6 +68,7 @@ def new_model(layers: int, width: int, heads: int, vocabulary: int, positions: i
         n_embd=width,
         n_layer=layers,
         n_head=heads,
+        activation_function="gelu_pytorch_tanh",  # GPT-2's own function, computed in one go
         bos_token_id=0,
         eos_token_id=0,
         pad_token_id=0,
