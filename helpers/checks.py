@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -127,8 +127,8 @@ def render_html(result: CheckResult) -> str:
 def _exercises() -> dict[str, dict[str, Any]]:
     """Return every exercise of every lab by name, from the files that `make release` wrote."""
     exercises = {}
-    folder = resources.files("helpers") / "assets" / "checks"
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+    folder = Path(__file__).parent / "assets" / "checks"
+    for file in sorted(folder.glob("*.json")):
         lab = json.loads(file.read_text(encoding="utf-8"))
         for name, exercise in lab["exercises"].items():
             exercises[name] = {**exercise, "lab": lab["lab"], "forbidden": lab["forbidden"]}

@@ -21,7 +21,9 @@ def parser() -> argparse.ArgumentParser:
     release.add_argument("--lab", nargs="+", metavar="NAME", help="only these labs (default: all)")
 
     grade = commands.add_parser("grade", help="grade a class's submissions")
-    grade.add_argument("--submissions", type=Path, required=True, metavar="DIR", help="<student>/<lab>/<lab>.ipynb or zips")
+    grade.add_argument(
+        "--submissions", type=Path, required=True, metavar="DIR", help="<student>/<lab>/<lab>.ipynb or zips"
+    )
     grade.add_argument("--output", type=Path, required=True, metavar="DIR", help="where marks and feedback go")
     grade.add_argument("--lab", nargs="+", metavar="NAME", help="only these labs (default: every released lab)")
     grade.add_argument("--workers", type=_positive, metavar="N", help="notebooks judged at once (default: the cores)")
@@ -31,7 +33,9 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--output", type=Path, default=Path("demo"), metavar="DIR", help="where it goes (default: demo)")
 
     for command in (release, grade, demo):
-        command.add_argument("--course", type=Path, default=Path("."), metavar="DIR", help="folder that holds solutions/")
+        command.add_argument(
+            "--course", type=Path, default=Path("."), metavar="DIR", help="folder that holds solutions/"
+        )
     return top
 
 

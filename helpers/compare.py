@@ -19,7 +19,7 @@ def difference(expected: Any, seen: Any, absolute: float = ABSOLUTE, relative: f
     """Return None where the two agree, else one clause that says how `seen` differs from `expected`.
 
     A number, a 0-d tensor and a 0-d array of the right value are the same answer; so are a list and a tuple. The dtype
-    of a tensor is not judged. NaN, infinities and objects that are not plain data never agree.
+    of a tensor is not judged. Objects that are not plain data never agree, nor does NaN with a finite value.
     """
     if isinstance(seen, Opaque):
         return f"it is {seen.description}, not plain numbers"
@@ -46,11 +46,12 @@ def _numeric_difference(expected: Any, seen: Any, absolute: float, relative: flo
         return f"it is {kind_of(seen)}, and {kind_of(expected)} is due"
     if one.shape != other.shape:
         return f"its shape is {tuple(other.shape)}, and {tuple(one.shape)} is due"
-    if not torch.isfinite(other).all():
+    if torch.isfinite(one).all() and not torch.isfinite(other).all():
         return "it is not finite everywhere: it holds NaN or an infinity"
-    if torch.allclose(other, one, rtol=relative, atol=absolute):
+    # A right value is always finite; a known mistake's may hold NaN, and then NaN in the same places is that mistake.
+    if torch.allclose(other, one, rtol=relative, atol=absolute, equal_nan=True):
         return None
-    return f"it is off by up to {(other - one).abs().max().item():.3g}"
+    return f"its values are off by up to {(other - one).abs().max().item():.3g}"
 
 
 def differs(expected: dict[str, Any], seen: dict[str, Any], absolute: float, relative: float) -> bool:

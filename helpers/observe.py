@@ -125,7 +125,9 @@ def _decode_tensor(content: dict[str, Any]) -> torch.Tensor:
         raise ValueError("a tensor's bytes do not fit its shape and dtype")
     tensor = torch.frombuffer(data, dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
     if not content.get("contiguous", True):
-        tensor = torch.stack([tensor, tensor], dim=-1)[..., 0]  # the same values, every second element of its memory
+        # The same values as a slice of something larger in every dimension, so that no two dimensions merge in a view.
+        larger = tensor.new_zeros([size + 1 for size in shape] + [2])
+        tensor = larger[tuple(slice(size) for size in shape) + (0,)].copy_(tensor)
     return tensor
 
 

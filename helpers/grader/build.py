@@ -58,7 +58,7 @@ class Stamp(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         """Stamp the notebook, last of all preprocessors."""
         nb.metadata["distillab"] = {"lab": resources["nbgrader"]["assignment"]}
-        nb.metadata["distillab"]["release"] = digest(nb)
+        nb.metadata["distillab"]["release"] = digest(json.loads(nbformat.writes(nb)))
         return nb, resources
 
 
@@ -98,9 +98,9 @@ def instructor_notebook(lab: Lab) -> NotebookNode:
     return notebook
 
 
-def digest(notebook: NotebookNode) -> str:
-    """Return the digest of a released notebook, which leaves out the place where the digest itself is kept."""
-    kept = json.loads(json.dumps(notebook))
+def digest(content: dict[str, Any]) -> str:
+    """Return the digest of a notebook file's JSON content, which leaves out the place where it is kept itself."""
+    kept = json.loads(json.dumps(content))
     kept["metadata"].get("distillab", {}).pop("release", None)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -21,7 +21,7 @@ from helpers.checks import NOT_WRITTEN
 from helpers.grader.align import Aligned, align, names_bound
 from helpers.grader.cases import Case
 from helpers.grader.kernel import KernelDied, StudentKernel, TimeUp
-from helpers.grader.lab import Exercise, Lab, seed_of
+from helpers.grader.lab import AnswerKey, Exercise, Lab, seed_of
 from helpers.observe import decode, encode
 
 ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
@@ -114,7 +114,7 @@ class _Run:
     def _one_kernel(self) -> bool:
         """Run the cells from the top in a fresh kernel. Return whether another kernel is needed."""
         with StudentKernel(self.kernel_name, self.folder, self.limits.output) as kernel:
-            kernel.install_probe(self.lab.name, self.lab.forbidden)
+            kernel.install_probe(self.lab.forbidden)
             for place, cell in enumerate(self.aligned.notebook.cells):
                 if time.monotonic() >= self.deadline:
                     return False
@@ -170,9 +170,10 @@ class _Run:
             if stop is not None:
                 row.verdict, row.note = stop
             rows.append(row)
-        self._diagnose(exercise, rows, values)
+        named = diagnose(exercise, self.lab.key(exercise.name), {row.case: row.verdict for row in rows}, values)
         seconds = round(time.monotonic() - start, 3)
         for row in rows:
+            row.misconception = named.get(row.case, "")
             row.seconds = seconds
             row.points = round(row.max_points, 6) if row.verdict == "correct" else 0.0
             row.max_points = round(row.max_points, 6)
@@ -224,31 +225,11 @@ class _Run:
         if exercise in lost:
             return lost[exercise], "the cell that defines it was stopped or ended the kernel"
         for place in self.aligned.solutions[exercise]:
+            if place in self.ended:
+                return self.ended[place], "its cell was stopped or ended the kernel"
             if place in self.errors:
                 return "error", f"the cell that defines it ended in {self.errors[place]}"[:500]
         return "missing", "nothing of this name is defined where it is judged"
-
-    def _diagnose(self, exercise: Exercise, rows: list[Row], values: dict[str, dict[str, Any] | None]) -> None:
-        """Name the misconception that explains the wrong values: the one that agrees with most of what was seen."""
-        score = {item.name: 0 for item in exercise.misconceptions}
-        matched: dict[str, set[str]] = {}
-        for case, row in zip(exercise.cases, rows, strict=True):
-            seen = values.get(case.name)
-            if seen is None:
-                continue
-            known = self.lab.key(exercise.name)[case.name][1]
-            if row.verdict == "correct":
-                for name in known:
-                    score[name] -= 1  # this mistake would have failed a case that the answer passes
-                continue
-            matched[case.name] = {
-                name for name, wrong in known.items() if not compare.differs(wrong, seen, case.absolute, case.relative)
-            }
-            for name in matched[case.name]:
-                score[name] += 1
-        for row in rows:
-            candidates = [name for name in score if name in matched.get(row.case, ())]
-            row.misconception = max(candidates, key=score.__getitem__, default="")
 
     def _same(self, exercise: Exercise, verdict: str, note: str) -> list[Row]:
         points = exercise.case_points
@@ -256,6 +237,34 @@ class _Run:
             Row(exercise.name, case.name, 0.0, round(points[case.name], 6), verdict, note=note, about=case.about)
             for case in exercise.cases
         ]
+
+
+def diagnose(
+    exercise: Exercise, key: AnswerKey, verdicts: dict[str, str], values: dict[str, dict[str, Any] | None]
+) -> dict[str, str]:
+    """Return the misconception that explains each wrong value, by case: the one that agrees with most of what was seen.
+
+    A misconception that would have failed a case which the answer passes counts for less.
+    """
+    score = {item.name: 0 for item in exercise.misconceptions}
+    matched: dict[str, list[str]] = {}
+    for case in exercise.cases:
+        seen, (_, known) = values.get(case.name), key[case.name]
+        if seen is None:
+            continue
+        right = verdicts[case.name] == "correct"
+        matched[case.name] = [
+            name
+            for name, wrong in known.items()
+            if right or not compare.differs(wrong, seen, case.absolute, case.relative)
+        ]
+        for name in matched[case.name]:
+            score[name] += -1 if right else 1
+    return {
+        case: max(names, key=score.__getitem__)
+        for case, names in matched.items()
+        if names and verdicts[case] != "correct"
+    }
 
 
 def _request(case: Case) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import queue
 import secrets
+import shutil
+import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,11 @@ from jupyter_client.manager import KernelManager
 from nbformat import NotebookNode
 from nbformat.v4 import output_from_msg
 
+from helpers import observe
+
 GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed
 STARTUP = 60.0
+LONGEST_SOCKET_FOLDER = 90  # a Unix socket's path ends at 107 bytes
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "MPLCONFIGDIR")
 
 
@@ -51,28 +56,40 @@ class StudentKernel:
 
     def __init__(self, name: str, folder: Path, output_limit: int) -> None:
         self.folder, self.output_left = folder, output_limit
+        self.sockets = tempfile.mkdtemp(prefix="distillab-kernel-")
         self.manager = KernelManager(kernel_name=name)
+        if os.name == "posix" and len(self.sockets) < LONGEST_SOCKET_FOLDER:
+            self.manager.transport, self.manager.ip = "ipc", f"{self.sockets}/k"
         self.comm, self.target = secrets.token_hex(8), f"distillab-{secrets.token_hex(8)}"
 
     def __enter__(self) -> StudentKernel:
         self.manager.start_kernel(
-            extra_arguments=["--HistoryManager.enabled=False"], cwd=str(self.folder), env=clean_environment(self.folder)
+            extra_arguments=["--HistoryManager.enabled=False"],
+            cwd=str(self.folder),
+            env=clean_environment(self.folder),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         self.client = self.manager.client()
         self.client.start_channels()
-        self.client.wait_for_ready(timeout=STARTUP)
+        try:
+            self.client.wait_for_ready(timeout=STARTUP)
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
-    def install_probe(self, lab: str, forbidden: list[str]) -> None:
+    def install_probe(self, forbidden: list[str]) -> None:
         """Put the probe into the kernel. Must come before any of the student's cells."""
-        files = [resources.files("helpers") / "observe.py", resources.files("helpers.grader") / "probe.py"]
+        files = [Path(observe.__file__), Path(__file__).parent / "probe.py"]
         text = "\n".join(file.read_text(encoding="utf-8") for file in files)
-        text += f"\ninstall({lab!r}, {forbidden!r}, {self.target!r}, {str(self.folder)!r})\n"
+        text += f"\ninstall({forbidden!r}, {self.target!r}, {str(self.folder)!r})\n"
         text = text.replace("from __future__ import annotations", "")  # it may not stand in the middle of a text
         namespace = {"__name__": "_probe", "__file__": "<probe>"}
         code = f"exec(compile({text!r}, '<probe>', 'exec'), {namespace!r})"

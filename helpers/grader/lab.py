@@ -39,6 +39,10 @@ class Exercise:
         return {name: share * self.points for name, share in shares(self.cases).items()}
 
 
+# By the name of the case: what is right, and what each misconception gives where that differs.
+AnswerKey = dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]
+
+
 class Lab:
     """A lab's source folder, read once."""
 
@@ -98,7 +102,7 @@ class Lab:
                 exec(compile(cell.source, f"{self.name}:{cell.id}", "exec"), namespace)
         return namespace
 
-    def key(self, exercise: str) -> dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]:
+    def key(self, exercise: str) -> AnswerKey:
         """Return an exercise's right values and its misconceptions' values, by the name of the hidden case.
 
         Computed once for a lab, when the exercise is first judged.

@@ -17,20 +17,20 @@ from IPython import get_ipython
 class NotYourOwn(MetaPathFinder):
     """Refuses to import the modules that hold what a lab asks for."""
 
-    def __init__(self, lab, forbidden):
-        self.lab, self.forbidden = lab, frozenset(forbidden)
+    def __init__(self, forbidden):
+        self.forbidden = frozenset(forbidden)
 
     def find_spec(self, name, path=None, target=None):
         if name in self.forbidden:
-            raise ImportError(f"{name} is not available in {self.lab}: it holds what you are asked to write here.")
+            raise ImportError(f"{name} is not available in this lab: it holds what you are asked to write.")
         return None
 
 
-def install(lab, forbidden, target, folder):
+def install(forbidden, target, folder):
     """Open the comm target and close the forbidden modules."""
     shell = get_ipython()
     names, comms = shell.user_ns, shell.kernel.comm_manager
-    sys.meta_path.insert(0, NotYourOwn(lab, forbidden))
+    sys.meta_path.insert(0, NotYourOwn(forbidden))
     for name in forbidden:
         sys.modules.pop(name, None)
     # A file beside the notebook may be imported, but never in place of a library.

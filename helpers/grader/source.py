@@ -32,7 +32,7 @@ def read_source(path: Path) -> NotebookNode:
     cells, headings, seen = [], _Ordinals(), set()
     for place, cell in enumerate(notebook.cells, 1):
         header = {key: item for key, item in cell.metadata.items() if key in VOCABULARY}
-        unknown = set(cell.metadata) - VOCABULARY
+        unknown = set(cell.metadata) - VOCABULARY - {"lines_to_next_cell"}  # jupytext's note on blank lines
         if unknown:
             raise GraderError(f"{path.name}, cell {place}: unknown word in the header: {', '.join(sorted(unknown))}")
         if cell.cell_type == "markdown":

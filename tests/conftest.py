@@ -1,0 +1,186 @@
+"""A course of one small lab, `00_mini`, on which the grader's tests run: two exercises and a written answer."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers.grader.align import names_bound
+from helpers.grader.build import put_environment_first, release
+from helpers.grader.lab import Lab
+
+ROOT = Path(__file__).parents[1]
+
+SOURCE = '''# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # A small lab
+# Goals.
+
+# %% setup=true
+import torch
+
+from helpers.checks import check
+
+# %% [markdown]
+# ## Double it
+
+# %% exercise="double"
+def double(values):
+    """Return twice the values: `(N,)` to `(N,)`. ValueError where there are none."""
+    # a comment that belongs to the solution
+    if values.numel() == 0:
+        raise ValueError("values must not be empty")
+    return values * 2.0
+
+# %% check="double" points=4
+check(double)
+
+# %% [markdown]
+# ## Average
+
+# %% exercise="Average"
+class Average(torch.nn.Module):
+    """The weighted mean of values."""
+
+    def __init__(self, weight=1.0):
+        """weight: what the mean is multiplied with."""
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, values):
+        """Return the weighted mean, a scalar."""
+        return values.mean() * self.weight
+
+# %% check="Average" points=3
+check(Average)
+
+# %% [markdown]
+# ## Think
+# Why?
+
+# %% [markdown] answer="why" points=2
+# Because.
+
+# %%
+print("the end")
+'''
+
+CASES = """
+import torch
+
+from helpers.grader.cases import Case, validation
+
+FORBIDDEN = ("helpers.losses",)
+
+
+def _double(seed):
+    values = torch.randn(5, generator=torch.Generator().manual_seed(seed)).mul(10).round() / 10
+    return [
+        Case("double", "plain", (values,), about="a few values"),
+        Case("double", "gradient", (values,), observe="gradient", options={"of": [0]}, about="a gradient"),
+    ]
+
+
+def _average(seed):
+    values = torch.randn(4, generator=torch.Generator().manual_seed(seed)).mul(10).round() / 10
+    options = {"construct": [2.0], "of": [0], "then": {"weight": 5.0}}
+    return [Case("Average", "module", (values,), observe="module", options=options, about="a changed weight")]
+
+
+EMPTY = validation("double", "empty", (torch.empty(0),), good=(torch.ones(2),), about="no values")
+
+
+def examples():
+    return _double(0) + [EMPTY] + _average(1)
+
+
+def cases():
+    return _double(2) + [Case("double", "one", (torch.tensor([3.5]),), about="one value"), EMPTY] + _average(3)
+"""
+
+MISCONCEPTIONS = """
+import torch
+
+from helpers.grader.cases import misconception
+
+
+@misconception("double", "You square the values. Multiply each by two.", read="Double it")
+def squared(values):
+    return values**2
+
+
+@misconception("Average", "You add the values up. Divide by their number.", read="Average")
+class summed(torch.nn.Module):
+    def __init__(self, weight=1.0):
+        super().__init__()
+        self.weight = weight
+
+    def forward(self, values):
+        return values.sum() * self.weight
+"""
+
+DOUBLE = """def double(values):
+    if values.numel() == 0:
+        raise ValueError("none")
+    return values + values
+"""
+AVERAGE = """class Average(torch.nn.Module):
+    def __init__(self, weight=1.0):
+        super().__init__()
+        self.weight = weight
+    def forward(self, values):
+        return self.weight * values.sum() / len(values)
+"""
+
+
+@pytest.fixture(scope="session")
+def course(tmp_path_factory) -> Path:
+    """A course's folder, with its one lab released."""
+    put_environment_first()
+    root = tmp_path_factory.mktemp("course")
+    folder = root / "solutions" / "00_mini"
+    folder.mkdir(parents=True)
+    (folder / "00_mini.py").write_text(SOURCE)
+    (folder / "cases.py").write_text(CASES)
+    (folder / "misconceptions.py").write_text(MISCONCEPTIONS)
+    shutil.copy(ROOT / "nbgrader_config.py", root)
+    release(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def mini(course) -> Lab:
+    return Lab(course / "solutions" / "00_mini")
+
+
+@pytest.fixture
+def notebook(course):
+    """A function that returns the released notebook with cells replaced by what they define, and others added."""
+
+    def make(*sources: str, before: str = "", answer: str = "") -> nbformat.NotebookNode:
+        made = nbformat.read(course / "labs" / "00_mini" / "00_mini.ipynb", as_version=4)
+        for source in sources:
+            name = (names_bound(nbformat.v4.new_code_cell(source)) & {"double", "Average"}).pop()
+            next(cell for cell in made.cells if cell.id == name).source = source
+        if before:
+            first = next(place for place, cell in enumerate(made.cells) if cell.id == "double")
+            made.cells.insert(first, nbformat.v4.new_code_cell(before, id="added"))
+        if answer:
+            next(cell for cell in made.cells if cell.id == "answer_why").source = answer
+        return made
+
+    return make

@@ -1,0 +1,217 @@
+"""The judge on real kernels: every verdict, honest or hostile, and nobody's trick earns a point."""
+
+import nbformat
+import pytest
+
+from helpers.grader.judge import Limits, judge
+from tests.conftest import AVERAGE, DOUBLE
+
+LIMITS = Limits(cell=3, exercise=2, notebook=60, output=100_000)
+
+
+@pytest.fixture
+def judged(mini, notebook, tmp_path):
+    """A function that judges a notebook made from sources, and returns verdicts and points by exercise."""
+
+    def run(*sources, limits=LIMITS, **options):
+        made = sources[0] if isinstance(sources[0], nbformat.NotebookNode) else notebook(*sources, **options)
+        return judge(mini, made, tmp_path, limits)
+
+    return run
+
+
+def verdicts(judgement, exercise):
+    return [row.verdict for row in judgement.of(exercise)]
+
+
+def points(judgement):
+    return sum(row.points or 0 for row in judgement.rows)
+
+
+def test_right_answers_get_all_points(judged):
+    judgement = judged(DOUBLE, AVERAGE, answer="Because of this.")
+    assert points(judgement) == 7 and set(verdicts(judgement, "double")) == {"correct"}
+    assert judgement.answers == {"answer_why": "Because of this."}
+    assert [row.points for row in judgement.of("double")] == [1, 1, 1, 1]
+
+
+def test_an_untouched_notebook_is_missing_everywhere(judged, notebook):
+    judgement = judged(notebook())
+    assert {row.verdict for row in judgement.rows} == {"missing", "manual"} and points(judgement) == 0
+    assert judgement.rows[-1].points is None and judgement.rows[-1].note == "no answer"
+
+
+def test_a_misconception_is_named_and_credit_is_partial(judged):
+    judgement = judged("def double(values):\n    return values ** 2", AVERAGE)
+    assert verdicts(judgement, "double") == ["wrong"] * 4 and points(judgement) == 3
+    assert [row.misconception for row in judgement.of("double")] == ["squared"] * 3 + [""]
+
+
+def test_missing_validation_costs_its_share_only(judged):
+    judgement = judged("def double(values):\n    return values + values", AVERAGE)
+    assert verdicts(judgement, "double") == ["correct"] * 3 + ["wrong"] and points(judgement) == 6
+    assert "must raise ValueError, and it raised nothing" in judgement.of("double")[-1].seen
+
+
+def test_a_wrong_exception_type_is_wrong(judged):
+    source = "def double(values):\n    if len(values) == 0: raise TypeError\n    return values * 2"
+    assert verdicts(judged(source), "double") == ["correct"] * 3 + ["wrong"]
+
+
+def test_raising_valueerror_always_earns_nothing(judged):
+    assert points(judged("def double(values):\n    raise ValueError('x')")) == 0
+
+
+def test_a_syntax_error_is_an_error_with_its_message(judged):
+    judgement = judged("def double(values):\n    return values +", AVERAGE)
+    assert set(verdicts(judgement, "double")) == {"error"} and points(judgement) == 3
+    assert "SyntaxError" in judgement.of("double")[0].seen
+
+
+def test_an_error_shows_the_line_but_no_numbers(judged):
+    row = judged("def double(values):\n    raise RuntimeError(str(values))").of("double")[0]
+    assert row.verdict == "error" and row.seen.startswith("RuntimeError: tensor([")
+    assert not any(character.isdigit() for character in row.seen) and row.line == "raise RuntimeError(str(values))"
+
+
+@pytest.mark.parametrize("loop", ["while True: pass", "while True:\n        try:\n            while True: pass\n"
+                                  "        except BaseException: pass"])  # fmt: skip
+def test_an_endless_answer_times_out_and_the_rest_is_judged(judged, loop):
+    judgement = judged(f"def double(values):\n    {loop}", AVERAGE)
+    assert set(verdicts(judgement, "double")) == {"timeout"} and points(judgement) == 3
+
+
+@pytest.mark.parametrize("loop", ["while True: pass", "while True:\n    try:\n        while True: pass\n"
+                                  "    except BaseException: pass"])  # fmt: skip
+def test_an_endless_cell_times_out_and_the_rest_is_judged(judged, loop):
+    judgement = judged(DOUBLE, AVERAGE, before=loop)
+    assert points(judgement) == 7
+    assert any("stopped after" in str(cell.get("outputs")) or "timeout" in str(cell.get("outputs"))
+               for cell in judgement.notebook.cells)  # fmt: skip
+
+
+def test_an_exercise_cell_that_never_ends_is_a_timeout_not_missing(judged):
+    judgement = judged(DOUBLE + "\nwhile True: pass", AVERAGE, limits=Limits(cell=1, exercise=2))
+    # the function was defined before the loop began, so it is judged on its merits
+    assert points(judgement) == 7
+    judgement = judged("if True:\n    while True: pass\n" + DOUBLE, AVERAGE, limits=Limits(cell=1, exercise=2))
+    assert set(verdicts(judgement, "double")) == {"timeout"} and points(judgement) == 3
+
+
+@pytest.mark.parametrize("death", ["import os; os._exit(0)", "import ctypes; ctypes.string_at(0)"])
+def test_a_cell_that_ends_the_kernel_costs_itself_only(judged, death):
+    judgement = judged(DOUBLE, AVERAGE, before=death)
+    assert points(judgement) == 7
+
+
+def test_an_answer_that_ends_the_kernel_is_a_crash(judged):
+    judgement = judged("def double(values):\n    import os; os._exit(0)", AVERAGE)
+    assert set(verdicts(judgement, "double")) == {"crash"} and points(judgement) == 3
+
+
+def test_what_a_lost_cell_defined_carries_its_verdict(judged):
+    judgement = judged(
+        "def double(values):\n    return values * two", AVERAGE, before="two = 2.0\nimport os; os._exit(0)"
+    )
+    assert verdicts(judgement, "double")[0] == "crash" and points(judgement) == 3
+
+
+def test_the_notebooks_budget_ends_it(judged):
+    limits = Limits(cell=3, exercise=2, notebook=4)
+    judgement = judged(DOUBLE, AVERAGE, before="import time\ntime.sleep(2.5)", limits=limits)
+    slow = judged(DOUBLE, AVERAGE, before="import time\nfor _ in range(9): time.sleep(1)", limits=limits)
+    assert points(judgement) in (0, 7) and set(verdicts(slow, "double")) == {"timeout"}
+    assert "used up" in slow.of("double")[0].note
+
+
+TRICKS = {
+    "system exit": "raise SystemExit",
+    "input": "input('?')",
+    "stderr": "import sys; print('Loading weights', file=sys.stderr)",
+    "a flood": "print('x' * 10_000_000)",
+    "another check": "def check(answer):\n    return 'passed'\nimport helpers.checks\nhelpers.checks.check = check",
+    "switches": "torch.set_grad_enabled(False)\ntorch.set_default_dtype(torch.float64)",
+    "torch's comparison": "torch.allclose = torch.equal = lambda *a, **k: True",
+    "a hook": "get_ipython().events.register('pre_run_cell', lambda info: 1 / 0)",
+    "forged output": "from IPython.display import display\ndisplay({'text/plain': '4.0'}, raw=True)",
+    "a forged reply": "get_ipython().kernel.session.send(get_ipython().kernel.iopub_socket, 'comm_msg', {'data': {}})",
+}
+
+
+@pytest.mark.parametrize("name", TRICKS)
+def test_what_a_cell_does_before_gives_nothing_and_costs_nothing(judged, name):
+    judgement = judged("def double(values):\n    return values * 3", AVERAGE, before=TRICKS[name])
+    assert verdicts(judgement, "double") == ["wrong"] * 4 and verdicts(judgement, "Average") == ["correct"]
+
+
+BREAKAGES = {
+    "an input transformer": "get_ipython().input_transformers_post.append(lambda lines: ['answer = 1\\n'])",
+    "a full reset": "%reset -f",
+    "builtins": "import builtins\nbuiltins.abs = builtins.len = builtins.isinstance = lambda *a: True",
+    "an AST transformer": "import ast\nclass T(ast.NodeTransformer):\n    def visit_Module(self, node):\n"
+    "        return ast.parse('x = 1')\nget_ipython().ast_transformers.append(T())",
+}
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_what_breaks_the_students_own_cells_gives_nothing(judged, name):
+    judgement = judged("def double(values):\n    return values * 3", AVERAGE, before=BREAKAGES[name])
+    assert all(row.verdict != "correct" for row in judgement.of("double"))
+
+
+ANSWERS = {
+    "equal to all": "class E:\n    def __eq__(self, other): return True\ndef double(values):\n    return E()",
+    "a subclass": "class S(torch.Tensor): pass\ndef double(values):\n    return (values * 2).as_subclass(S)",
+    "a lying array": "class A:\n    def __array__(self, *a): return 1 / 0\ndef double(values):\n    return A()",
+    "a pickle": "import pickle\ndef double(values):\n    return pickle.dumps(values * 2)",
+    "NaN": "def double(values):\n    return values * float('nan')",
+    "text": "def double(values):\n    return 'correct'",
+    "nothing": "def double(values):\n    print('correct')",
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_values_that_are_no_plain_data_are_wrong(judged, name):
+    judgement = judged(ANSWERS[name], AVERAGE)
+    assert verdicts(judgement, "double")[0] == "wrong" and points(judgement) == 3
+
+
+def test_numpy_counts_where_no_gradient_is_due(judged):
+    judgement = judged("def double(values):\n    return values.detach().numpy() * 2", AVERAGE)
+    assert verdicts(judgement, "double") == ["correct", "error", "correct", "wrong"]
+
+
+def test_the_hidden_inputs_and_expected_values_are_not_in_the_kernel(judged):
+    search = (
+        "import gc, sys\n"
+        "def double(values):\n"
+        "    import helpers.grader\n"
+        "    found = [o for o in gc.get_objects() if type(o).__name__ in ('Case', 'Lab', 'Exercise')]\n"
+        "    names = [n for n in sys.modules if 'cases' in n or 'judge' in n or 'misconceptions' in n]\n"
+        "    return values * (2 if not found and not names else 3)\n"
+    )
+    assert verdicts(judged(search, AVERAGE), "double")[:3] == ["correct"] * 3
+
+
+def test_the_librarys_own_answer_is_refused(judged):
+    judgement = judged("def double(values):\n    from helpers.losses import forward_kl\n    return values * 2", AVERAGE)
+    row = judgement.of("double")[0]
+    assert row.verdict == "error" and "helpers.losses is not available in this lab" in row.seen
+
+
+def test_a_file_beside_the_notebook_never_shadows_a_library(judged, tmp_path):
+    (tmp_path / "torch.py").write_text("raise RuntimeError('mine')")
+    (tmp_path / "mine.py").write_text("TWO = 2.0")
+    judgement = judged("from mine import TWO\nimport torch\ndef double(values):\n    return values * TWO", AVERAGE)
+    assert verdicts(judgement, "double")[:3] == ["correct"] * 3
+
+
+def test_what_a_later_cell_changes_does_not_count(judged, notebook):
+    made = notebook(DOUBLE, AVERAGE)
+    made.cells.append(nbformat.v4.new_code_cell("def double(values):\n    return 0"))
+    assert points(judged(made)) == 7
+
+
+def test_random_numbers_are_seeded_so_that_a_regrade_gives_the_same(judged):
+    source = "def double(values):\n    return values * 2 + (torch.rand(()) > 0.5)"
+    assert verdicts(judged(source), "double") == verdicts(judged(source), "double")

@@ -1,0 +1,63 @@
+"""The lab's one source: its vocabulary, its solution regions and its ids."""
+
+import pytest
+
+from helpers.grader.errors import GraderError
+from helpers.grader.source import mark_solution, read_source
+from tests.conftest import SOURCE
+
+
+def read(tmp_path, text):
+    path = tmp_path / "00_mini.py"
+    path.write_text(text)
+    return read_source(path)
+
+
+def test_ids_follow_from_names_and_sections(tmp_path):
+    ids = [cell.id for cell in read(tmp_path, SOURCE).cells]
+    assert ids == [
+        "a-small-lab-1", "a-small-lab-2", "double-it-1", "double", "check_double", "average-1", "Average",
+        "check_Average", "think-1", "answer_why", "think-2",
+    ]  # fmt: skip
+
+
+def test_cells_become_nbgraders(tmp_path):
+    cells = {cell.id: cell.metadata.get("nbgrader") for cell in read(tmp_path, SOURCE).cells}
+    assert cells["double"].solution and not cells["double"].grade
+    assert cells["check_double"].grade and cells["check_double"].locked and cells["check_double"].points == 4
+    assert cells["answer_why"].grade and cells["answer_why"].solution and cells["answer_why"].points == 2
+    assert cells["a-small-lab-2"] is None
+
+
+def test_a_function_keeps_signature_and_docstring():
+    marked = mark_solution('def f(a,\n      b=2):\n    """Doc\n    string."""\n    # why\n    return a + b', "f")
+    lines = marked.split("\n")
+    assert lines[3] == '    string."""' and lines[4] == "    ### BEGIN SOLUTION"
+    assert lines[5] == "    # why" and lines[-1] == "    ### END SOLUTION"
+
+
+def test_every_method_of_a_class_is_marked_once():
+    methods = ["    def a(self):", "        return 1", "", "    def b(self):", '        """B."""', "        return 2"]
+    source = "\n".join(["class C:", '    """C."""', "", *methods])
+    marked = mark_solution(source, "C")
+    assert marked.count("BEGIN SOLUTION") == marked.count("END SOLUTION") == 2
+    assert "        ### BEGIN SOLUTION\n        return 1\n        ### END SOLUTION" in marked
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("setup=true", "set_up=true", "unknown word in the header: set_up"),
+        ('check="double" points=4', 'check="double"', "needs points"),
+        ("check(double)", "print(double)", "must hold check\\(double\\)"),
+        ('exercise="double"', 'exercise="triple"', "one function or class called triple"),
+        ('    """Return twice the values: `(N,)` to `(N,)`. ValueError where there are none."""\n', "", "docstring"),
+        ('# %% check="Average" points=3\ncheck(Average)\n', "", "look at Average"),
+        ('[markdown] answer="why"', 'answer="why"', "cannot stand on a code cell"),
+        ('check="double"', 'setup=true check="double"', "one role"),
+    ],
+)
+def test_a_broken_source_is_refused_in_words(tmp_path, old, new, says):
+    assert old in SOURCE
+    with pytest.raises(GraderError, match=says):
+        read(tmp_path, SOURCE.replace(old, new))

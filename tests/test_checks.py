@@ -1,0 +1,144 @@
+"""The visible check: numbers, a likely cause, the misconception's name, readable as HTML and as plain text."""
+
+import sys
+import types
+
+import pytest
+import torch
+
+from helpers.checks import CheckResult, check, check_examples
+from helpers.grader.build import checks_text
+from helpers.observe import encode
+
+
+def example(expected=2.0, about="two ones", observe="value", arguments=None, misconceptions=(), **options):
+    label = "raised" if observe == "validation" else "value"
+    return {
+        "name": "one",
+        "about": about,
+        "observe": observe,
+        "options": encode({"names": ["values"], **options}),
+        "arguments": [encode(argument) for argument in arguments or (torch.ones(2),)],
+        "expected": {label: encode(expected)},
+        "absolute": 1e-5,
+        "relative": 1e-4,
+        "misconceptions": list(misconceptions),
+    }
+
+
+SQUARED = {"diagnosis": "You square <them>.", "read": "Sums", "values": {"value": 4.0}}
+
+
+def checked(answer, *examples, forbidden=()):
+    answer.__name__ = "total"
+    return check_examples(answer, {"lab": "00_mini", "forbidden": list(forbidden), "examples": examples or [example()]})
+
+
+def test_a_right_answer_passes_and_is_true():
+    result = checked(lambda values: values.sum())
+    assert result.passed and result and "all right, 1 of 1" in repr(result)
+
+
+def test_a_wrong_answer_shows_call_value_expectation_and_factor():
+    result = checked(lambda values: values.sum() * 3)
+    text = repr(result)
+    assert not result
+    for part in ("total(values)", "values = [1.0, 1.0]", "Came back:", "6", "Expected:", "2", "3 times the expected"):
+        assert part in text
+
+
+def test_a_known_mistake_is_named_with_the_section_to_read():
+    finding = checked(lambda values: values.sum() ** 2, example(misconceptions=[SQUARED])).findings[0]
+    assert finding.cause == "You square <them>." and "“Sums”" in finding.next_step
+
+
+def test_html_is_escaped_and_labelled():
+    html = checked(lambda values: values.sum() ** 2, example(misconceptions=[SQUARED]))._repr_html_()
+    assert "You square &lt;them&gt;." in html and "<them>" not in html
+    assert 'role="region"' in html and 'scope="row"' in html
+
+
+def test_the_stub_is_not_a_failure():
+    def total(values):
+        raise NotImplementedError("total is not written yet")
+
+    result = checked(total)
+    assert not result.findings and "not written yet" in result.message
+
+
+def test_a_name_used_as_variable_and_function_is_explained():
+    def total(values):
+        softmax = softmax(values)  # noqa: F821
+        return softmax
+
+    assert "also the name of a function" in checked(total).findings[0].cause
+
+
+def test_an_error_shows_its_line():
+    def total(values):
+        return values.view(-1).sum()
+
+    finding = checked(total, example(arguments=(torch.ones(4, 3)[:, :2],))).findings[0]
+    assert "return values.view(-1).sum()" in finding.came_back and "reshape" in finding.next_step
+
+
+def test_missing_validation_is_said():
+    finding = checked(abs_of, example("ValueError", observe="validation", arguments=(-1,), good=[1])).findings[0]
+    assert "raise a ValueError" in finding.cause and "nothing" in finding.came_back
+
+
+def abs_of(values):
+    return abs(values)
+
+
+def test_a_changed_input_is_said():
+    shown = example()
+    shown["expected"] = {"value": 2.0, "changed inputs": encode([])}
+
+    def total(values):
+        result = values.sum()
+        values.zero_()
+        return result
+
+    assert "changes a tensor" in checked(total, shown).findings[0].cause
+
+
+@pytest.mark.parametrize("how", ["re-exported", "called"])
+def test_a_borrowed_answer_is_refused(how, monkeypatch):
+    library = types.ModuleType("helpers.library")
+    exec("def total(values):\n    return values.sum()", library.__dict__)
+    monkeypatch.setitem(sys.modules, "helpers.library", library)
+    space = {"borrowed": library.total, "__name__": "__main__"}
+    exec("def total(values):\n    return borrowed(values)", space)
+    answer = library.total if how == "re-exported" else space["total"]
+    assert "comes from helpers.library" in checked(answer, forbidden=["helpers.library"]).message
+
+
+def test_an_unknown_name_lists_the_exercises():
+    def no_such_exercise():
+        return None
+
+    result = check(no_such_exercise)
+    assert not result and "There is no exercise of this name" in result.message
+
+
+def test_what_is_no_function_is_refused_in_words():
+    with pytest.raises(TypeError, match="the function or class itself"):
+        check(3.0)
+
+
+def test_a_check_leaves_random_numbers_as_they_were():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    checked(lambda values: torch.rand(1) + values.sum())
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_an_empty_result_is_not_passed():
+    assert not CheckResult("total").passed
+
+
+def test_the_files_hold_numbers_and_no_code(mini):
+    text = checks_text(mini)
+    assert "squared" not in text and "def " not in text and "You square the values" in text

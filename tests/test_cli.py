@@ -1,0 +1,74 @@
+"""The command says in one line what is wrong, without a traceback, and exits with a status other than 0."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from helpers import cli
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(capsys, *arguments):
+    status = cli.main([str(argument) for argument in arguments])
+    return status, capsys.readouterr().err
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "ada" / "00_mini").mkdir(parents=True)
+    (tmp_path / "ada" / "00_mini" / "00_mini.ipynb").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--submissions", "{none}", "--course", "{course}"], "There is no folder"),
+        (["--submissions", "{empty}", "--course", "{course}"], "There are no submissions in"),
+        (["--submissions", "{folder}", "--course", "{empty}"], "There is no folder solutions/"),
+        (["--submissions", "{folder}", "--course", "{course}", "--lab", "99_none"], "The labs are: 00_mini"),
+    ],
+)
+def test_mistakes_are_said_in_one_line(capsys, course, folder, tmp_path_factory, arguments, says):
+    empty = tmp_path_factory.mktemp("empty")
+    places = {"course": course, "folder": folder, "empty": empty, "none": empty / "none"}
+    status, said = run(capsys, "grade", "--output", empty / "out", *(text.format(**places) for text in arguments))
+    assert status == 1 and said.startswith("distillab: ") and says in said and "Traceback" not in said
+
+
+def test_a_lab_that_was_never_released_is_said(capsys, mini, folder, tmp_path):
+    (tmp_path / "solutions").symlink_to(mini.folder.parent)
+    arguments = ["grade", "--submissions", folder, "--output", tmp_path / "out", "--course", tmp_path]
+    status, said = run(capsys, *arguments, "--lab", "00_mini")
+    assert status == 1 and "never released" in said
+    status, said = run(capsys, *arguments)
+    assert status == 1 and "No lab was released yet" in said
+
+
+def test_a_missing_extra_is_said(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "nbgrader" else object())
+    status, said = run(capsys, "release")
+    assert status == 1 and "this needs nbgrader" in said and "pip install 'distillab[grader]'" in said
+
+
+@pytest.mark.parametrize("workers", ["0", "-2", "many"])
+def test_a_bad_number_of_workers_is_a_usage_error(capsys, workers):
+    with pytest.raises(SystemExit) as exit:
+        cli.main(["grade", "--submissions", "a", "--output", "b", "--workers", workers])
+    assert exit.value.code == 2 and "whole number of at least 1" in capsys.readouterr().err
+
+
+def test_students_imports_need_neither_grader_nor_jupyterlab():
+    modules = sorted(path.stem for path in (ROOT / "helpers").glob("*.py") if path.stem not in ("__init__", "cli"))
+    code = (
+        "import importlib, sys\n"
+        f"for name in {modules!r}: importlib.import_module('helpers.' + name)\n"
+        "bad = [n for n in sys.modules if n.split('.')[0] in ('nbgrader', 'jupyterlab', 'jupytext', 'nbconvert')"
+        " or n.startswith('helpers.grader')]\n"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

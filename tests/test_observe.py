@@ -1,0 +1,181 @@
+"""Values cross the boundary as plain data, and nothing of the student's is called on the way."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from helpers.observe import Opaque, decode, encode, observe
+
+
+def crossed(value):
+    return decode(json.loads(json.dumps(encode(value), allow_nan=False)))
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.tensor([[1.5, -0.0], [3.25, 1e-30]]),
+        torch.tensor(2.5, dtype=torch.float64),
+        torch.tensor([1.5, 2.5]).bfloat16(),
+        torch.tensor([True, False]),
+        torch.tensor([[1, 2], [3, 2**40]]),
+        torch.empty(0, 3),
+        torch.arange(12.0).reshape(3, 4).t(),
+        torch.arange(12.0).reshape(3, 4)[:, ::2],
+    ],
+)
+def test_a_tensor_crosses_unchanged(tensor):
+    seen = crossed(tensor)
+    assert (seen.dtype, seen.shape, seen.is_contiguous()) == (tensor.dtype, tensor.shape, tensor.is_contiguous())
+    assert torch.equal(seen, tensor)
+
+
+@pytest.mark.parametrize("value", [None, True, -3, 2.5, "text", [1, (2.0, None)], {"mask": [1], 2: "b"}])
+def test_plain_values_cross_unchanged(value):
+    assert crossed(value) == value
+
+
+def test_infinities_cross_though_json_has_none():
+    assert crossed(math.inf) == math.inf and math.isnan(crossed(math.nan))
+
+
+def test_numpy_values_cross_as_tensors_and_numbers():
+    assert torch.equal(crossed(np.array([1.5, 2.5], dtype=np.float32)), torch.tensor([1.5, 2.5]))
+    assert crossed(np.float32(1.5)) == 1.5
+
+
+class Liar(torch.Tensor):
+    """A tensor that claims to be what it is compared with."""
+
+    @classmethod
+    def __torch_function__(cls, function, types, args=(), kwargs=None):
+        raise AssertionError("nothing of a subclass may be called")
+
+
+class EqualToAll(float):
+    def __eq__(self, other):
+        return True
+
+    __hash__ = float.__hash__
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        torch.zeros(2).as_subclass(Liar),
+        EqualToAll(1.0),
+        np.zeros(2).view(np.recarray),
+        torch.zeros(2, dtype=torch.complex64),
+        torch.zeros(2, 2).to_sparse(),
+        torch.zeros(2, device="meta"),
+        torch.zeros(1).expand(5_000_000),
+        lambda: 0,
+    ],
+)
+def test_anything_else_is_named_and_not_called(value):
+    assert isinstance(crossed(value), Opaque)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"tensor": {"dtype": "float32", "shape": [3], "data": "AAAA"}},
+        {"tensor": {"dtype": "float32", "shape": [-1], "data": ""}},
+        {"tensor": {"dtype": "float32", "shape": [10**9, 10**9], "data": ""}},
+        {"pickle": "gASVAA=="},
+        {"a": 1, "b": 2},
+        [1, 2],
+    ],
+)
+def test_malformed_data_is_refused(data):
+    with pytest.raises(ValueError):
+        decode(data)
+
+
+# ------------------------------------------------------------------------------------------------------- observers
+
+
+def seen_by(kind, answer, *arguments, **options):
+    reply = observe(kind, answer, arguments, options)
+    return {label: decode(item) for label, item in reply["values"].items()} if "values" in reply else reply["error"]
+
+
+def test_value_reports_changed_inputs():
+    assert seen_by("value", lambda a, b: a.add_(b), torch.ones(2), torch.ones(2))["changed inputs"] == [0]
+    assert seen_by("value", lambda a, b: a + b, torch.ones(2), torch.ones(2))["changed inputs"] == []
+
+
+def test_gradient_of_a_scalar_and_a_cut_graph():
+    def product(student, teacher):
+        return (student * teacher.detach()).sum()
+
+    seen = seen_by("gradient", product, torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]), of=[0], cut=[1])
+    assert seen["gradient of student"].tolist() == [3.0, 4.0]
+    assert seen["gradient of teacher"].tolist() == [0.0, 0.0]
+
+
+def test_gradient_of_a_vector_distinguishes_its_entries():
+    seen = seen_by("gradient", torch.square, torch.tensor([1.0, 1.0, 1.0]), of=[0], names=["logits"])
+    assert seen["gradient of logits"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_result_without_a_graph_is_an_error_where_a_gradient_is_due():
+    assert seen_by("gradient", lambda x: x.detach().sum(), torch.ones(2), of=[0])["type"] == "RuntimeError"
+    assert seen_by("gradient", lambda x: 1.0, torch.ones(2), of=[0])["type"] == "TypeError"
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self, factor=2.0):
+        super().__init__()
+        if factor <= 0:
+            raise ValueError("factor")
+        self.factor = factor
+
+    def forward(self, x):
+        return (x * self.factor).sum()
+
+
+def test_module_follows_a_changed_attribute():
+    seen = seen_by("module", Scaled, torch.ones(3), construct=[3.0], then={"factor": 5.0}, of=[0])
+    assert (seen["value"], seen["value after change"]) == (9.0, 15.0)
+    assert seen["gradient of x"].tolist() == [3.0, 3.0, 3.0]
+
+
+def test_validation_needs_the_good_call_to_return():
+    def strict(x):
+        raise ValueError("always")
+
+    assert seen_by("validation", strict, -1, good=[1])["type"] == "ValueError"
+    assert seen_by("validation", math.sqrt, -1, good=[1]) == {"raised": "ValueError"}
+    assert seen_by("validation", abs, -1, good=[1]) == {"raised": "nothing"}
+    assert seen_by("validation", lambda x: 1 / x, 0, good=[1]) == {"raised": "ZeroDivisionError"}
+    bad = dict(construct=[-1.0], good_construct=[1.0], good=[torch.ones(1)])
+    assert seen_by("validation", Scaled, torch.ones(1), **bad) == {"raised": "ValueError"}
+
+
+def test_a_call_starts_from_the_same_state_whatever_came_before():
+    torch.set_grad_enabled(False)
+    torch.set_default_dtype(torch.float64)
+    first = seen_by("value", lambda: torch.rand(3))["value"]
+    torch.rand(100)
+    assert torch.equal(first, seen_by("value", lambda: torch.rand(3))["value"])
+    assert first.dtype == torch.float32 and torch.is_grad_enabled()
+
+
+def test_every_exception_is_reported_with_its_line():
+    def exits():
+        raise SystemExit("bye")
+
+    assert seen_by("value", exits) == {"type": "SystemExit", "message": "bye", "line": 'raise SystemExit("bye")'}
+
+    class Odd(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    def odd():
+        raise Odd
+
+    assert seen_by("value", odd)["type"] == "Exception"
