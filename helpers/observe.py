@@ -72,7 +72,7 @@ def _encode_tensor(tensor: torch.Tensor) -> dict[str, Any]:
         return {"object": f"a tensor of layout {tensor.layout}, dtype {tensor.dtype}, on {tensor.device}"}
     if tensor.numel() > LARGEST_TENSOR:
         return {"object": f"a tensor of {tensor.numel()} elements"}
-    flat = _detach(tensor).resolve_neg().cpu().contiguous().reshape(-1)
+    flat = _detach(tensor).resolve_neg().cpu().reshape(-1).clone(memory_format=torch.contiguous_format)
     data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
     return {
         "tensor": {

@@ -24,6 +24,7 @@ def crossed(value):
         torch.tensor([[1, 2], [3, 2**40]]),
         torch.empty(0, 3),
         torch.arange(12.0).reshape(3, 4).t(),
+        torch.arange(7.0).reshape(1, 1, 7).topk(2, dim=-1).values[..., 1],
         torch.arange(12.0).reshape(3, 4)[:, ::2],
     ],
 )

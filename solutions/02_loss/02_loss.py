@@ -125,6 +125,7 @@ print("logits", tuple(teacher_example.shape), "and labels", tuple(label_example.
 #
 # </details>
 
+
 # %% exercise="soft_targets"
 def soft_targets(teacher_logits, temperature):
     """The teacher's probabilities at a temperature: what the student is to learn.
@@ -213,6 +214,7 @@ print("should be, in nats: ", -200.0)
 # the vocabulary.
 #
 # </details>
+
 
 # %% exercise="soft_log_predictions"
 def soft_log_predictions(student_logits, temperature):
@@ -318,6 +320,7 @@ print("counted:", batch_mask.sum().item(), "of", batch_mask.numel())
 #
 # </details>
 
+
 # %% exercise="kl_divergence"
 def kl_divergence(soft_targets, soft_log_predictions, mask):
     """KL(teacher || student), the mean over the tokens that count, in nats.
@@ -412,6 +415,7 @@ show(
 # **Predict first.** The student's logits are the teacher's times a number $c$. At $c = 0$ the student knows nothing, at
 # $c = 1$ it is the teacher. Where does each curve have its lowest point, and how high is it there?
 
+
 # %%
 def cross_entropy(from_logits, to_logits):
     """Cross-entropy of one model with the soft targets of another at T = 1, in nats."""
@@ -482,6 +486,7 @@ show(
 #
 # </details>
 
+
 # %% exercise="hard_loss"
 def hard_loss(student_logits, labels):
     """Cross-entropy of the student with the labels at T = 1, the mean over the tokens that count, in nats.
@@ -546,6 +551,7 @@ check(hard_loss)
 #
 # </details>
 
+
 # %% exercise="distillation_loss"
 def distillation_loss(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
     """alpha · T² · KL(teacher_T || student_T) + (1 - alpha) · CE(labels, student), in nats.
@@ -580,6 +586,7 @@ check(distillation_loss)
 # random logits are no better than guessing, and a guess among 50,257 words costs ln 50,257 ≈ 10.8 nats. With α = 0.5,
 # roughly what should your loss be if the soft term is about 1 nat?
 
+
 # %%
 def random_batch(positions, vocabulary, seed=0):
     """Student logits, teacher logits and labels for two rows, all at random and all counted."""
@@ -603,6 +610,7 @@ print(f"with a soft term 10 times as large it would be {0.5 * 10 * soft + 0.5 * 
 #
 # The textbook then trains on rows of S = 128. **Predict first:** how large is its soft term there? And which α would
 # you have to give to *your* loss to get the same balance of soft and hard?
+
 
 # %%
 def soft_terms(positions):
@@ -667,6 +675,7 @@ show(
 # attribute is changed. Bad values may raise in the constructor or in `forward`; your function does the latter for you.
 #
 # </details>
+
 
 # %% exercise="DistillationLoss"
 class DistillationLoss(nn.Module):
@@ -793,6 +802,7 @@ def train(loss, alpha, learning_rate, steps=60):
 # %% [markdown]
 # **Predict first.** There are two plots, one for each α, with two runs in each. In which plot do the two runs lie on
 # each other? In the other, which run ends further from the teacher?
+
 
 # %%
 def two_runs(alpha):

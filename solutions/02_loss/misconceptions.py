@@ -189,9 +189,7 @@ def predictions_temperature_ignored(student_logits, temperature):
     return widen(student_logits).log_softmax(dim=-1)
 
 
-@misconception(
-    "soft_log_predictions", "You multiply by the temperature. Divide the logits by it.", read=LOGARITHMS
-)
+@misconception("soft_log_predictions", "You multiply by the temperature. Divide the logits by it.", read=LOGARITHMS)
 def predictions_temperature_multiplied(student_logits, temperature):
     return (widen(student_logits) * temperature).log_softmax(dim=-1)
 
@@ -333,9 +331,7 @@ def kl_mean_over_vocabulary(soft_targets, soft_log_predictions, mask):
     return (per_token * mask).sum() / mask.sum().clamp(min=1)
 
 
-@misconception(
-    "kl_divergence", "You count every token. Leave out those where the mask is False.", read=MEANS
-)
+@misconception("kl_divergence", "You count every token. Leave out those where the mask is False.", read=MEANS)
 def kl_padding_counted(soft_targets, soft_log_predictions, mask):
     return F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1).mean()
 
