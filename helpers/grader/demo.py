@@ -1,0 +1,147 @@
+"""The whole job once, for anyone to see: release the labs, grade a synthetic class, distil a teacher.
+
+The class is made from the labs' own sources: right answers are the reference's, wrong ones are known misconceptions,
+and two submissions are broken. Every mark in the table comes from running the notebooks through the judge.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import shutil
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from helpers.experiments import CONTROL, MIXED, compare_students
+from helpers.grader.build import release
+from helpers.grader.errors import GraderError
+from helpers.grader.grade import grade, load_lab, table
+from helpers.grader.judge import Limits
+from helpers.grader.lab import Lab, find_labs
+from helpers.grader.source import BEGIN, END
+
+CELL_SECONDS = 8.0  # instead of 30, so that the cell that never ends does not hold up the demo
+ENDLESS = "# I wanted to see it learn\nwhile True:\n    pass"
+MARKER = ".distillab-demo"  # stands in a folder that the demo made, and may therefore clear
+PER_LAB = 3  # students with one misconception each, for each of the two labs
+
+
+def right_answers(lab: Lab) -> dict[str, str]:
+    """Return the reference's cells by id: exercises without solution markers, and the model's written answers."""
+    answers = {}
+    for cell in lab.notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            lines = [line for line in cell.source.split("\n") if line.strip() not in (BEGIN, END)]
+            answers[cell.id] = "\n".join(lines)
+    return answers
+
+
+def misconception_cell(lab: Lab, exercise: str, name: str) -> str:
+    """Return a misconception as the cell that a student would have written: renamed, without its decorator."""
+    known = next(item for item in lab.exercises[exercise].misconceptions if item.name == name)
+    node = ast.parse(textwrap.dedent(inspect.getsource(known.implementation))).body[0]
+    node.name, node.decorator_list = exercise, []
+    return ast.unparse(node)
+
+
+def handed_in(released: NotebookNode, answers: dict[str, str]) -> NotebookNode:
+    """Return a released notebook with some cells filled in."""
+    notebook = copy.deepcopy(released)
+    for cell in notebook.cells:
+        cell.source = answers.get(cell.id, cell.source)
+    return notebook
+
+
+def make_class(course: Path, labs: list[Lab], folder: Path) -> int:
+    """Write the submissions of eleven students to each lab into `folder`; return how many notebooks there are."""
+    written = 0
+    for lab in labs:
+        released = nbformat.read(course / "labs" / lab.name / f"{lab.name}.ipynb", as_version=4)
+        right = right_answers(lab)
+        half = dict(list(right.items())[: len(right) // 2])
+        students = {"ada": right, "ben": {}, "cleo": half}
+        students |= _with_misconceptions(lab, labs, right)
+        endless = {**right, next(reversed(lab.exercises)): ENDLESS} if lab is labs[-1] else right
+        students |= {"nils": endless, "olga": right}
+        for student, answers in students.items():
+            path = folder / student / lab.name / f"{lab.name}.ipynb"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = nbformat.writes(handed_in(released, answers))
+            if student == "olga" and lab is labs[0]:
+                text = text[: len(text) // 2]  # the upload broke off
+            path.write_text(text, encoding="utf-8")
+            written += 1
+    return written
+
+
+def _with_misconceptions(lab: Lab, labs: list[Lab], right: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return the answers of six students: each holds one misconception in one lab, and is right in the other."""
+    names = iter(("dan", "eli", "fay", "gus", "hana", "ivo"))
+    students = {}
+    for other in labs[-2:]:
+        for exercise in list(other.exercises.values())[:PER_LAB]:
+            known = exercise.misconceptions[0].name
+            wrong = {exercise.name: misconception_cell(other, exercise.name, known)} if other is lab else {}
+            students[next(names)] = {**right, **wrong}
+    return students
+
+
+def demo(course: Path, output: Path) -> None:
+    """Run the demo and print what it did. Everything it writes but labs/ goes into `output`."""
+    course, began = Path(course).resolve(), time.perf_counter()
+    if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
+        raise GraderError(f"{output} holds something else already. Name another folder with --output.")
+    shutil.rmtree(output, ignore_errors=True)
+    output.mkdir(parents=True)
+    (output / MARKER).touch()
+
+    _title("1. Release the labs")
+    for path, outcome in release(course).items():
+        print(f"   {path}: {outcome}")
+    labs = [load_lab(course, name) for name in find_labs(course)][:2]
+
+    _title("2. Grade a class")
+    count = make_class(course, labs, output / "submitted")
+    print(f"   {count} submissions; a cell may take {CELL_SECONDS:g} s here (30 s otherwise)")
+    names = [lab.name for lab in labs]
+    limits = replace(Limits(), cell=CELL_SECONDS)
+    graded = grade(course, output / "submitted", output / "graded", labs=names, limits=limits)
+    print(textwrap.indent(table(graded, labs), "   "))
+
+    _title("3. Distil a teacher")
+    distil()
+
+    _title("Where it lies")
+    feedback = output / "graded" / "feedback" / "gus" / labs[-1].name / f"{labs[-1].name}.html"
+    print(f"   marks     {output / 'graded' / 'grades.csv'} and {output / 'graded' / 'gradebook.db'}")
+    print(f"   feedback  {output / 'graded' / 'feedback'}, for example {feedback}")
+    print("   labs      make lab opens them in JupyterLab, in a working copy of your own")
+    print(f"\nDone in {time.perf_counter() - began:.0f} s.")
+
+
+def distil() -> None:
+    """Distil the tiny teacher into the tiny student for one seed and print perplexities and distances to the truth."""
+
+    result = compare_students(seeds=(0,), arms=(CONTROL, MIXED))
+    print(f"   {'':<34}{'perplexity':>11}{'nats from the truth':>21}")
+    for name, said in (("truth", "truth (the floor)"), ("teacher", "teacher"), ("before", "student before")):
+        entry = result[name]
+        print(f"   {said:<34}{entry['perplexity']['value']:>11.3f}{entry['distance']['value']:>21.3f}")
+    for arm, said in ((CONTROL, "student, hard labels only"), (MIXED, "student, distilled")):
+        entry = result["arms"][arm.name]
+        print(f"   {said:<34}{entry['perplexity']['mean']:>11.3f}{entry['distance']['mean']:>21.3f}")
+    setting = result["setting"]
+    print(
+        f"   Both students had {setting['steps']} steps on the same {setting['training_tokens']:,} tokens. "
+        "One seed here, five in results/tiny_distillation.json."
+    )
+
+
+def _title(text: str) -> None:
+    print(f"\n{text}\n{'-' * len(text)}", flush=True)
