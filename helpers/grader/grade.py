@@ -17,6 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
+import torch
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from tqdm import tqdm
@@ -121,6 +122,11 @@ def _released(course: Path, labs: list[str] | None) -> list[str]:
     return released
 
 
+def _one_thread() -> None:
+    """Keep a worker to one thread, like its kernels."""
+    torch.set_num_threads(1)
+
+
 def _judge_all(
     course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, workers: int
 ) -> Iterator[tuple[Submission, Judgement]]:
@@ -128,7 +134,9 @@ def _judge_all(
     waiting = list(submissions)
     for last_try in (False, True):
         failed: list[Submission] = []
-        with ProcessPoolExecutor(min(workers, len(waiting)), mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(
+            min(workers, len(waiting)), mp_context=get_context("spawn"), initializer=_one_thread
+        ) as pool:
             futures: dict[Future, Submission] = {
                 pool.submit(_judge_submission, Path(course).resolve(), submission, limits, kernel_name): submission
                 for submission in waiting
