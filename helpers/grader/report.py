@@ -97,9 +97,8 @@ def _advice(failed: list[Row]) -> str:
         kind, _, message = row.seen.partition(": ")
         return " ".join(explain_error({"type": kind, "message": message}))
     if all(item.case.startswith("validation") for item in unexplained):
-        return (
-            "The values are right; what is missing is a ValueError for bad input, raised before anything is computed."
-        )
+        only = "The values are right; what is missing is" if len(unexplained) == len(failed) else "There must also be"
+        return f"{only} a ValueError for bad input, raised before anything is computed."
     return ADVICE.get(row.verdict, "Run the lab's check on your machine, then try inputs of the kinds named below.")
 
 
