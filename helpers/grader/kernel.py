@@ -92,7 +92,9 @@ class StudentKernel:
         text += f"\ninstall({forbidden!r}, {self.target!r}, {str(self.folder)!r})\n"
         text = text.replace("from __future__ import annotations", "")  # it may not stand in the middle of a text
         namespace = {"__name__": "_probe", "__file__": "<probe>"}
-        code = f"exec(compile({text!r}, '<probe>', 'exec'), {namespace!r})"
+        # The probe's own imports come first: a torch.py beside the notebook must not be found by them either.
+        code = f"import sys; sys.path[:] = [p for p in sys.path if p not in ('', {str(self.folder)!r})]\n"
+        code += f"exec(compile({text!r}, '<probe>', 'exec'), {namespace!r})\ndel sys"
         ran = self.run(code, STARTUP, silent=True)
         if ran.error:
             raise RuntimeError(f"the probe could not start in the kernel: {ran.error}")
