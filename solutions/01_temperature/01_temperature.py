@@ -410,8 +410,9 @@ curves = {
 }
 
 # %%
+drawn = {**curves, "all fifty equal": [math.log(50)] * len(temperatures)}
 figure, axes = plt.subplots(figsize=(8.5, 4), layout="constrained")
-lines(axes, temperatures, {**curves, "all fifty equal": [math.log(50)] * len(temperatures)})
+lines(axes, temperatures, drawn)
 axes.set(xscale="log", xlabel="temperature T (log scale)", ylabel="entropy (nats)", ylim=(0, 4.1))
 axes.xaxis.set_major_formatter("{x:g}")
 choices = axes.secondary_yaxis("right", functions=(np.exp, np.log))

@@ -150,9 +150,9 @@ check(soft_targets)
 # still prefer "happy" by far? And does "table" become a likely word? Write down five probabilities, then run the cell.
 
 # %%
-figure, axes = plt.subplots(figsize=(7, 3.2))
 label = F.one_hot(label_example, len(words))[0, 0]
 plain, softened = (soft_targets(teacher_example, T)[0, 0] for T in (1.0, 3.0))
+figure, axes = plt.subplots(figsize=(7, 3.2))
 bars(axes, words, {"label": label, "teacher, T = 1": plain, "teacher, T = 3": softened})
 axes.set(xlabel="next word", ylabel="probability", ylim=(0, 1.05))
 show(
@@ -382,9 +382,10 @@ for name, bump in best.items():
 # on one group, on the other, or between them?
 
 # %%
+fitted = {name: soft_targets(bump, 1.0)[0, 0] for name, bump in best.items()}
 figure, axes = plt.subplots(figsize=(7, 3.2))
 axes.bar(word_number, soft_targets(two_groups, 1.0)[0, 0], label="teacher", color="lightgrey", edgecolor="black")
-lines(axes, word_number, {name: soft_targets(bump, 1.0)[0, 0] for name, bump in best.items()}, marker="o")
+lines(axes, word_number, fitted, marker="o")
 axes.set(xlabel="number of the word", ylabel="probability", xticks=range(0, 21, 5))
 show(
     figure,
@@ -425,9 +426,9 @@ def cross_entropy(from_logits, to_logits):
 # %%
 scales = torch.linspace(0, 3, 61)
 kl, ce = ([measure(teacher_example, c * teacher_example) for c in scales] for measure in (divergence, cross_entropy))
+entropy = cross_entropy(teacher_example, teacher_example)
 figure, axes = plt.subplots(figsize=(7, 3.2))
 lines(axes, scales, {"KL divergence": kl, "cross-entropy with the soft targets": ce})
-entropy = cross_entropy(teacher_example, teacher_example)
 axes.axhline(entropy, color="black", linestyle=":", label="entropy of the teacher")
 axes.set(xlabel="scale c of the student's logits (1 is the teacher)", ylabel="nats", ylim=(0, 2.6))
 axes.legend(loc="upper left", fontsize="small")
@@ -738,8 +739,8 @@ for T in temperatures:
 with_square = [gradient_length(T, 1.0) for T in temperatures]
 without_square = [length / T**2 for length, T in zip(with_square, temperatures, strict=True)]
 
-figure, axes = plt.subplots(figsize=(7, 3.8))
 guide = [without_square[-1] * (temperatures[-1] / T) ** 2 for T in temperatures]
+figure, axes = plt.subplots(figsize=(7, 3.8))
 axes.plot(temperatures, guide, color="grey", linewidth=1, label="for comparison: slope −2")
 axes.axhline(gradient_length(1.0, 0.0), color="black", linestyle=":", label="hard term")
 lines(axes, temperatures, {"soft term, with T²": with_square, "soft term, without T²": without_square}, marker="o")
@@ -815,11 +816,11 @@ for alpha in (1.0, 0.5):
     print(f"α = {alpha}: the two runs differ by at most {(square - no_square).abs().max():.1e} nats")
 
 # %%
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
 names = (f"with T², learning rate {rate:g}", f"without T², learning rate {rate * high**2:g}")
-for axes, alpha in zip(panels, (1.0, 0.5), strict=True):
-    runs = dict(zip(names, two_runs(alpha), strict=True))
-    lines(axes, range(60), runs, linewidth=2.5)
+runs = {alpha: dict(zip(names, two_runs(alpha), strict=True)) for alpha in (1.0, 0.5)}
+figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
+for axes, alpha in zip(panels, runs, strict=True):
+    lines(axes, range(60), runs[alpha], linewidth=2.5)
     axes.set(title=f"α = {alpha}", xlabel="step", ylabel="KL to the teacher at T = 1 (nats)")
     axes.set_ylim(bottom=0)
 show(
