@@ -22,6 +22,7 @@ import torch
 
 from helpers import compare
 from helpers.observe import decode, observe
+from helpers.recipes import SGD
 
 NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplementedError
 
@@ -271,6 +272,13 @@ def show(label: str, value: Any) -> str:
         text = _tensor_text(value)
     elif isinstance(value, float):
         text = f"{value:.6g}"
+    elif isinstance(value, torch.nn.Module):
+        mode = "train" if value.training else "eval"
+        text = f"a {type(value).__name__} with {sum(w.numel() for w in value.parameters())} weights, in {mode} mode"
+    elif isinstance(value, SGD):
+        text = f"torch.optim.SGD(…, lr={value.learning_rate:g})"
+    elif isinstance(value, dict):
+        text = "\n".join(f"{key}: {show('value', item)}" for key, item in value.items())
     else:
         text = repr(value)
     return text if label == "value" else f"{label}: {text}"

@@ -1,12 +1,12 @@
 """Call a student's answer, watch what it does, and write the values down as plain data.
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
-student's code, and in the judge's own process beside the reference solution. It therefore leans on PyTorch, NumPy and
-the standard library alone, and stands in one file: the judge sends this file's text to the kernel, where it gets a
-namespace of its own, made before the student's first cell.
+student's code, and in the judge's own process beside the reference solution. It therefore leans on PyTorch, NumPy,
+the standard library and `helpers.recipes` alone: the judge sends the text of these two files to the kernel, where they
+get a namespace of their own, made before the student's first cell.
 
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen. `encode` turns
-values into JSON (tensors as raw bytes in base64, never pickle); `decode` turns them back.
+values into JSON (tensors as raw bytes in base64, never pickle; models as recipes); `decode` turns them back.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from helpers.recipes import Recipe, build, resolve
+
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16,
@@ -34,6 +36,7 @@ DEEPEST_NESTING = 8
 # Kept from before the student's first cell, so that replacing them later changes nothing here.
 _Tensor, _Parameter, _ndarray = torch.Tensor, torch.nn.Parameter, np.ndarray
 _detach, _manual_seed, _backward = torch.Tensor.detach, torch.manual_seed, torch.autograd.backward
+_named_parameters, _modules = torch.nn.Module.named_parameters, torch.nn.Module.modules
 _type, _isinstance, _len = type, isinstance, len
 
 
@@ -58,6 +61,8 @@ def encode(value: Any, depth: int = 0) -> Any:
         return _encode_tensor(torch.from_numpy(np.array(value)))
     if kind.__module__ == "numpy" and _isinstance(value, np.generic) and str(value.dtype) in DTYPES:
         return encode(value.item())
+    if kind is Recipe:
+        return {"recipe": {"name": value.name, "settings": encode(value.settings, depth + 1)}}
     if depth < DEEPEST_NESTING:
         if kind in (tuple, list):
             return {kind.__name__: [encode(item, depth + 1) for item in value]}
@@ -95,7 +100,7 @@ class Opaque:
 
 
 def decode(data: Any) -> Any:
-    """Return the value that `encode` wrote down. Data of any other form raises ValueError."""
+    """Return the value that `encode` wrote down, built anew from a recipe. Data of any other form raises ValueError."""
     if data is None or _isinstance(data, (bool, int, float, str)):
         return data
     if not _isinstance(data, dict) or _len(data) != 1:
@@ -112,6 +117,8 @@ def decode(data: Any) -> Any:
         return float(content)
     if form == "object":
         return Opaque(str(content))
+    if form == "recipe":
+        return build(content["name"], decode(content["settings"]))
     raise ValueError(f"unknown form of value: {str(form)[:40]!r}")
 
 
@@ -185,6 +192,7 @@ def validation(answer: Callable, arguments: Sequence[Any], options: Mapping[str,
     """
 
     def run(construct: Sequence[Any] | None, call: Sequence[Any]) -> Any:
+        call = resolve(call)
         return answer(*call) if construct is None else answer(*construct)(*call)
 
     run(options.get("good_construct"), options["good"])
@@ -199,7 +207,61 @@ def validation(answer: Callable, arguments: Sequence[Any], options: Mapping[str,
     return {"raised": "nothing"}
 
 
-OBSERVERS = {"value": value, "gradient": gradient, "module": module, "validation": validation}
+def freezing(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Hand the answer a model: is it that model that comes back, in which mode, and can its weights be trained?"""
+    (model,) = arguments
+    before = weights_of(model)
+    result = answer(model)
+    watched = options.get("watch", ("value", "mode", "weights"))
+    seen: dict[str, Any] = {}
+    if "value" in watched:
+        seen["value"] = "the same model" if result is model else "None" if result is None else "another object"
+    if "mode" in watched:
+        seen["parts still in train mode"] = sum(part.training for part in _modules(model))
+    if "weights" in watched:
+        seen["weights that can be trained"] = sum(w.numel() for _, w in _named_parameters(model) if w.requires_grad)
+        seen["weights changed"] = not torch.equal(before, weights_of(model))
+    return seen
+
+
+def training(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Let the answer train: what each step returns, and what becomes of student and teacher, the first two arguments.
+
+    `steps`: how many, all on the same arguments. `watch`: what to write down, of "value", "kind", "student", "teacher".
+    """
+    student, teacher = arguments[:2]
+    taught, watched = weights_of(teacher), options.get("watch", ("value",))
+    results = [answer(*arguments) for _ in range(options.get("steps", 1))]
+    seen: dict[str, Any] = {}
+    if "value" in watched:
+        seen["value"] = results[0] if _len(results) == 1 else results
+    if "kind" in watched:
+        plain = _type(results[0]) in (float, int) or _isinstance(results[0], np.floating)
+        seen["kind of value"] = "a number" if plain else "a tensor" if _isinstance(results[0], _Tensor) else "neither"
+    if "student" in watched:
+        seen["student's weights afterwards"] = weights_of(student)
+    if "teacher" in watched:
+        parameters = [weight for _, weight in _named_parameters(teacher)]
+        seen["teacher's weights changed"] = not torch.equal(taught, weights_of(teacher))
+        seen["teacher's weights with a gradient"] = sum(w.grad is not None for w in parameters)
+        seen["teacher's weights that can be trained"] = sum(w.requires_grad for w in parameters)
+        seen["teacher's parts in train mode"] = sum(part.training for part in _modules(teacher))
+    return seen
+
+
+def weights_of(model: torch.nn.Module) -> torch.Tensor:
+    """All weights of a model in one row, a copy; tied ones once."""
+    return torch.cat([_detach(weight).reshape(-1) for _, weight in _named_parameters(model)]).clone()
+
+
+OBSERVERS = {
+    "value": value,
+    "gradient": gradient,
+    "module": module,
+    "validation": validation,
+    "freezing": freezing,
+    "training": training,
+}
 
 
 def argument_names(answer: Callable) -> list[str]:
@@ -245,7 +307,7 @@ def observe(
     restore(seed)
     try:
         with torch.inference_mode(False), torch.enable_grad():
-            seen = OBSERVERS[kind](answer, arguments, options)
+            seen = OBSERVERS[kind](answer, resolve(arguments), options)
         return {"values": {label: encode(item) for label, item in seen.items()}}
     except BaseException as error:  # the student's code may raise SystemExit, KeyboardInterrupt or its own kind
         return {"error": describe(error)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import secrets
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import output_from_msg
 
 from helpers import observe
+from helpers import recipes as recipes_module
 
 GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed
 STARTUP = 60.0
@@ -85,12 +87,16 @@ class StudentKernel:
         self.manager.cleanup_resources()
         shutil.rmtree(self.sockets, ignore_errors=True)
 
-    def install_probe(self, forbidden: list[str]) -> None:
-        """Put the probe into the kernel. Must come before any of the student's cells."""
-        files = [Path(observe.__file__), Path(__file__).parent / "probe.py"]
+    def install_probe(self, forbidden: list[str], recipes: bool = False) -> None:
+        """Put the probe into the kernel. Must come before any of the student's cells.
+
+        recipes: are there models among the cases' arguments? Then the kernel imports what builds them: some seconds.
+        """
+        files = [Path(recipes_module.__file__), Path(observe.__file__), Path(__file__).parent / "probe.py"]
         text = "\n".join(file.read_text(encoding="utf-8") for file in files)
-        text += f"\ninstall({forbidden!r}, {self.target!r}, {str(self.folder)!r})\n"
-        text = text.replace("from __future__ import annotations", "")  # it may not stand in the middle of a text
+        text += f"\ninstall({forbidden!r}, {self.target!r}, {str(self.folder)!r}, {recipes!r})\n"
+        # The first may not stand in the middle of a text; the others would import what the text before has defined.
+        text = re.sub(r"^from (__future__|helpers\.recipes) import .*$", "", text, flags=re.MULTILINE)
         namespace = {"__name__": "_probe", "__file__": "<probe>"}
         # The probe's own imports come first: a torch.py beside the notebook must not be found by them either.
         code = f"import sys; sys.path[:] = [p for p in sys.path if p not in ('', {str(self.folder)!r})]\n"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -101,6 +102,12 @@ class Lab:
             if cell.metadata.distillab.setup or (role.get("solution") and not role.get("grade")):
                 exec(compile(cell.source, f"{self.name}:{cell.id}", "exec"), namespace)
         return namespace
+
+    @cached_property
+    def uses_recipes(self) -> bool:
+        """Are there models or tokenizers among the arguments of the cases?"""
+        cases = [encode([case.arguments, case.options]) for item in self.exercises.values() for case in item.cases]
+        return '"recipe": {' in json.dumps(cases)
 
     def key(self, exercise: str) -> AnswerKey:
         """Return an exercise's right values and its misconceptions' values, by the name of the hidden case.

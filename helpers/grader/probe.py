@@ -1,17 +1,18 @@
 """What runs in the student's kernel on the judge's behalf.
 
-The judge sends the text of this file, after the text of `helpers/observe.py`, into the kernel before the student's
-first cell; both run in a namespace of their own. Requests come over a comm, which passes by the shell: no input
-transformer, hook or display formatter of the student's stands between. The probe calls an answer and sends back what it
-saw; it knows neither references nor expected values.
+The judge sends the text of this file, after those of `helpers/recipes.py` and `helpers/observe.py`, into the kernel
+before the student's first cell; they run in a namespace of their own. Requests come over a comm, which passes by the
+shell: no input transformer, hook or display formatter of the student's stands between. The probe calls an answer and
+sends back what it saw; it knows neither references nor expected values.
 """
 
-# ruff: noqa: F821   observe, encode and decode come from helpers/observe.py, which runs in this namespace first
+# ruff: noqa: F821   observe, decode, restore and keep come from the two files that run in this namespace first
 
 import sys
 from importlib.abc import MetaPathFinder
 
 from IPython import get_ipython
+from torch import inference_mode
 
 
 class NotYourOwn(MetaPathFinder):
@@ -26,8 +27,10 @@ class NotYourOwn(MetaPathFinder):
         return None
 
 
-def install(forbidden, target, folder):
-    """Open the comm target and close the forbidden modules."""
+def install(forbidden, target, folder, recipes):
+    """Open the comm target and close the forbidden modules. recipes: does the lab's judging build models?"""
+    if recipes:
+        keep()
     shell = get_ipython()
     names, comms = shell.user_ns, shell.kernel.comm_manager
     sys.meta_path.insert(0, NotYourOwn(forbidden))
@@ -40,8 +43,10 @@ def install(forbidden, target, folder):
         name = request["name"]
         if name not in names:
             return {"undefined": name}
-        arguments = [decode(argument) for argument in request["arguments"]]
-        return observe(request["observe"], names[name], arguments, decode(request["options"]), request["seed"])
+        restore(request["seed"])  # models are built here too
+        with inference_mode(False):
+            arguments, options = [decode(item) for item in request["arguments"]], decode(request["options"])
+        return observe(request["observe"], names[name], arguments, options, request["seed"])
 
     def opened(comm, message):
         comm.on_msg(lambda message: comm.send({"reply": reply(message["content"]["data"])}))
