@@ -30,7 +30,45 @@ def forward_kl(
     Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", section 2.
     """
     student, teacher = _log_probs_of_counted(student_logits, teacher_logits, mask, temperature)
-    return _mean_over_tokens((teacher.exp() * (teacher - student)).sum(dim=-1))
+    return _mean_over_tokens(_kl(teacher, student))
+
+
+def reverse_kl(
+    student_logits: Tensor, teacher_logits: Tensor, mask: Tensor | None = None, temperature: float = 1.0
+) -> Tensor:
+    """KL(student_T || teacher_T), mean over counted tokens, in nats, without the factor T².
+
+    Where `forward_kl` asks the student to cover all that the teacher finds likely, this one asks it to say nothing that
+    the teacher finds unlikely. Arguments, result and errors are those of `forward_kl`.
+    Source: Gu, Dong, Wei, Huang 2024, "MiniLLM: Knowledge Distillation of Large Language Models".
+    """
+    student, teacher = _log_probs_of_counted(student_logits, teacher_logits, mask, temperature)
+    return _mean_over_tokens(_kl(student, teacher))
+
+
+def jensen_shannon(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    mask: Tensor | None = None,
+    temperature: float = 1.0,
+    beta: float = 0.5,
+) -> Tensor:
+    """beta · KL(teacher_T || mixture) + (1 - beta) · KL(student_T || mixture), mean over counted tokens, in nats.
+
+    The mixture is beta · teacher_T + (1 - beta) · student_T, so beta weighs the teacher in it. Never more than ln 2.
+    Divided by beta it becomes `forward_kl` as beta nears 0, and divided by 1 - beta it becomes `reverse_kl` as beta
+    nears 1; at 0 and at 1 it would always be 0. The other arguments, result and errors are those of `forward_kl`.
+
+    Raises ValueError also if beta is not above 0 and below 1.
+    Source: Agarwal et al. 2024, "On-Policy Distillation of Language Models" (GKD), equation 1.
+    """
+    if not 0 < beta < 1:
+        raise ValueError(
+            f"beta is {beta}; it must be above 0 and below 1 (the ends have names of their own: forward_kl, reverse_kl)"
+        )
+    student, teacher = _log_probs_of_counted(student_logits, teacher_logits, mask, temperature)
+    mixture = torch.logaddexp(teacher + math.log(beta), student + math.log(1 - beta))
+    return _mean_over_tokens(beta * _kl(teacher, mixture) + (1 - beta) * _kl(student, mixture))
 
 
 def hard_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
@@ -121,6 +159,11 @@ def _log_probs_of_counted(
     student = F.log_softmax(widen(student_logits[counted]) / temperature, dim=-1)
     teacher = F.log_softmax(widen(teacher_logits.detach()[counted]) / temperature, dim=-1)
     return student, teacher
+
+
+def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p || q) of each token, `(N,)`, from log-probabilities `(N, V)`."""
+    return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
 
 
 def _mean_over_tokens(per_token: Tensor) -> Tensor:
