@@ -18,15 +18,21 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from helpers.language import KnownLanguage
 
 ASSETS = Path(__file__).parent / "assets"
-TIERS = ("tiny",)
+TIERS = ("tiny", "laptop", "gpu")
+WORKING = ("tiny",)
 
 
 def choose_tier(tier: str | None = None) -> str:
-    """The tier to use: the argument, else DISTILLAB_TIER, else "tiny". ValueError if it is not among `TIERS`."""
+    """The tier to use: the argument, else DISTILLAB_TIER, else "tiny".
+
+    Raises ValueError if it is not among `TIERS`, and for those of them that this version cannot run yet.
+    """
     chosen = tier or os.environ.get("DISTILLAB_TIER") or "tiny"
+    source = "tier" if tier else "the environment variable DISTILLAB_TIER"
     if chosen not in TIERS:
-        source = "tier" if tier else "the environment variable DISTILLAB_TIER"
-        raise ValueError(f'{source} is "{chosen}"; this version of Distillab has: {", ".join(TIERS)}')
+        raise ValueError(f'{source} is "{chosen}"; it must be one of: {", ".join(TIERS)}')
+    if chosen not in WORKING:
+        raise ValueError(f'{source} is "{chosen}"; this version of Distillab has: {", ".join(WORKING)}')
     return chosen
 
 

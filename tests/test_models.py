@@ -67,7 +67,7 @@ def test_a_saved_model_comes_back_the_same(tmp_path):
 def test_the_tier_is_chosen_by_argument_then_environment(monkeypatch):
     monkeypatch.setenv("DISTILLAB_TIER", "huge")
     assert load_student("tiny").config.n_layer == 1
-    with pytest.raises(ValueError, match='DISTILLAB_TIER is "huge"; this version of Distillab has: tiny'):
+    with pytest.raises(ValueError, match='DISTILLAB_TIER is "huge"; it must be one of: tiny'):
         load_student()
     with pytest.raises(ValueError, match='tier is "laptop"'):
         load_tokenizer("laptop")
