@@ -1,0 +1,526 @@
+// What the explorers share: state in step with Python, drawing on a canvas, controls, tables, themes. Leans on nothing.
+// Python puts this text in front of each widget's own, so neither file imports or exports anything but the default.
+
+// ------------------------------------------------------------------------------------------------------- distributions
+
+// Probabilities of logits at a temperature, into `out`. The largest is subtracted first, so that nothing overflows.
+function softmax(logits, temperature, out = new Float64Array(logits.length)) {
+  let top = -Infinity;
+  for (let i = 0; i < logits.length; i++) top = Math.max(top, logits[i] / temperature);
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += out[i] = Math.exp(logits[i] / temperature - top);
+  for (let i = 0; i < logits.length; i++) out[i] /= sum;
+  return out;
+}
+
+function logSoftmax(logits, temperature) {
+  const scaled = Array.from(logits, (logit) => logit / temperature);
+  const top = Math.max(...scaled);
+  const rest = top + Math.log(scaled.reduce((sum, value) => sum + Math.exp(value - top), 0));
+  return scaled.map((value) => value - rest);
+}
+
+// Entropy in nats; 0 log 0 is 0.
+function entropy(probabilities) {
+  let sum = 0;
+  for (const p of probabilities) if (p > 0) sum -= p * Math.log(p);
+  return sum;
+}
+
+// KL(p || q) in nats, of two arrays of log-probabilities; where p is 0, nothing is added.
+function divergence(logP, logQ) {
+  let sum = 0;
+  for (let i = 0; i < logP.length; i++) if (logP[i] > -Infinity) sum += Math.exp(logP[i]) * (logP[i] - logQ[i]);
+  return sum;
+}
+
+// ------------------------------------------------------------------------------------------------------ state and time
+
+// Does this browser have what the explorers draw with?
+function canDraw() {
+  const container = globalThis.CSS && CSS.supports && CSS.supports("container-type", "inline-size");
+  return Boolean(container && globalThis.ResizeObserver && document.createElement("canvas").getContext);
+}
+
+// The state of a widget: `names` of the model, kept in step both ways. `draw(state, changed)` runs at most once a frame,
+// and Python hears of a change at most every 60 ms, so that dragging neither floods the kernel nor waits for it.
+function keepState(model, names, draw) {
+  const state = Object.fromEntries(names.map((name) => [name, model.get(name)]));
+  const unsent = new Set();
+  let changed = new Set(names);
+  let frame = 0;
+  let timer = 0;
+  const request = (name) => {
+    if (name) changed.add(name);
+    if (!frame) frame = requestAnimationFrame(paint);
+  };
+  const paint = () => {
+    const now = changed;
+    changed = new Set();
+    frame = 0;
+    draw(state, now);
+  };
+  const send = () => {
+    timer = 0;
+    const going = [...unsent];
+    unsent.clear();
+    for (const name of going) model.set(name, state[name]);
+    model.save_changes();
+  };
+  const listeners = names.map((name) => {
+    const heard = () => {
+      if (unsent.has(name) || state[name] === model.get(name)) return; // the hand on the dial wins
+      state[name] = model.get(name);
+      request(name);
+    };
+    model.on(`change:${name}`, heard);
+    return () => model.off(`change:${name}`, heard);
+  });
+  const set = (changes) => {
+    for (const [name, value] of Object.entries(changes)) {
+      state[name] = value;
+      unsent.add(name);
+      request(name);
+    }
+    if (!timer) timer = setTimeout(send, 60);
+  };
+  const stop = () => {
+    listeners.forEach((off) => off());
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    if (unsent.size) send();
+  };
+  return { state, set, request, paint, stop };
+}
+
+// Runs `act` when no call came for `wait` ms. Screen readers are told where a drag ends, not of every step on the way.
+function settled(act, wait) {
+  let timer = 0;
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, wait);
+  };
+  later.stop = () => clearTimeout(timer);
+  return later;
+}
+
+// Runs `act` at once, and then at most every `wait` ms while calls keep coming; the last call is never lost.
+function spaced(act, wait) {
+  let timer = 0;
+  let again = false;
+  const tick = () => {
+    timer = 0;
+    if (!again) return;
+    again = false;
+    timer = setTimeout(tick, wait);
+    act();
+  };
+  const soon = () => {
+    again = true;
+    if (!timer) tick();
+  };
+  soon.stop = () => clearTimeout(timer);
+  return soon;
+}
+
+// ---------------------------------------------------------------------------------------------------- elements, controls
+
+function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value !== false && value != null) made.setAttribute(key, value === true ? "" : value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// Change a text or an attribute only where it differs: layout is the dear part of a frame.
+function say(node, text) {
+  if (node.firstChild && node.firstChild.nodeType === 3 && node.childNodes.length === 1) {
+    if (node.firstChild.data !== text) node.firstChild.data = text;
+  } else node.textContent = text;
+}
+
+function put(node, name, value) {
+  if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
+}
+
+let made = 0;
+const fresh = (stem) => `distillab-${stem}-${++made}`;
+
+// A labelled slider. `text(value)` is what the reader sees and hears; `put(value)` moves it without an event.
+function slider({ label, min, max, step, text, change, hint }) {
+  const id = fresh("slider");
+  const input = element("input", { type: "range", id, min, max, step, title: hint });
+  const shown = element("output", { for: id, class: "dl-value", "aria-hidden": "true" });
+  const node = element("div", { class: "dl-slider" }, element("label", { for: id }, label), input, shown);
+  input.addEventListener("input", () => change(Number(input.value)));
+  const move = (value) => {
+    if (Number(input.value) !== value) input.value = value;
+    say(shown, text(value));
+    put(input, "aria-valuetext", text(value));
+  };
+  return { node, input, put: move };
+}
+
+// A temperature from 0.1 to 20 on a log scale, by its logarithm to base 10, so that T = 1 is exactly one of the steps.
+const T_SCALE = { min: -1, max: 1.31, step: 0.01 };
+const toTemperature = (place) => Math.min(20, Math.max(0.1, Number((10 ** place).toPrecision(3))));
+
+function temperatureSlider(change) {
+  let exact = 1;
+  const made = slider({
+    ...T_SCALE,
+    label: "Temperature T",
+    hint: "0.1 to 20, logarithmic",
+    text: () => number(exact),
+    change: (place) => change(toTemperature(place)),
+  });
+  return {
+    ...made,
+    put: (temperature) => {
+      exact = temperature;
+      const place = Number(made.input.value);
+      // A slider that shows this temperature already stays where the hand left it.
+      made.put(toTemperature(place) === temperature ? place : Math.log10(temperature));
+    },
+  };
+}
+
+function choice(label, options, change) {
+  const id = fresh("choice");
+  const select = element("select", { id }, ...options.map((option) => element("option", { value: option }, option)));
+  select.addEventListener("change", () => change(select.value));
+  return { node: element("div", { class: "dl-field" }, element("label", { for: id }, label), select), select };
+}
+
+function button(label, press, attributes = {}) {
+  return element("button", { type: "button", onclick: press, ...attributes }, label);
+}
+
+// A table whose rows are made once and used again. `fill(rows)` takes arrays of texts; the first is the row's header.
+function table(caption, heads, { name, className = "" } = {}) {
+  const body = element("tbody");
+  const headRow = element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)));
+  const node = element(
+    "div",
+    { class: `dl-table ${className}`, role: "region", tabindex: "0", "aria-label": name || caption },
+    element("table", {}, element("caption", {}, caption), element("thead", {}, headRow), body),
+  );
+  const rows = [];
+  const fill = (texts) => {
+    while (rows.length < texts.length) {
+      const row = element("tr", {}, element("th", { scope: "row" }));
+      for (let i = 1; i < heads.length; i++) row.append(element("td"));
+      rows.push(row);
+    }
+    texts.forEach((line, place) => {
+      const row = rows[place];
+      if (!row.parentNode) body.append(row);
+      line.forEach((text, column) => say(row.children[column], text));
+    });
+    for (let place = texts.length; place < rows.length && rows[place].parentNode; place++) rows[place].remove();
+  };
+  const head = (texts) => texts.forEach((text, column) => say(headRow.children[column], text));
+  return { node, fill, head };
+}
+
+// -------------------------------------------------------------------------------------------------------------- numbers
+
+const MINUS = "−";
+// At least three digits that count, as people write them: 0.1, 1.00, 12.3, −0.031.
+function number(value) {
+  const size = Math.abs(value);
+  return value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2).replace("-", MINUS);
+}
+function fixed(value, digits) {
+  const text = value.toFixed(digits);
+  return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", MINUS);
+}
+// Four places, and never a bare 0 for something that is not 0.
+function probability(value) {
+  return value > 0 && value < 0.00005 ? value.toExponential(0).replace("-", MINUS) : value.toFixed(4);
+}
+
+// ----------------------------------------------------------------------------------------------------- theme, drawing
+
+// Okabe and Ito's colours. Colour never carries a meaning alone: `pattern` differs too.
+const SERIES = {
+  light: ["#0072B2", "#E69F00", "#009E73", "#D55E00"],
+  dark: ["#56B4E9", "#E69F00", "#009E73", "#D55E00"],
+};
+const PATTERNS = ["plain", "stripes", "dots", "crosses"];
+const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
+
+// Is the page around the widget light or dark? Jupyter, VS Code and Colab say so; else the background does.
+function hostTheme(node) {
+  const { body, documentElement: root } = document;
+  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "true" ? "light" : "dark";
+  if (/\bvscode-(dark|high-contrast)\b(?!-light)/.test(body.className)) return "dark";
+  if (/\bvscode-light\b/.test(body.className)) return "light";
+  for (const around of [root.dataset.theme, root.getAttribute("theme")]) if (/^(light|dark)$/.test(around)) return around;
+  for (let up = node.parentElement; up; up = up.parentElement) {
+    const parts = getComputedStyle(up).backgroundColor.match(/[\d.]+/g);
+    if (parts && (parts.length < 4 || Number(parts[3]) > 0.5)) {
+      return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
+    }
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+// Calls `change` when the host may have another theme now. Returns how to stop.
+function watchTheme(change) {
+  const query = matchMedia("(prefers-color-scheme: dark)");
+  const observer = new MutationObserver(change);
+  for (const node of [document.body, document.documentElement]) observer.observe(node, { attributes: true });
+  query.addEventListener("change", change);
+  return () => {
+    observer.disconnect();
+    query.removeEventListener("change", change);
+  };
+}
+
+// A canvas that keeps its height, is sharp on dense screens, and draws with the widget's colours and type.
+function surface(label, redraw) {
+  const canvas = element("canvas", { role: "img", "aria-label": label });
+  const frame = element("div", { class: "dl-plot" }, canvas);
+  const context = canvas.getContext("2d");
+  const tiles = new Map();
+  const plot = { node: frame, canvas, context, width: 0, height: 0, size: 13, ink: "#000", grid: "#ccc", colours: [] };
+  const measure = () => {
+    const dense = window.devicePixelRatio || 1;
+    const { clientWidth: width, clientHeight: height } = frame;
+    if (!width || !height) return;
+    if (canvas.width !== Math.round(width * dense) || canvas.height !== Math.round(height * dense)) {
+      canvas.width = Math.round(width * dense);
+      canvas.height = Math.round(height * dense);
+    }
+    context.setTransform(dense, 0, 0, dense, 0, 0);
+    Object.assign(plot, { width, height });
+  };
+  plot.restyle = (theme) => {
+    const style = getComputedStyle(frame);
+    plot.size = parseFloat(style.fontSize);
+    plot.ink = style.color;
+    plot.paper = style.getPropertyValue("--dl-paper").trim();
+    plot.grid = style.getPropertyValue("--dl-line").trim();
+    plot.font = `${plot.size}px ${style.fontFamily}`;
+    plot.colours = SERIES[theme];
+    tiles.clear();
+    measure();
+  };
+  // The filling of a series: its colour with its pattern. Made once for each theme.
+  plot.filling = (place) => {
+    if (!tiles.has(place)) tiles.set(place, patterned(context, plot.colours[place], PATTERNS[place], plot.paper));
+    return tiles.get(place);
+  };
+  plot.clear = () => {
+    context.clearRect(0, 0, plot.width, plot.height);
+    context.font = plot.font;
+    context.lineWidth = 1;
+    context.setLineDash([]);
+  };
+  const observer = new ResizeObserver(() => {
+    measure();
+    redraw();
+  });
+  observer.observe(frame);
+  plot.stop = () => observer.disconnect();
+  return plot;
+}
+
+function patterned(context, colour, pattern, paper) {
+  if (pattern === "plain") return colour;
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = 8;
+  const pen = tile.getContext("2d");
+  pen.fillStyle = colour;
+  pen.fillRect(0, 0, 8, 8);
+  pen.strokeStyle = pen.fillStyle = paper;
+  pen.lineWidth = 1.6;
+  pen.beginPath();
+  if (pattern === "dots") pen.arc(4, 4, 1.7, 0, 7);
+  for (const shift of pattern === "dots" ? [] : [-8, 0, 8]) {
+    pen.moveTo(shift, 8);
+    pen.lineTo(shift + 8, 0);
+    if (pattern === "crosses") {
+      pen.moveTo(shift, 0);
+      pen.lineTo(shift + 8, 8);
+    }
+  }
+  pattern === "dots" ? pen.fill() : pen.stroke();
+  return context.createPattern(tile, "repeat");
+}
+
+// Lying bars: one row a name, in it one bar a series, from 0 to its value.
+// rows: number of rows; series: [{fill, values, marks}], with marks[i] a thin second value; low, high: what the axis spans.
+// Returns where things are: {left, right, top, step, toX, toValue}.
+function paintBars(plot, { names, series, low = 0, high = 1, ticks, digits = 2, value }) {
+  const { context: pen, width, height, size } = plot;
+  plot.clear();
+  const count = names.length;
+  const left = Math.min(width * 0.3, 9.5 * size);
+  const right = width - 4 * size;
+  const bottom = height - 1.6 * size;
+  const step = bottom / Math.max(1, count);
+  const toX = (amount) => left + ((amount - low) / (high - low)) * (right - left);
+  const toValue = (x) => low + ((x - left) / (right - left)) * (high - low);
+  pen.textBaseline = "middle";
+  pen.strokeStyle = plot.grid;
+  pen.fillStyle = plot.ink;
+  pen.textAlign = "center";
+  for (const tick of ticks) {
+    const x = Math.round(toX(tick)) + 0.5;
+    line(pen, x, 0, x, bottom);
+    pen.fillText(fixed(tick, digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""), x, height - 0.7 * size);
+  }
+  const every = Math.ceil((1.15 * size) / step); // so many names as fit
+  const thick = Math.max(1, step * 0.84) / series.length;
+  pen.strokeStyle = plot.ink;
+  pen.lineWidth = step > 6 ? 1 : 0;
+  for (let s = 0; s < series.length; s++) {
+    pen.fillStyle = series[s].fill;
+    for (let i = 0; i < count; i++) {
+      const from = toX(0);
+      const to = toX(Math.max(low, Math.min(high, series[s].values[i])));
+      const y = i * step + step * 0.08 + s * thick;
+      pen.fillRect(Math.min(from, to), y, Math.abs(to - from), thick);
+      if (step > 6) pen.strokeRect(Math.min(from, to), y, Math.abs(to - from), thick);
+    }
+  }
+  pen.fillStyle = plot.ink;
+  pen.lineWidth = 3;
+  for (let s = 0; s < series.length; s++) {
+    for (let i = 0; series[s].marks && i < count; i++) {
+      const x = toX(series[s].marks[i]);
+      const y = i * step + step * 0.08 + s * thick;
+      line(pen, x, y - 1, x, y + thick + 1);
+    }
+  }
+  for (let i = 0; i < count; i += every) {
+    const y = i * step + (every > 1 ? step / 2 : step / 2);
+    pen.textAlign = "right";
+    pen.fillText(shorten(pen, names[i], left - 0.6 * size), left - 0.4 * size, y);
+    if (value && every === 1 && thick > 0.8 * size) {
+      pen.textAlign = "left";
+      for (let s = 0; s < series.length; s++) {
+        const y = i * step + step * 0.08 + (s + 0.5) * thick;
+        const end = Math.max(series[s].values[i], series[s].marks ? series[s].marks[i] : 0, 0);
+        pen.fillText(value(series[s].values[i], s, i), toX(Math.min(high, end)) + 0.4 * size, y);
+      }
+    }
+  }
+  pen.strokeStyle = plot.ink;
+  pen.lineWidth = 1;
+  line(pen, Math.round(toX(0)) + 0.5, 0, Math.round(toX(0)) + 0.5, bottom);
+  return { left, right, bottom, step, thick, toX, toValue };
+}
+
+function line(pen, x1, y1, x2, y2) {
+  pen.beginPath();
+  pen.moveTo(x1, y1);
+  pen.lineTo(x2, y2);
+  pen.stroke();
+}
+
+const widths = new Map(); // measuring text is dear, and names stay the same while a dial moves
+function shorten(pen, text, room) {
+  const key = `${pen.font} ${Math.round(room)} ${text}`;
+  if (!widths.has(key)) {
+    if (widths.size > 2000) widths.clear();
+    let cut = text;
+    while (cut.length > 1 && pen.measureText(cut).width > room) cut = `${cut.slice(0, -2)}…`;
+    widths.set(key, cut);
+  }
+  return widths.get(key);
+}
+
+// A legend of words and small samples, in HTML, so that it can be read out and wraps on a phone.
+function legend(entries) {
+  return element(
+    "ul",
+    { class: "dl-legend", "aria-label": "Legend" },
+    ...entries.map(([className, text]) =>
+      element("li", {}, element("span", { class: `dl-key ${className}`, "aria-hidden": "true" }), text),
+    ),
+  );
+}
+
+// Where the pointer is on a plot, while it is pressed: calls start(x, y) → true to take it, move(x, y), end().
+function draggable(plot, { start, move, end }) {
+  const { canvas } = plot;
+  let held = false;
+  const at = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  canvas.addEventListener("pointerdown", (event) => {
+    held = start(...at(event));
+    if (!held) return;
+    canvas.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (held) move(...at(event));
+  });
+  for (const name of ["pointerup", "pointercancel"]) {
+    canvas.addEventListener(name, () => {
+      held = false;
+      if (end) end();
+    });
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------ a whole widget
+
+// Mounts a widget in `el`. `build(tools)` makes the elements and returns {nodes, plots, draw(state, changed), summary()}.
+// Everything listens on elements inside the widget, so that it goes with them; the rest is stopped by the returned function.
+function mount({ model, el }, { title, names, build, plain }) {
+  const root = element("section", { class: "distillab", "aria-label": title, "data-explorer": title });
+  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to the widget
+  root.addEventListener("keydown", (event) => event.stopPropagation()); // and so does the classic notebook
+  if (!canDraw()) {
+    const state = Object.fromEntries(names.map((name) => [name, model.get(name)]));
+    root.append(element("p", {}, `${title}: this browser is too old for the plot; here are the numbers.`));
+    root.append(element("pre", {}, plain(state)));
+    el.append(root);
+    return () => root.remove();
+  }
+  let view = null;
+  const restyle = () => {
+    const wanted = model.get("theme");
+    root.dataset.theme = wanted === "auto" ? hostTheme(root) : wanted;
+    root.toggleAttribute("data-large", Boolean(model.get("large")));
+    for (const plot of view.plots) plot.restyle(root.dataset.theme);
+    kept.request("theme");
+  };
+  const live = element("p", { class: "dl-spoken", "aria-live": "polite", role: "status" });
+  const tell = settled(() => say(live, view.summary()), 500);
+  const kept = keepState(model, names, (state, changed) => {
+    view.draw(state, changed);
+    tell();
+  });
+  const { set, state, request } = kept;
+  view = build({ set, state, redraw: () => request("size"), root });
+  root.append(element("h3", { class: "dl-title" }, title), ...view.nodes, live);
+  el.append(root);
+  const stops = [watchTheme(restyle), kept.stop, tell.stop, ...view.plots.map((plot) => plot.stop)];
+  stops.push(...(view.stops || []));
+  for (const name of ["theme", "large"]) {
+    model.on(`change:${name}`, restyle);
+    stops.push(() => model.off(`change:${name}`, restyle));
+  }
+  // A lecture's presenter sets state with an event, on a page without Python too.
+  root.addEventListener("distillab-set", ({ detail }) => {
+    const { theme, large, ...state } = detail;
+    for (const [name, value] of Object.entries({ theme, large })) if (value !== undefined) model.set(name, value);
+    if (Object.keys(state).length) set(state);
+    else model.save_changes();
+  });
+  restyle();
+  return () => {
+    stops.forEach((stop) => stop());
+    root.remove();
+  };
+}
