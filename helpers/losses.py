@@ -148,16 +148,18 @@ def _log_probs_of_counted(
     """
     check_temperature(temperature)
     check_same_shape(student_logits, teacher_logits)
+    teacher_logits = teacher_logits.detach()
     if mask is None:
-        mask = torch.ones(student_logits.shape[:-1], dtype=torch.bool, device=student_logits.device)
-    if mask.shape != student_logits.shape[:-1]:
+        student_logits, teacher_logits = student_logits.flatten(end_dim=-2), teacher_logits.flatten(end_dim=-2)
+    elif mask.shape != student_logits.shape[:-1]:
         raise ValueError(
             f"mask has shape {tuple(mask.shape)}; it must have one entry for each position of student_logits, "
             f"shape {tuple(student_logits.shape[:-1])}"
         )
-    counted = mask.bool()
-    student = F.log_softmax(widen(student_logits[counted]) / temperature, dim=-1)
-    teacher = F.log_softmax(widen(teacher_logits.detach()[counted]) / temperature, dim=-1)
+    else:
+        student_logits, teacher_logits = student_logits[mask.bool()], teacher_logits[mask.bool()]
+    student = F.log_softmax(widen(student_logits) / temperature, dim=-1)
+    teacher = F.log_softmax(widen(teacher_logits) / temperature, dim=-1)
     return student, teacher
 
 

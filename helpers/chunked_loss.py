@@ -1,0 +1,198 @@
+"""The distillation loss of a batch, without ever holding all of its logits.
+
+Why: a row of logits is far larger than the hidden state that it comes from. With a vocabulary of 50,257 words, 1,024
+tokens make 206 MB of logits in float32, and the plain formula keeps about ten tensors of that size: logits of student
+and teacher, both softmaxes, their logarithms, the gradients of all of these. Here the last layer (the head, from hidden
+state to logits) is applied to a few tokens at a time: their logits, loss and gradient are computed, the gradient is
+added up at the head's weights and at the hidden states, and the logits are dropped. Value and gradient are those of the
+plain formula, and nothing is computed twice.
+
+Leans on `helpers.losses` for the formula, on `helpers.labels` for the shift, and on torch and transformers.
+Source of the idea: Hsu et al. 2024, "Liger Kernel: Efficient Triton Kernels for LLM Training", fused linear
+cross-entropy.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from transformers import PreTrainedModel
+
+from helpers.data import Batch
+from helpers.labels import make_labels, next_token_pairs
+from helpers.losses import IGNORE, forward_kl, hard_loss
+
+# KL of a chunk, mean over its tokens in nats, from the student's logits (n, V), the chunk's place, the temperature
+Targets = Callable[[Tensor, slice, float], Tensor]
+
+CHUNK_ELEMENTS = {"cpu": 2**22, "cuda": 2**25}  # logits at a time; large enough that a chunk keeps the device busy
+
+
+def counted_labels(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Which positions predict a token that counts, `(B, S - 1)` bool, and the labels of these, `(N,)`."""
+    labels = make_labels(batch["input_ids"], batch["attention_mask"])
+    _, labels = next_token_pairs(labels, labels)
+    counted = labels != IGNORE
+    return counted, labels[counted]
+
+
+def batch_loss(
+    student: nn.Module,
+    targets: Targets | None,
+    batch: Batch,
+    *,
+    temperature: float,
+    alpha: float,
+    total: int,
+    chunk: int | None = None,
+    forward: Callable | None = None,
+) -> Tensor:
+    """The batch's part of `distillation_loss`: the sum over its N counted tokens, divided by `total`, in nats.
+
+    student: called with input_ids and attention_mask `(B, S)`. targets: the soft term, from `model_targets` or from a
+    teacher cache; None where alpha is 0. total: counted tokens of everything that is added up before a step, so that
+    the parts of a large batch add up to its mean. chunk: tokens whose logits are alive together; None chooses by the
+    size of the vocabulary. forward: what to call in place of the student (or of all but its head), for instance the
+    same thing compiled.
+
+    A term that alpha weighs with 0 is not computed. Returns a 0-d tensor.
+    """
+    counted, labels = counted_labels(batch)
+    states, head = states_and_head(student, batch, counted, forward)
+
+    def loss(logits: Tensor, part: slice) -> Tensor:
+        value = logits.new_zeros((), dtype=torch.float32)
+        if targets is not None and alpha > 0:
+            value = value + alpha * temperature**2 * targets(logits, part, temperature)
+        if alpha < 1:
+            value = value + (1 - alpha) * hard_loss(logits, labels[part])
+        return value * (len(labels[part]) / max(total, 1))
+
+    if head is None:
+        return loss(states, slice(None))
+    return loss_in_chunks(states, head.weight, head.bias, loss, chunk)
+
+
+def model_targets(teacher: nn.Module, batch: Batch) -> Targets:
+    """The soft term for a batch, from the teacher itself: it reads the batch once; its logits come chunk by chunk.
+
+    teacher: frozen, in eval mode; called with input_ids and attention_mask `(B, S)`.
+    """
+    counted, _ = counted_labels(batch)
+    with torch.inference_mode():
+        states, head = states_and_head(teacher, batch, counted)
+        dtype = _matrix_dtype(states)
+        weight = None if head is None else head.weight.to(dtype)
+        bias = None if head is None or head.bias is None else head.bias.to(dtype)
+
+    def kl(student_logits: Tensor, part: slice, temperature: float) -> Tensor:
+        teacher_logits = states[part] if weight is None else F.linear(states[part].to(dtype), weight, bias)
+        return forward_kl(student_logits, teacher_logits, None, temperature)
+
+    return kl
+
+
+def states_and_head(
+    model: nn.Module, batch: Batch, counted: Tensor, forward: Callable | None = None
+) -> tuple[Tensor, nn.Linear | None]:
+    """Hidden states of the counted positions, `(N, H)`, and the head that makes logits of them.
+
+    Where the head cannot be told from the rest of the model, the logits themselves, `(N, V)`, and None.
+    """
+    parts = backbone_and_head(model)
+    if parts is None:
+        forward = model if forward is None else forward
+        output = forward(batch["input_ids"], attention_mask=batch["attention_mask"])
+        return output.logits[:, :-1][counted], None
+    backbone, head = parts
+    forward = backbone if forward is None else forward
+    output = forward(batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
+    return output.last_hidden_state[:, :-1][counted], head
+
+
+def backbone_and_head(model: nn.Module) -> tuple[nn.Module, nn.Linear] | None:
+    """The two parts of a transformers model whose logits are head(last hidden state); None for any other model."""
+    if not isinstance(model, PreTrainedModel):
+        return None
+    head, backbone = model.get_output_embeddings(), model.base_model
+    changes_logits = [
+        getattr(model.config, name, None) for name in ("final_logit_softcapping", "logits_scaling", "logit_scale")
+    ]
+    if backbone is model or not isinstance(head, nn.Linear) or any(value not in (None, 1) for value in changes_logits):
+        return None
+    return backbone, head
+
+
+def loss_in_chunks(
+    states: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    loss: Callable[[Tensor, slice], Tensor],
+    chunk: int | None = None,
+) -> Tensor:
+    """Sum over chunks of loss(states[part] @ weight.T + bias, part), with at most `chunk` rows of logits alive.
+
+    states: `(N, H)`. weight: `(V, H)`. loss: called with logits `(n, V)` and the slice that they stand for; the sum
+    over all slices is the result. Under autocast the products run in its dtype; the loss runs outside it.
+    Returns a 0-d float32 tensor (float64 for float64 states), through which gradients reach states, weight and bias,
+    once. No rows: 0, with gradients of 0.
+    """
+    if chunk is None:
+        chunk = max(1, CHUNK_ELEMENTS.get(states.device.type, CHUNK_ELEMENTS["cuda"]) // len(weight))
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}; it must be at least 1 token")
+    return _LinearThenLoss.apply(states, weight, bias, loss, chunk)
+
+
+class _LinearThenLoss(torch.autograd.Function):
+    """`loss_in_chunks`. The gradients are made on the way forward, while a chunk's logits are there."""
+
+    @staticmethod
+    def forward(ctx, states, weight, bias, loss, chunk):
+        wanted = [tensor is not None and tensor.requires_grad for tensor in (states, weight, bias)]
+        ctx.gradients = [
+            torch.zeros_like(t) if w else None for t, w in zip((states, weight, bias), wanted, strict=True)
+        ]
+        for_states, for_weight, for_bias = ctx.gradients
+        total = torch.zeros((), dtype=torch.promote_types(states.dtype, torch.float32), device=states.device)
+        dtype = _matrix_dtype(weight)
+        with torch.autocast(states.device.type, enabled=False):
+            matrix, shift = weight.to(dtype), None if bias is None else bias.to(dtype)
+            for start in range(0, len(states), chunk):
+                part = slice(start, start + chunk)
+                rows = states[part].to(dtype)
+                logits = F.linear(rows, matrix, shift)
+                if not any(wanted):
+                    total += loss(logits, part)
+                    continue
+                with torch.enable_grad():
+                    value = loss(logits.requires_grad_(), part)
+                    (gradient,) = torch.autograd.grad(value, logits)
+                del logits
+                total += value.detach()
+                if for_states is not None:
+                    for_states[part] = gradient @ matrix
+                if for_weight is not None and for_weight.dtype == dtype:
+                    for_weight.addmm_(gradient.T, rows)  # adds in place: no second matrix of the weight's size
+                elif for_weight is not None:
+                    for_weight += gradient.T @ rows
+                if for_bias is not None:
+                    for_bias += gradient.sum(dim=0)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient):
+        if ctx.gradients is None:
+            raise RuntimeError("the gradients of a chunked loss are gone after backward(); compute the loss again")
+        gradients, ctx.gradients = ctx.gradients, None  # not kept, so that torch need not copy them
+        scaled = [None if each is None else each if gradient == 1 else each * gradient for each in gradients]
+        return *scaled, None, None
+
+
+def _matrix_dtype(tensor: Tensor) -> torch.dtype:
+    """The dtype in which products run here: autocast's where it is on, else the tensor's own."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
