@@ -1,0 +1,114 @@
+"""Read a teacher's reasoning: its answer, whether its steps hold, and whether a student should learn from it.
+
+A *trace* is text. Each step is a line with words around one equation `A op B = C` of whole numbers, op one of + - * /;
+the last line is `#### N`, where N may be negative or carry thousands commas. Nothing here knows how a problem was made:
+a trace is judged by what it says. The functions are lab 05's exercises, and GSM8K is written in the same form.
+
+Leans on torch and a transformers tokenizer for `make_example`, on the standard library for the rest.
+Source of the filter: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning" (answer); the steps are read
+as well, because a right answer can follow wrong steps.
+"""
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from helpers.losses import IGNORE
+from helpers.word_problems import Problem
+
+NUMBER = r"-?\d[\d,]*"
+EQUATION = re.compile(rf"({NUMBER}) ([-+*/]) ({NUMBER}) = ({NUMBER})")
+ANSWER = re.compile(rf"\s*({NUMBER})")
+MOST_STEPS = 8
+NUMBER_WORDS = {"half": 2, "twice": 2, "double": 2, "doubles": 2, "triple": 3, "triples": 3}
+
+Equation = tuple[int, str, int, int]
+
+
+def whole(text: str) -> int:
+    """The number that a text with thousands commas stands for."""
+    return int(text.replace(",", ""))
+
+
+def equations(trace: str) -> list[Equation]:
+    """All equations of a trace in order, as (A, op, B, C)."""
+    return [(whole(a), op, whole(b), whole(c)) for a, op, b, c in EQUATION.findall(trace)]
+
+
+def holds(equation: Equation) -> bool:
+    """Is the equation true? A division must come out even, and by 0 nothing can be divided."""
+    a, op, b, c = equation
+    if op == "/":
+        return b != 0 and a == b * c
+    return c == {"+": a + b, "-": a - b, "*": a * b}[op]
+
+
+def extract_answer(trace: str) -> int | None:
+    """The number after the last `####`, or None where there is none."""
+    _, marker, after = trace.rpartition("####")
+    found = ANSWER.match(after) if marker else None
+    return whole(found[1]) if found else None
+
+
+def verify_steps(trace: str) -> bool:
+    """Is there a step, and does every equation hold?"""
+    found = equations(trace)
+    return bool(found) and all(holds(equation) for equation in found)
+
+
+def keep_trace(problem: Problem, trace: str) -> bool:
+    """Should a student learn from it? The answer is right, the steps hold, at most 8 steps, no equation twice."""
+    found = equations(trace)
+    short = len(found) <= MOST_STEPS and len(set(found)) == len(found)
+    return short and extract_answer(trace) == problem["answer"] and verify_steps(trace)
+
+
+def filter_traces(problems: Sequence[Problem], traces: Sequence[str]) -> list[tuple[Problem, str]]:
+    """The pairs worth learning from, in order; the same trace of the same question is kept once.
+
+    problems, traces: of one length, the trace at a place belongs to the problem at that place. A problem of which
+    several traces were drawn stands there several times. Raises ValueError if the lengths differ.
+    """
+    kept = {}
+    for problem, trace in zip(problems, traces, strict=True):
+        if keep_trace(problem, trace):
+            kept.setdefault((problem["question"], trace), (problem, trace))
+    return list(kept.values())
+
+
+def compact(trace: str) -> str:
+    """The equations, one a line, and the answer's line: the same reasoning in fewer tokens."""
+    steps = [found[0] for found in EQUATION.finditer(trace)]
+    answer = "####" + trace.rpartition("####")[2]
+    return "\n".join([*steps, answer.strip()])
+
+
+def make_example(problem: Problem, trace: str, tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
+    """What a student trains on: `input_ids` and `labels`, two 1-D tensors of one length.
+
+    The tokens of question, newline, trace and end of text, tokenised apart; the labels are the same with -100 over
+    question and newline, so that the student learns to write the trace and to stop, not to write questions.
+    """
+    question, newline, answer = (
+        tokenizer(part, add_special_tokens=False)["input_ids"] for part in (problem["question"], "\n", trace)
+    )
+    prompt, target = question + newline, [*answer, tokenizer.eos_token_id]
+    return torch.tensor(prompt + target), torch.tensor([IGNORE] * len(prompt) + target)
+
+
+def grounded(problem: Problem, trace: str) -> bool:
+    """Does every number that a step computes with stand in the question, or is it the result of an earlier step?
+
+    Number words such as "half" and "twice" count as the numbers that they stand for.
+    """
+    question = problem["question"].lower()
+    known = {whole(number) for number in re.findall(NUMBER, question)}
+    known |= {number for word, number in NUMBER_WORDS.items() if re.search(rf"\b{word}\b", question)}
+    for a, _, b, c in equations(trace):
+        if not {a, b} <= known:
+            return False
+        known.add(c)
+    return True

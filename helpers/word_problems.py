@@ -1,0 +1,179 @@
+"""Word problems whose answer takes k steps, each of which needs the step before it, with worked solutions.
+
+The tiny tier of lab 05 runs on them: they come from a seed, their answers are exact, and k says how hard they are. A
+problem is a mapping with `question` (text), `answer` (a whole number) and `steps` (k). A worked solution is a *trace*
+in the form that GSM8K uses too: each step a line with one equation in it, and `#### N` as the last line.
+
+    Ana has 7 apples. Ana finds 3. The pile grows 2 times as large. How many apples are there now?
+
+    Ana finds 3, so there are 7 + 3 = 10.
+    The pile grows 2 times as large, so that makes 10 * 2 = 20.
+    #### 20
+
+Nothing here checks a trace: `helpers.chain_of_thought` does, and knows nothing of how a problem was made.
+
+Leans on the standard library, and on `tokenizers` and `transformers` for the tokenizer.
+Source of the form: Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems" (GSM8K).
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
+
+from helpers.stories import END
+
+Problem = Mapping[str, Any]
+
+UNKNOWN = "<|unknown|>"
+LARGEST = 30  # no number in a problem or in its solution is larger
+HARDEST = 5  # steps
+NAMES = ("Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gita", "Hugo", "Ines", "Jon")
+THINGS = ("apples", "books", "cards", "coins", "eggs", "pens", "shells", "stamps")
+SO = ("so there are", "so that makes", "so now we have")
+
+# What happens to a pile, by operation, and how two people compare; said in the question and again in the solution.
+EVENTS = {
+    "+": ("{name} finds {n}", "{name} buys {n} more", "{other} brings {n}", "{name} wins {n}"),
+    "-": ("{name} loses {n}", "{name} sells {n}", "{other} takes {n}", "{name} puts {n} away"),
+    "*": ("the pile grows {n} times as large", "{name} makes it {n} times as many"),
+    "/": ("{name} keeps one of {n} equal parts", "{n} people share and {name} keeps one share"),
+}
+COMPARISONS = {
+    "+": ("{other} has {n} more than {name}", "{name} has {n} fewer than {other}"),
+    "-": ("{other} has {n} fewer than {name}", "{name} has {n} more than {other}"),
+    "*": ("{other} has {n} times as many as {name}",),
+    "/": ("{name} has {n} times as many as {other}",),
+}
+DISTRACTORS = (
+    "{name} is {n} years old",
+    "it is {n} in the evening",
+    "the shop is {n} streets away",
+    "{other} has {n} cousins",
+    "it rained for {n} days",
+)
+
+
+def make_problems(
+    count: int, seed: int, steps: Sequence[int] = (1, 2, 3, 4, 5), distractors: float = 0.25
+) -> list[dict[str, Any]]:
+    """`count` problems, their number of steps going round through `steps`; the same seed gives the same problems.
+
+    distractors: the share of the problems with a sentence in them whose number does not matter.
+    Raises ValueError if a number of steps is not between 1 and `HARDEST`.
+    """
+    return [problem for problem, _ in solved_problems(count, seed, steps, distractors)]
+
+
+def solved_problems(
+    count: int, seed: int, steps: Sequence[int] = (1, 2, 3, 4, 5), distractors: float = 0.25
+) -> list[tuple[dict[str, Any], str]]:
+    """The same problems as `make_problems` makes, each with a worked solution, as (problem, trace)."""
+    if not steps or min(steps) < 1 or max(steps) > HARDEST:
+        raise ValueError(f"steps is {tuple(steps)}; each must be a number from 1 to {HARDEST}")
+    source = random.Random(seed)
+    return [_solved(source, steps[place % len(steps)], distractors) for place in range(count)]
+
+
+def _solved(source: random.Random, steps: int, distractors: float) -> tuple[dict[str, Any], str]:
+    write = source.choice((_pile, _chain))
+    names = source.sample(NAMES, steps + 2)
+    sentences, question, lines, answer = write(source, steps, names, source.choice(THINGS))
+    if source.random() < distractors:
+        extra = source.choice(DISTRACTORS).format(name=names[0], other=names[-1], n=source.randint(2, 12))
+        sentences.insert(source.randint(1, len(sentences)), extra)
+    text = " ".join(_capital(sentence) + "." for sentence in sentences)
+    problem = {"question": f"{text} {question}", "answer": answer, "steps": steps}
+    return problem, "\n".join([*(_capital(line) + "." for line in lines), f"#### {answer}"])
+
+
+def _pile(source: random.Random, steps: int, names: list[str], things: str) -> tuple[list[str], str, list[str], int]:
+    """One pile, and what happens to it: sentences, question, the solution's lines, answer."""
+    amount = source.randint(3, 12)
+    sentences, lines = [f"{names[0]} has {amount} {things}"], []
+    for place in range(steps):
+        sign, n = _operation(source, amount)
+        event = source.choice(EVENTS[sign]).format(name=names[0], other=names[place + 1], n=n)
+        sentences.append(event)
+        equation, amount = _equation(amount, sign, n)
+        lines.append(f"{event}, {source.choice(SO)} {equation}")
+    return sentences, f"How many {things} are there now?", lines, amount
+
+
+def _chain(source: random.Random, steps: int, names: list[str], things: str) -> tuple[list[str], str, list[str], int]:
+    """Several people, each compared with the one before; now and then the last two are added up or compared."""
+    amounts = [source.randint(3, 12)]
+    sentences, lines = [f"{names[0]} has {amounts[0]} {things}"], []
+    joined = steps > 1 and source.random() < 0.4
+    for place in range(steps - joined):
+        name, other = names[place], names[place + 1]
+        sign, n = _operation(source, amounts[-1])
+        said = source.choice(COMPARISONS[sign]).format(name=name, other=other, n=n)
+        sentences.append(said)
+        equation, amount = _equation(amounts[-1], sign, n)
+        amounts.append(amount)
+        lines.append(f"{said}, so {other} has {equation}")
+    last, before = names[len(amounts) - 1], names[len(amounts) - 2]
+    if not joined:
+        return sentences, f"How many {things} does {last} have?", lines, amounts[-1]
+    high, low = max(amounts[-2:]), min(amounts[-2:])
+    if high + low <= LARGEST and source.random() < 0.5:
+        lines.append(f"{before} and {last} have {amounts[-2]} + {amounts[-1]} = {high + low}")
+        return sentences, f"How many {things} do {before} and {last} have together?", lines, high + low
+    lines.append(f"the difference is {high} - {low} = {high - low}")
+    return sentences, f"What is the difference between {before} and {last}?", lines, high - low
+
+
+def _operation(source: random.Random, amount: int) -> tuple[str, int]:
+    """An operation on `amount` and its second number, with a whole result from 1 to `LARGEST`."""
+    possible = [("+", n) for n in range(2, 10) if amount + n <= LARGEST]
+    possible += [("-", n) for n in range(2, 10) if amount - n >= 1]
+    rare = [("*", n) for n in (2, 3) if amount * n <= LARGEST]
+    rare += [("/", n) for n in (2, 3) if amount % n == 0 and amount > n]
+    return source.choice(rare) if rare and source.random() < 0.35 else source.choice(possible)
+
+
+def _equation(amount: int, sign: str, n: int) -> tuple[str, int]:
+    result = {"+": amount + n, "-": amount - n, "*": amount * n, "/": amount // n}[sign]
+    return f"{amount} {sign} {n} = {result}", result
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
+
+
+def vocabulary() -> list[str]:
+    """Every token of problems and solutions: end of text, unknown, newline, numbers, signs, words."""
+    templates = [text for texts in (*EVENTS.values(), *COMPARISONS.values(), DISTRACTORS) for text in texts]
+    fixed = [
+        "has . , so there are How many are there now? does have? do and have together? What is the difference between",
+        *SO,
+    ]
+    texts = templates + [_capital(text) for text in templates] + fixed
+    words = {word for text in texts for word in _pieces(text.replace("{", " ").replace("}", " "))}
+    words -= {"name", "other", "n"}
+    numbers = [str(number) for number in range(100)]
+    signs = ["####", "+", "-", "*", "/", "="]
+    return [END, UNKNOWN, "\n", *numbers, *signs, *sorted((words | set(NAMES) | set(THINGS)) - set(signs))]
+
+
+PATTERN = r"\n|####|\w+|[^\w\s]"
+
+
+def _pieces(text: str) -> list[str]:
+    return [piece for piece, _ in pre_tokenizers.Split(Regex(PATTERN), "removed", invert=True).pre_tokenize_str(text)]
+
+
+def problem_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer of words, signs, whole numbers up to 99 and line ends. Padding and end of text share one token."""
+    core = Tokenizer(WordLevel({word: token for token, word in enumerate(vocabulary())}, unk_token=UNKNOWN))
+    core.pre_tokenizer = pre_tokenizers.Split(Regex(PATTERN), behavior="removed", invert=True)
+    core.decoder = decoders.Sequence(
+        [decoders.WordPiece(prefix="\0"), decoders.Fuse(), decoders.Replace(Regex(r" ?\n ?"), "\n")]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=core, eos_token=END, pad_token=END, unk_token=UNKNOWN, padding_side="right"
+    )
