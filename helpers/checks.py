@@ -38,6 +38,7 @@ class Finding:
     expected: str = ""
     cause: str = ""
     next_step: str = ""
+    values: dict[str, Any] | None = None  # what was seen, decoded; None after an error
 
 
 @dataclass
@@ -169,6 +170,7 @@ def check_examples(answer: Callable[..., Any], exercise: Mapping[str, Any]) -> C
                 result.message = "The exercise is not written yet: replace the line with NotImplementedError."
                 return result
             result.findings.append(finding)
+        _explain_all(result.findings, exercise["examples"])
     finally:
         torch.set_rng_state(state)
         torch.set_grad_enabled(grad)
@@ -212,27 +214,50 @@ def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | No
         finding.cause, finding.next_step = explain_error(error)
         return finding
     expected, values = _decoded(example["expected"]), _decoded(seen["values"])
+    finding.values = values
     for label, right in expected.items():
         clause = compare.difference(right, values.get(label), example["absolute"], example["relative"])
         if clause:
             finding.came_back = show(label, values.get(label))
             finding.expected = show(label, right)
-            finding.cause, finding.next_step = _explain(example, label, right, values, clause)
+            finding.cause, finding.next_step = _explain(label, right, values, clause)
             return finding
     finding.passed = True
     return finding
+
+
+def _explain_all(findings: list[Finding], examples: list[Mapping[str, Any]]) -> None:
+    """Name the known mistake behind each wrong value: of those that give this value, the one that fits best overall.
+
+    One True instead of False fits many mistakes; what the answer did with the other examples tells them apart.
+    """
+    fits = [_fitting(example, finding) for example, finding in zip(examples, findings, strict=True)]
+    score: dict[str, int] = {}
+    for finding, known in zip(findings, fits, strict=True):
+        for diagnosis in known:
+            score[diagnosis] = score.get(diagnosis, 0) + (-1 if finding.passed else 1)
+    for finding, known in zip(findings, fits, strict=True):
+        if not finding.passed and known:
+            finding.cause = max(known, key=lambda diagnosis: score[diagnosis])
+            finding.next_step = f"Read the section “{known[finding.cause]}” again."
+
+
+def _fitting(example: Mapping[str, Any], finding: Finding) -> dict[str, str]:
+    """Diagnosis and section of the mistakes that give what was seen here; all that fail here where it is right."""
+    return {
+        known["diagnosis"]: known["read"]
+        for known in example["misconceptions"]
+        if finding.passed
+        or finding.values is not None
+        and not compare.differs(_decoded(known["values"]), finding.values, example["absolute"], example["relative"])
+    }
 
 
 def _decoded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {label: decode(item) for label, item in values.items()}
 
 
-def _explain(
-    example: Mapping[str, Any], label: str, right: Any, values: Mapping[str, Any], clause: str
-) -> tuple[str, str]:
-    for known in example["misconceptions"]:
-        if not compare.differs(_decoded(known["values"]), values, example["absolute"], example["relative"]):
-            return known["diagnosis"], f"Read the section “{known['read']}” again."
+def _explain(label: str, right: Any, values: Mapping[str, Any], clause: str) -> tuple[str, str]:
     if label == "changed inputs":
         return "Your function changes a tensor that was handed to it.", "Look for operations ending in “_” or for +=."
     if label == "raised":

@@ -10,7 +10,6 @@ on torch.
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +30,10 @@ def collate(examples: Sequence[Example], padding: int = 0) -> dict[str, Tensor]:
     left.
     """
     width = max(len(input_ids) for input_ids, _ in examples)
-    batch = {"input_ids": torch.full((len(examples), width), padding), "labels": torch.full((len(examples), width), IGNORE)}
+    batch = {
+        "input_ids": torch.full((len(examples), width), padding),
+        "labels": torch.full((len(examples), width), IGNORE),
+    }
     for row, (input_ids, labels) in enumerate(examples):
         batch["input_ids"][row, : len(input_ids)] = input_ids
         batch["labels"][row, : len(labels)] = labels
@@ -115,7 +117,9 @@ def write_traces(
     model.eval()
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
-        written = _continue(model, [prompts[place] for place in places], tokenizer.eos_token_id, longest, temperature, source)
+        written = _continue(
+            model, [prompts[place] for place in places], tokenizer.eos_token_id, longest, temperature, source
+        )
         for place, tokens in zip(places, written, strict=True):
             traces[place] = tokenizer.decode(tokens)
     return traces

@@ -4,8 +4,8 @@ A model cannot cross to the student's kernel as numbers, and must not cross as a
 few settings. The judge, the grading kernel and the visible check build from it with the code below, and get the same
 weights to the last bit: these are whole numbers from a seeded generator, divided by 1000.
 
-Leans on torch, and on transformers and `helpers.language` from the first time that something is built. Like
-`helpers.observe`, this file is sent to the kernel as text.
+Leans on torch, and on transformers, `helpers.language` and `helpers.word_problems` from the first time that something
+is built. Like `helpers.observe`, this file is sent to the kernel as text.
 """
 
 from __future__ import annotations
@@ -104,9 +104,12 @@ def gpt2(
     return model
 
 
-def tokenizer() -> Any:
-    """The known language's tokenizer: words and punctuation; padding and end of text share token 0."""
-    return copy.deepcopy(_kept("tokenizer", _stories_tokenizer))
+def tokenizer(of: str = "stories") -> Any:
+    """The tokenizer of the known language, or of="problems" of the word problems: words, signs and numbers.
+
+    Padding and end of text share token 0.
+    """
+    return copy.deepcopy(_kept(f"tokenizer of {of}", _TOKENIZERS[of]))
 
 
 BUILDERS: dict[str, Callable[..., Any]] = {"gpt2": gpt2, "tokenizer": tokenizer, "sgd": SGD}
@@ -115,7 +118,8 @@ BUILDERS: dict[str, Callable[..., Any]] = {"gpt2": gpt2, "tokenizer": tokenizer,
 def keep() -> None:
     """Import and hold all that the builders use, so that later changes to those modules' names do not reach them."""
     _kept("gpt2", _transformers)
-    _kept("tokenizer", _stories_tokenizer)
+    for of, make in _TOKENIZERS.items():
+        _kept(f"tokenizer of {of}", make)
     _kept("SGD", lambda: torch.optim.SGD)
 
 
@@ -135,3 +139,12 @@ def _stories_tokenizer() -> Any:
     from helpers.language import KnownLanguage
 
     return KnownLanguage.stories().tokenizer()
+
+
+def _problem_tokenizer() -> Any:
+    from helpers.word_problems import problem_tokenizer
+
+    return problem_tokenizer()
+
+
+_TOKENIZERS: dict[str, Callable[[], Any]] = {"stories": _stories_tokenizer, "problems": _problem_tokenizer}

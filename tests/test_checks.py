@@ -52,6 +52,15 @@ def test_a_known_mistake_is_named_with_the_section_to_read():
     assert finding.cause == "You square <them>." and "“Sums”" in finding.next_step
 
 
+def test_of_two_mistakes_with_the_same_value_the_one_that_fits_the_other_examples_is_named():
+    always = {"diagnosis": "You say yes to everything.", "read": "Sums", "values": {"value": True}}
+    first = {"diagnosis": "You look at the first number only.", "read": "Sums", "values": {"value": True}}
+    only_second = example(expected=False, arguments=(torch.tensor([1.0, -1.0]),), misconceptions=[always, first])
+    both = example(expected=False, arguments=(torch.tensor([-1.0, -1.0]),), misconceptions=[always])
+    assert checked(lambda values: bool(values[0] > 0), only_second, both).findings[0].cause == first["diagnosis"]
+    assert checked(lambda values: True, only_second, both).findings[0].cause == always["diagnosis"]
+
+
 def test_html_is_escaped_and_labelled():
     html = checked(lambda values: values.sum() ** 2, example(misconceptions=[SQUARED]))._repr_html_()
     assert "You square &lt;them&gt;." in html and "<them>" not in html
