@@ -15,7 +15,7 @@ from pathlib import Path
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     top = argparse.ArgumentParser(prog="distillab", description="Labs on knowledge distillation, and their grader.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="{release,grade,demo}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="{release,grade,doctor,demo}")
 
     release = commands.add_parser("release", help="make the student notebooks in labs/ from solutions/")
     release.add_argument("--lab", nargs="+", metavar="NAME", help="only these labs (default: all)")
@@ -28,6 +28,10 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--lab", nargs="+", metavar="NAME", help="only these labs (default: every released lab)")
     grade.add_argument("--workers", type=_positive, metavar="N", help="notebooks judged at once (default: the cores)")
     grade.add_argument("--db", metavar="URL", help="the gradebook (default: gradebook.db in the output folder)")
+
+    grade.add_argument("--unsafe", action="store_true", help="run notebooks without a sandbox, with your own rights")
+
+    commands.add_parser("doctor", help="say which protections this computer offers for grading")
 
     demo = commands.add_parser("demo", help="release, grade a synthetic class, distil a teacher")
     demo.add_argument("--output", type=Path, default=Path("demo"), metavar="DIR", help="where it goes (default: demo)")
@@ -56,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     from helpers.grader.errors import GraderError
 
     try:
-        return {"release": _release, "grade": _grade, "demo": _demo}[options.command](options)
+        return {"release": _release, "grade": _grade, "doctor": _doctor, "demo": _demo}[options.command](options)
     except GraderError as problem:
         return _fail(str(problem))
     except KeyboardInterrupt:
@@ -81,6 +85,7 @@ def _release(options: argparse.Namespace) -> int:
 def _grade(options: argparse.Namespace) -> int:
     from helpers.grader.grade import grade, load_lab, table
     from helpers.grader.preprocessor import Judge, course_config
+    from helpers.grader.provisioner import UNSAFE_KERNEL
 
     judge = Judge(config=course_config(options.course))
     graded = grade(
@@ -91,7 +96,7 @@ def _grade(options: argparse.Namespace) -> int:
         workers=options.workers,
         database=options.db,
         limits=judge.limits,
-        kernel_name=judge.kernel_name,
+        kernel_name=UNSAFE_KERNEL if options.unsafe else judge.kernel_name,
     )
     labs = {judgement.lab for _, judgement in graded.judgements if judgement.lab}
     print(table(graded, [load_lab(options.course, name) for name in sorted(labs)]))
@@ -99,6 +104,16 @@ def _grade(options: argparse.Namespace) -> int:
         print(f"note: {remark}")
     print(f"\nMarks: {options.output / 'grades.csv'} and {options.db or options.output / 'gradebook.db'}")
     print(f"Feedback: {options.output / 'feedback'}")
+    return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from helpers.grader.doctor import isolates, report
+    from helpers.grader.provisioner import install_kernels
+
+    print(report())
+    if isolates():
+        install_kernels()
     return 0
 
 

@@ -20,10 +20,12 @@ from nbformat import NotebookNode
 
 from helpers.experiments import CONTROL, MIXED, compare_students
 from helpers.grader.build import release
+from helpers.grader.doctor import isolates
 from helpers.grader.errors import GraderError
 from helpers.grader.grade import grade, load_lab, table
-from helpers.grader.judge import Limits
 from helpers.grader.lab import Lab, find_labs
+from helpers.grader.limits import Limits
+from helpers.grader.provisioner import KERNEL, UNSAFE_KERNEL
 from helpers.grader.source import BEGIN, END
 
 CELL_SECONDS = 8.0  # instead of 30, so that the cell that never ends does not hold up the demo
@@ -111,7 +113,10 @@ def demo(course: Path, output: Path) -> None:
     print(f"   {count} submissions; a cell may take {CELL_SECONDS:g} s here (30 s otherwise)")
     names = [lab.name for lab in labs]
     limits = replace(Limits(), cell=CELL_SECONDS)
-    graded = grade(course, output / "submitted", output / "graded", labs=names, limits=limits)
+    kernel = KERNEL if isolates() else UNSAFE_KERNEL
+    if kernel == UNSAFE_KERNEL:
+        print("   This computer cannot lock notebooks in (see: distillab doctor). These are the demo's own: they run.")
+    graded = grade(course, output / "submitted", output / "graded", labs=names, limits=limits, kernel_name=kernel)
     print(textwrap.indent(table(graded, labs), "   "))
 
     _title("3. Distil a teacher")

@@ -9,25 +9,25 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import nbformat
-import torch
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from tqdm import tqdm
 
 from helpers.grader.build import generate, put_environment_first
+from helpers.grader.doctor import require_isolation
 from helpers.grader.errors import GraderError
 from helpers.grader.gradebook import csv_text, exercise_verdict, record
 from helpers.grader.intake import Refused, Submission, collect, copy_files_beside, read_notebook
-from helpers.grader.judge import Judgement, Limits, Row, judge
+from helpers.grader.judge import Judgement, Row, judge
 from helpers.grader.lab import Lab, find_labs
+from helpers.grader.limits import Limits
+from helpers.grader.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
 from helpers.grader.report import feedback_page, graded_notebook
 
 
@@ -39,9 +39,20 @@ def load_lab(course: Path, name: str) -> Lab:
 
 def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
     """Judge a notebook in a scratch folder of its own, with copies of the files that lie in the folder `beside`."""
-    with tempfile.TemporaryDirectory(prefix="distillab-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="distillab-", dir=ZYGOTE.scratch()) as scratch:
         copy_files_beside(beside, Path(scratch))
         return judge(lab, notebook, Path(scratch), limits, kernel_name)
+
+
+def prepare(kernel_name: str) -> None:
+    """Make sure that kernels of this name can run, and let the zygote start while the grader goes on with its own work.
+
+    Raises GraderError where they would have to be locked in and this host cannot do it.
+    """
+    if kernel_name in (KERNEL, GPU_KERNEL):
+        require_isolation()
+        install_kernels()
+        ZYGOTE.start()
 
 
 def refused(lab: str, reason: str, verdict: str) -> Judgement:
@@ -78,22 +89,26 @@ def grade(
     workers: int | None = None,
     database: str | None = None,
     limits: Limits | None = None,
-    kernel_name: str = "python3",
+    kernel_name: str = KERNEL,
 ) -> Graded:
     """Grade the submissions in a folder and write marks, feedback and the gradebook into `output`.
 
-    Raises GraderError where there is nothing to grade or a lab was never released.
+    Raises GraderError where there is nothing to grade, a lab was never released or this host cannot isolate.
     """
     limits, output = limits or Limits(), Path(output)
     names = _released(course, labs)
+    prepare(kernel_name)
     put_environment_first()
-    with tempfile.TemporaryDirectory(prefix="distillab-intake-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="intake-", dir=ZYGOTE.scratch()) as scratch:
         found, remarks = collect(submissions, names, Path(scratch))
         output.mkdir(parents=True, exist_ok=True)
         database = database or f"sqlite:///{output.resolve()}/gradebook.db"
         for name in sorted({submission.lab for submission in found if submission.lab}):
-            with tempfile.TemporaryDirectory(prefix="distillab-lab-") as folder:
-                generate(load_lab(course, name), Path(folder), database)
+            lab = load_lab(course, name)
+            with tempfile.TemporaryDirectory(prefix="lab-", dir=ZYGOTE.scratch()) as folder:
+                generate(lab, Path(folder), database)
+            for exercise in lab.exercises:
+                lab.key(exercise)  # while the zygote still imports
         graded = Graded(remarks=remarks)
         bar = tqdm(total=len(found), desc="Grading", unit="submission", dynamic_ncols=True)
         with bar, Gradebook(database) as gradebook:
@@ -122,37 +137,38 @@ def _released(course: Path, labs: list[str] | None) -> list[str]:
     return released
 
 
-def _one_thread() -> None:
-    """Keep a worker to one thread, like its kernels."""
-    torch.set_num_threads(1)
-
-
 def _judge_all(
     course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, workers: int
 ) -> Iterator[tuple[Submission, Judgement]]:
-    """Judge every submission, several at a time. A worker process that dies costs a second try, not the run."""
+    """Judge every submission, several at a time, each in a thread that mostly waits for its kernel.
+
+    What goes wrong in the grader itself costs a submission a second try, then a row that says so, never the run.
+    """
     waiting = list(submissions)
     for last_try in (False, True):
         failed: list[Submission] = []
-        with ProcessPoolExecutor(
-            min(workers, len(waiting)), mp_context=get_context("spawn"), initializer=_one_thread
-        ) as pool:
+        with ThreadPoolExecutor(min(workers, len(waiting)) or 1) as pool:
             futures: dict[Future, Submission] = {
                 pool.submit(_judge_submission, Path(course).resolve(), submission, limits, kernel_name): submission
                 for submission in waiting
             }
-            for future in as_completed(futures):
-                submission = futures[future]
-                try:
-                    yield submission, future.result()
-                except GraderError:
-                    raise
-                except (BrokenProcessPool, Exception) as problem:
-                    if last_try:
+            try:
+                for future in as_completed(futures):
+                    submission = futures[future]
+                    problem = future.exception()
+                    if problem is None:
+                        yield submission, future.result()
+                    elif isinstance(problem, GraderError):
+                        raise problem
+                    elif last_try:
                         reason = f"the grader itself failed on this notebook: {type(problem).__name__}: {problem}"[:300]
                         yield submission, refused(submission.lab, reason, "error")
                     else:
                         failed.append(submission)
+            except BaseException:  # Ctrl-C, too: what has not begun is left alone, what runs loses its kernel
+                pool.shutdown(wait=False, cancel_futures=True)
+                ZYGOTE.stop()
+                raise
         waiting = failed
         if not waiting:
             return

@@ -22,21 +22,12 @@ from helpers.grader.align import Aligned, align, names_bound
 from helpers.grader.cases import Case
 from helpers.grader.kernel import KernelDied, StudentKernel, TimeUp
 from helpers.grader.lab import AnswerKey, Exercise, Lab, seed_of
+from helpers.grader.limits import Limits
+from helpers.grader.refusals import verdict_of
 from helpers.observe import decode, encode
 
 ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
 VERDICTS = ("correct", "wrong", "error", "missing", "timeout", "memory", "crash", "denied", "manual")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits on one notebook: seconds a cell, an exercise's cases, the whole notebook; bytes of output and of file."""
-
-    cell: float = 30.0
-    exercise: float = 10.0
-    notebook: float = 300.0
-    output: int = 10 * 2**20
-    file: int = 20 * 2**20
 
 
 @dataclass
@@ -70,7 +61,7 @@ class Judgement:
         return [row for row in self.rows if row.exercise == exercise]
 
 
-def judge(lab: Lab, submitted: NotebookNode, folder: Path, limits: Limits, kernel_name: str = "python3") -> Judgement:
+def judge(lab: Lab, submitted: NotebookNode, folder: Path, limits: Limits, kernel_name: str) -> Judgement:
     """Run and judge a notebook in `folder`, a scratch folder of its own that holds the files handed in beside it."""
     return _Run(lab, align(lab, submitted), folder, limits, kernel_name).judgement()
 
@@ -83,7 +74,7 @@ class _Run:
         self.deadline = time.monotonic() + limits.notebook
         self.rows: dict[str, list[Row]] = {}
         self.ended: dict[int, str] = {}  # place of a cell that ended its kernel or its time → verdict
-        self.errors: dict[int, str] = {}  # place of a cell that raised → the error
+        self.errors: dict[int, tuple[str, str]] = {}  # place of a cell that raised → the error's name and message
 
     def judgement(self) -> Judgement:
         while self._one_kernel():
@@ -113,7 +104,7 @@ class _Run:
 
     def _one_kernel(self) -> bool:
         """Run the cells from the top in a fresh kernel. Return whether another kernel is needed."""
-        with StudentKernel(self.kernel_name, self.folder, self.limits.output) as kernel:
+        with StudentKernel(self.kernel_name, self.folder, self.limits) as kernel:
             kernel.install_probe(self.lab.forbidden, self.lab.uses_recipes)
             for place, cell in enumerate(self.aligned.notebook.cells):
                 if time.monotonic() >= self.deadline:
@@ -145,7 +136,7 @@ class _Run:
             self.ended[place] = "timeout"
             cell.outputs.append(_notice(f"This cell was stopped after {seconds:.0f} s."))
         elif ran.error:
-            self.errors[place] = ": ".join(ran.error)
+            self.errors[place] = ran.error
 
     # ------------------------------------------------------------------------------------------------- one exercise
 
@@ -207,7 +198,7 @@ class _Run:
         if kind == "NotImplementedError" and message == f"{case.exercise} {NOT_WRITTEN}":
             row.verdict, row.seen = "missing", "the exercise is not written yet"
             return
-        row.verdict = "memory" if kind == "MemoryError" else "error"
+        row.verdict, row.note = verdict_of(kind, message, str(self.folder))
         # A message may hold a hidden case's numbers, put there on purpose: numbers are left out.
         row.seen = kind + (": " + re.sub(r"\d[\w.+-]*", "#", message) if message else "")
         row.line = error.get("line", "")
@@ -228,7 +219,9 @@ class _Run:
             if place in self.ended:
                 return self.ended[place], "its cell was stopped or ended the kernel"
             if place in self.errors:
-                return "error", f"the cell that defines it ended in {self.errors[place]}"[:500]
+                verdict, note = verdict_of(*self.errors[place], str(self.folder))
+                said = f"the cell that defines it ended in {': '.join(self.errors[place])}"[:400]
+                return verdict, f"{said} ({note})" if note else said
         return "missing", "nothing of this name is defined where it is judged"
 
     def _same(self, exercise: Exercise, verdict: str, note: str) -> list[Row]:

@@ -1,8 +1,8 @@
 """A kernel that runs one student's cells and answers the judge's questions about them.
 
 Every wait has a deadline and every output a limit in bytes, so that no notebook can hold up or swell the grader. The
-kernel is a separate process, started by its kernel name: a sandboxed kernel takes the place of the plain one by giving
-another name. Leans on jupyter_client.
+kernel is a separate process, started by its kernel name: a sandboxed one (see `provisioner.py`), or a plain one by the
+name "python3", which nothing but its clean environment holds back. Leans on jupyter_client.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from nbformat.v4 import output_from_msg
 
 from helpers import observe
 from helpers import recipes as recipes_module
+from helpers.grader.limits import Limits
+from helpers.grader.provisioner import ZYGOTE, clean_environment
 
 GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed
 STARTUP = 60.0
-LONGEST_SOCKET_FOLDER = 90  # a Unix socket's path ends at 107 bytes
-KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "MPLCONFIGDIR")
+LEASH = 30.0  # seconds that a kernel may outlive its notebook's budget before its sandbox ends it
 
 
 class KernelDied(Exception):
-    """The kernel is gone; `verdict` says whether it was killed for its time or ended by itself."""
+    """The kernel is gone; `verdict` says whether it was killed for its time or memory, or ended by itself."""
 
     def __init__(self, verdict: str) -> None:
         super().__init__(verdict)
@@ -56,11 +57,11 @@ class Ran:
 class StudentKernel:
     """One kernel process, from start to end; use it as a context manager."""
 
-    def __init__(self, name: str, folder: Path, output_limit: int) -> None:
-        self.folder, self.output_left = folder, output_limit
-        self.sockets = tempfile.mkdtemp(prefix="distillab-kernel-")
-        self.manager = KernelManager(kernel_name=name)
-        if os.name == "posix" and len(self.sockets) < LONGEST_SOCKET_FOLDER:
+    def __init__(self, name: str, folder: Path, limits: Limits) -> None:
+        self.folder, self.limits, self.output_left = folder, limits, limits.output
+        self.sockets = tempfile.mkdtemp(prefix="kernel-", dir=ZYGOTE.scratch())
+        self.manager = KernelManager(kernel_name=name, connection_file=f"{self.sockets}/kernel.json")
+        if os.name == "posix":
             self.manager.transport, self.manager.ip = "ipc", f"{self.sockets}/k"
         self.comm, self.target = secrets.token_hex(8), f"distillab-{secrets.token_hex(8)}"
 
@@ -71,6 +72,7 @@ class StudentKernel:
             env=clean_environment(self.folder),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            **self._sandbox_options(),
         )
         self.client = self.manager.client()
         self.client.start_channels()
@@ -80,6 +82,14 @@ class StudentKernel:
             self.__exit__()
             raise
         return self
+
+    def _sandbox_options(self) -> dict[str, Any]:
+        """Return what a sandboxed kernel is started with; a plain one takes no limits."""
+        if "kernel_provisioner" not in self.manager.kernel_spec.metadata:
+            return {}
+        limits = self.limits
+        most = {"memory": limits.memory, "processes": limits.processes, "files": limits.files}
+        return {"limits": most | {"seconds": limits.notebook + LEASH}}
 
     def __exit__(self, *exception: object) -> None:
         self.client.stop_channels()
@@ -152,7 +162,7 @@ class StudentKernel:
                 message = self.client.get_iopub_msg(timeout=min(left, 0.5))
             except queue.Empty:
                 if not self.manager.is_alive():
-                    raise KernelDied("timeout" if interrupted else "crash") from None
+                    raise KernelDied(self._why_it_ended(interrupted)) from None
                 continue
             if message["parent_header"].get("msg_id") != request:
                 continue
@@ -162,6 +172,10 @@ class StudentKernel:
                 return
             if take is not None:
                 take(message)
+
+    def _why_it_ended(self, interrupted: bool) -> str:
+        told = getattr(self.manager.provisioner, "ended", "")
+        return told if told in ("memory", "timeout") else "timeout" if interrupted else "crash"
 
     def _collect(self, ran: Ran, message: dict[str, Any]) -> None:
         kind = message["msg_type"]
@@ -185,21 +199,3 @@ class StudentKernel:
 
 
 CUT = "[The notebook's output passed the limit; the rest of it is left out.]\n"
-
-
-def clean_environment(folder: Path) -> dict[str, str]:
-    """Return the variables that a student's kernel sees: a few of the grader's own, nothing secret, no way to a hub."""
-    kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    return kept | {
-        # Several kernels share the machine: threads of one that wait for each other slow all of them down. One thread
-        # also adds numbers up in the same order on every machine.
-        "OMP_NUM_THREADS": "1",
-        "HOME": str(folder),
-        "IPYTHONDIR": str(folder / ".ipython"),
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-        "HF_HUB_OFFLINE": "1",
-        "DISTILLAB_TIER": "tiny",
-        "NBGRADER_EXECUTION": "autograde",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }

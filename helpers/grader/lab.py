@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import threading
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -112,12 +113,13 @@ class Lab:
     def key(self, exercise: str) -> AnswerKey:
         """Return an exercise's right values and its misconceptions' values, by the name of the hidden case.
 
-        Computed once for a lab, when the exercise is first judged.
+        Computed once for a lab, when the exercise is first judged; by one thread at a time, as observing sets seeds.
         """
-        if exercise not in self._keys:
-            cases = self.exercises[exercise].cases
-            self._keys[exercise] = {case.name: (self.expected(case), self.known_wrong(case)) for case in cases}
-        return self._keys[exercise]
+        with _OBSERVING:
+            if exercise not in self._keys:
+                cases = self.exercises[exercise].cases
+                self._keys[exercise] = {case.name: (self.expected(case), self.known_wrong(case)) for case in cases}
+            return self._keys[exercise]
 
     def expected(self, case: Case) -> dict[str, Any]:
         """Return the values that the reference gives on a case, decoded."""
@@ -145,6 +147,9 @@ class Lab:
                 raise GraderError(f"{self.name}: the reference fails on {case.exercise}/{case.name}: {seen['error']}")
             return {}
         return {label: decode(item) for label, item in seen["values"].items()}
+
+
+_OBSERVING = threading.Lock()
 
 
 def seed_of(case: Case) -> int:

@@ -17,10 +17,11 @@ from traitlets import Float, Integer, Unicode
 from traitlets.config import Config, PyFileConfigLoader
 
 from helpers.grader.build import put_environment_first
-from helpers.grader.grade import judge_notebook, load_lab, refused
+from helpers.grader.grade import judge_notebook, load_lab, prepare, refused
 from helpers.grader.gradebook import record
 from helpers.grader.intake import Refused, read_notebook
-from helpers.grader.judge import Limits
+from helpers.grader.limits import Limits
+from helpers.grader.provisioner import KERNEL
 from helpers.grader.report import graded_notebook
 
 REFUSAL = "distillab_refusal"
@@ -44,12 +45,17 @@ class ForgivingExporter(NotebookExporter):
 class Judge(NbGraderPreprocessor):
     """Judges a notebook, enters the marks in the gradebook, and leaves the outcome in the check cells."""
 
-    kernel_name = Unicode("python3", help="The kernel that runs students' code.").tag(config=True)
+    kernel_name = Unicode(KERNEL, help="The kernel that runs students' code; python3 locks nothing in.").tag(
+        config=True
+    )
     cell_seconds = Float(30, help="Wall time for one cell.").tag(config=True)
     exercise_seconds = Float(10, help="Wall time for all cases of one exercise.").tag(config=True)
     notebook_seconds = Float(300, help="Wall time for a whole notebook, with every restart of its kernel.").tag(
         config=True
     )
+    memory_mebibytes = Integer(4096, help="Memory of all processes of a notebook together.").tag(config=True)
+    processes = Integer(256, help="Processes and threads of a notebook.").tag(config=True)
+    files_mebibytes = Integer(512, help="What a notebook may write.").tag(config=True)
     output_mebibytes = Integer(10, help="How much output of a notebook is kept.").tag(config=True)
     notebook_mebibytes = Integer(20, help="How large a notebook's file may be.").tag(config=True)
 
@@ -59,6 +65,9 @@ class Judge(NbGraderPreprocessor):
             cell=self.cell_seconds,
             exercise=self.exercise_seconds,
             notebook=self.notebook_seconds,
+            memory=self.memory_mebibytes * 2**20,
+            processes=self.processes,
+            files=self.files_mebibytes * 2**20,
             output=self.output_mebibytes * 2**20,
             file=self.notebook_mebibytes * 2**20,
         )
@@ -66,6 +75,7 @@ class Judge(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         """Judge one notebook; nbgrader calls this in the course's folder."""
         put_environment_first()
+        prepare(self.kernel_name)
         where = resources["nbgrader"]
         lab = load_lab(Path.cwd(), where["assignment"])
         if REFUSAL in nb.metadata:

@@ -3,19 +3,20 @@
 import nbformat
 import pytest
 
-from helpers.grader.judge import Limits, judge
+from helpers.grader.judge import judge
+from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, DOUBLE
 
 LIMITS = Limits(cell=3, exercise=2, notebook=60, output=100_000)
 
 
 @pytest.fixture
-def judged(mini, notebook, tmp_path):
+def judged(mini, notebook, tmp_path, kernel_name):
     """A function that judges a notebook made from sources, and returns verdicts and points by exercise."""
 
     def run(*sources, limits=LIMITS, **options):
         made = sources[0] if isinstance(sources[0], nbformat.NotebookNode) else notebook(*sources, **options)
-        return judge(mini, made, tmp_path, limits)
+        return judge(mini, made, tmp_path, limits, kernel_name)
 
     return run
 

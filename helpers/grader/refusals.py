@@ -1,0 +1,54 @@
+"""What an error says about the sandbox: did it refuse something, or was a quota used up?
+
+The kernel reports errors as text, so this reads the texts that Linux, Python, torch and the hub's client give. A student
+who raises such an error by hand gets the same verdict, which is worth as little. Leans on nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+_MEMORY = re.compile(
+    r"can't allocate memory|not enough memory|Cannot allocate memory|Unable to allocate", re.IGNORECASE
+)
+_NETWORK = re.compile(
+    r"\[Errno (?:101|111|113|-2|-3|-5)\]|name resolution|Network is unreachable|couldn't connect to|offline mode"
+    r"|HF_HUB_OFFLINE|LocalEntryNotFoundError|Max retries exceeded|URLError",
+    re.IGNORECASE,
+)
+_FORBIDDEN = re.compile(r"\[Errno (?:1|13|30)\]|Permission denied|Read-only file system|Operation not permitted")
+_HIDDEN = re.compile(r"\[Errno (?:2|20)\][^'\"]*['\"]([^'\"]+)")
+_QUOTAS = {
+    re.compile(r"\[Errno (?:28|27|122)\]|No space left on device|File too large"): "the quota for files",
+    re.compile(r"\[Errno 11\]|can't start new thread|Resource temporarily unavailable"): "the quota for processes",
+    re.compile(r"\[Errno 24\]|Too many open files"): "the quota for open files",
+}
+NO_NETWORK = "the sandbox has no network: grading runs on the offline tier, DISTILLAB_TIER=tiny"
+
+
+def verdict_of(kind: str, message: str, folder: str) -> tuple[str, str]:
+    """Return the verdict of an error, "memory", "denied" or "error", and a note where there is more to say.
+
+    kind: the exception's name. folder: where the notebook ran; what it looks for outside of it is hidden by the sandbox.
+    """
+    if kind == "MemoryError" or _MEMORY.search(message):
+        return "memory", ""
+    for pattern, quota in _QUOTAS.items():
+        if pattern.search(message):
+            return "error", f"{quota} was used up"
+    if kind == "gaierror" or _NETWORK.search(message):
+        return "denied", NO_NETWORK
+    if kind == "PermissionError" or _FORBIDDEN.search(message):
+        return "denied", "the sandbox does not allow this"
+    if kind == "ProcessLookupError":
+        return "denied", "the sandbox shows no process but the notebook's own"
+    hidden = _HIDDEN.search(message)
+    if hidden and not _belongs_to(hidden[1], folder):
+        return "denied", "the sandbox shows no file but the notebook's own"
+    return "error", ""
+
+
+def _belongs_to(path: str, folder: str) -> bool:
+    place = os.path.normpath(os.path.join(folder, path))
+    return any(place == top or place.startswith(top + "/") for top in (os.path.normpath(folder), "/tmp", "/dev/shm"))

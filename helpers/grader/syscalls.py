@@ -1,0 +1,134 @@
+"""The few Linux system calls that the sandbox needs and Python's os module lacks.
+
+Each raises OSError with the call's name where the kernel refuses. Leans on ctypes and the C library alone; importing it
+elsewhere than on Linux works, calling does not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+
+NEW_MOUNTS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PIDS, NEW_NET = (
+    0x00020000,
+    0x04000000,
+    0x08000000,
+    0x10000000,
+    0x20000000,
+    0x40000000,
+)
+NOSUID, NODEV, BIND, RECURSIVE, PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
+READ_ONLY_ATTRIBUTE, NOSUID_ATTRIBUTE = 0x1, 0x2
+
+# Landlock's rights on files. See the kernel's Documentation/userspace-api/landlock.rst.
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE, _IOCTL = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14, 1 << 15
+_OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
+_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # how many rights on files each version knows
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF, _MOUNT_SETATTR = 444, 445, 446, 442
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"{what}: {os.strerror(error)}")
+    return result
+
+
+def _path(path: str | os.PathLike | None) -> bytes | None:
+    return None if path is None else os.fsencode(path)
+
+
+def unshare(flags: int) -> None:
+    """Leave the namespaces named by `flags` for new ones (unshare(2))."""
+    _checked(_libc.unshare(flags), "unshare")
+
+
+def mount(source: str | None, target: str, kind: str | None = None, flags: int = 0, options: str = "") -> None:
+    """Mount a file system, or bind one path to another (mount(2))."""
+    result = _libc.mount(
+        _path(source), _path(target), kind and kind.encode(), ctypes.c_ulong(flags), options.encode() or None
+    )
+    _checked(result, f"mount {target}")
+
+
+def make_read_only(path: str, recursive: bool = True) -> None:
+    """Make a mount read-only, with every mount below it or alone (mount_setattr(2), Linux 5.12)."""
+    attributes = struct.pack("QQQQ", READ_ONLY_ATTRIBUTE | NOSUID_ATTRIBUTE, 0, 0, 0)
+    at_cwd, flags = -100, 0x8000 if recursive else 0
+    result = _libc.syscall(_MOUNT_SETATTR, at_cwd, _path(path), flags, attributes, len(attributes))
+    _checked(result, f"mount_setattr {path}")
+
+
+def detach(path: str) -> None:
+    """Take a mount out of sight; what was bound from it elsewhere stays (umount2(2) with MNT_DETACH)."""
+    _checked(_libc.umount2(_path(path), 2), f"umount {path}")
+
+
+def change_root(path: str) -> None:
+    """Make a mounted folder the root and drop the old one (pivot_root(2))."""
+    os.chdir(path)
+    _checked(_libc.pivot_root(b".", b"."), "pivot_root")
+    detach(".")
+    os.chdir("/")
+
+
+def _prctl(option: int, value: int, what: str) -> None:
+    _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), what)
+
+
+def set_dumpable(dumpable: bool) -> None:
+    """Say whether processes of the same user may look into this one (PR_SET_DUMPABLE)."""
+    _prctl(4, int(dumpable), "prctl PR_SET_DUMPABLE")
+
+
+def become_subreaper() -> None:
+    """Become the parent of orphaned descendants (PR_SET_CHILD_SUBREAPER)."""
+    _prctl(36, 1, "prctl PR_SET_CHILD_SUBREAPER")
+
+
+def no_new_privileges() -> None:
+    """Let no program that is started from here gain rights, set-uid or not (PR_SET_NO_NEW_PRIVS)."""
+    _prctl(38, 1, "prctl PR_SET_NO_NEW_PRIVS")
+
+
+def drop_capabilities() -> None:
+    """Give up every capability, for this process and for what it starts (capset(2), PR_CAPBSET_DROP)."""
+    for capability in range(64):
+        if _libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+            break  # no such capability, or no right to drop it: then there is none to drop
+    _checked(_libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24)), "capset")
+
+
+def landlock_version() -> int:
+    """The version of Landlock that this kernel has; 0 where there is none."""
+    return max(0, _libc.syscall(_CREATE_RULESET, None, 0, 1))
+
+
+def landlock(readable: list[str], writable: list[str]) -> None:
+    """Keep this thread and what it starts to these paths, and from version 6 on, from signalling others.
+
+    Paths that are not there are left out. The network is left to its namespace.
+    """
+    version = landlock_version()
+    if not version:
+        raise OSError("landlock: this kernel does not have it")
+    files = (1 << _RIGHTS_BY_ABI.get(version, 16)) - 1
+    attributes = struct.pack("QQQ", files, 0, 3 if version >= 6 else 0)
+    size = 24 if version >= 6 else 16 if version >= 4 else 8
+    ruleset = _checked(_libc.syscall(_CREATE_RULESET, attributes, size, 0), "landlock_create_ruleset")
+    reading = _EXECUTE | _READ_FILE | _READ_DIR
+    for paths, rights in ((readable, reading), (writable, files)):
+        for path in paths:
+            if not os.path.exists(path):
+                continue
+            allowed = rights & files & (-1 if os.path.isdir(path) else _OF_A_FILE)
+            handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            rule = struct.pack("=Qi", allowed, handle)
+            _checked(_libc.syscall(_ADD_RULE, ruleset, 1, rule, 0), f"landlock_add_rule {path}")
+            os.close(handle)
+    no_new_privileges()
+    _checked(_libc.syscall(_RESTRICT_SELF, ruleset, 0), "landlock_restrict_self")
+    os.close(ruleset)
