@@ -1,7 +1,7 @@
 """What an error says about the sandbox: did it refuse something, or was a quota used up?
 
-The kernel reports errors as text, so this reads the texts that Linux, Python, torch and the hub's client give. A student
-who raises such an error by hand gets the same verdict, which is worth as little. Leans on nothing.
+The kernel reports errors as text, so this reads the texts that Linux, Python, torch and the hub's client give. Whoever
+raises such an error by hand gets the same verdict, which is worth as little. Leans on nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NO_NETWORK = "the sandbox has no network: grading runs on the offline tier, DIST
 def verdict_of(kind: str, message: str, folder: str) -> tuple[str, str]:
     """Return the verdict of an error, "memory", "denied" or "error", and a note where there is more to say.
 
-    kind: the exception's name. folder: where the notebook ran; what it looks for outside of it is hidden by the sandbox.
+    kind: the exception's name. folder: where the notebook ran; the sandbox hides what lies outside of it.
     """
     if kind == "MemoryError" or _MEMORY.search(message):
         return "memory", ""

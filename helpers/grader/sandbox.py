@@ -61,7 +61,7 @@ def _inside(path: str, other: str) -> bool:
 
 
 def leave_namespaces() -> None:
-    """Enter namespaces of one's own for mounts, processes, network, shared memory and names; as a plain user, for users.
+    """Enter new namespaces for mounts, processes, network, shared memory and names, and as a plain user for users.
 
     Processes that are started from here on are in the new process namespace. A user's own namespace comes later for
     root, who needs its rights for the mounts; see `give_up_rights`.
