@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -32,14 +33,16 @@ def show(figure: Figure, alt: str) -> None:
 
     alt: what a reader learns from the figure, in a sentence or three. In a notebook the figure goes out as an HTML
     image with this text, because JupyterLab ignores the alt text of a bare PNG, and as a PNG for tools that read no
-    HTML. In plain Python there is no place for a picture, so the text is printed.
+    HTML. In plain Python there is no place for a picture, and while a class is graded nobody looks: then the text is
+    printed.
 
     Raises ValueError if alt is empty.
     """
-    data, width, html = _rendered(figure, alt)
-    if get_ipython() is None:
+    if get_ipython() is None or nobody_looks():
+        _close(figure, alt)
         print(f"Figure: {alt}")
         return
+    data, width, html = _rendered(figure, alt)
     bundle = {"text/plain": f"Figure: {alt}", "text/html": html, "image/png": data}
     display(bundle, metadata={"image/png": {"alt": alt, "width": width}}, raw=True)
 
@@ -49,16 +52,29 @@ def as_html(figure: Figure, alt: str) -> str:
 
     Raises ValueError if alt is empty.
     """
+    if nobody_looks():
+        _close(figure, alt)
+        return f"<p>Figure: {escape(alt)}</p>"
     return _rendered(figure, alt)[2]
+
+
+def nobody_looks() -> bool:
+    """Say whether a class is being graded, by nbgrader or by `distillab grade`; drawing is most of a lab's time."""
+    return os.environ.get("NBGRADER_EXECUTION") == "autograde"
+
+
+def _close(figure: Figure, alt: str) -> None:
+    plt.close(figure)
+    if not alt.strip():
+        raise ValueError("alt is empty; say in a sentence what a reader learns from the figure")
 
 
 def _rendered(figure: Figure, alt: str) -> tuple[str, int, str]:
     """Close a figure and return it as a PNG in base64, its width in shown pixels, and as HTML."""
-    if not alt.strip():
-        raise ValueError("alt is empty; say in a sentence what a reader learns from the figure")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
-    plt.close(figure)
+    if alt.strip():
+        figure.savefig(buffer, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
+    _close(figure, alt)
     png = buffer.getvalue()
     width = int.from_bytes(png[16:20], "big") // SHARPNESS  # a PNG's width stands in its first 24 bytes
     data = base64.b64encode(png).decode("ascii")

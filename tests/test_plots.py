@@ -1,12 +1,14 @@
 """helpers.plots: every figure goes out once, with its alt text, in a form that readers' programs honour."""
 
 import base64
+from html import escape
 from html.parser import HTMLParser
 
 import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
 import pytest
+from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
@@ -137,3 +139,11 @@ def test_series_that_do_not_fit_are_refused(draw, heights, message):
     with pytest.raises(ValueError, match=message):
         draw(axes, ["a", "b"], heights)
     plt.close("all")
+
+
+def test_no_figure_is_drawn_while_a_class_is_graded(monkeypatch, capsys):
+    monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
+    monkeypatch.setattr(Figure, "savefig", lambda *a, **k: pytest.fail("a figure was drawn"))
+    show(plt.figure(), ALT)
+    assert ALT in capsys.readouterr().out and as_html(plt.figure(), ALT) == f"<p>Figure: {escape(ALT)}</p>"
+    assert not plt.get_fignums()
