@@ -89,7 +89,7 @@ def test_the_curve_falls_to_the_right_and_stays_inside():
 def test_a_loss_that_is_not_a_number_leaves_a_gap_and_no_more():
     with LiveCurve("Test", 40, done=[1.0, float("nan"), float("inf"), 2.0, *[1.5] * 30]) as curve:
         raw, smooth = polylines(curve)
-    assert len(raw) == 32 and len(smooth) == 12
+    assert len(raw) == 32 and len(smooth) == 13
 
 
 @pytest.mark.parametrize(("error", "words"), [(KeyboardInterrupt, "stopped"), (RuntimeError, "ended by a RuntimeErr")])

@@ -1,0 +1,250 @@
+"""Lab 03's visible examples and hidden cases.
+
+Models are recipes: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows, so that a
+mask made from token ids shows; it also stands inside rows that count. Learning rates are large enough for a wrong
+gradient to show in the weights. Leans on torch, `helpers.grader.cases` and `helpers.recipes`.
+"""
+
+import torch
+
+from helpers.grader.cases import Case, validation
+from helpers.recipes import Recipe
+
+# They hold this lab's answers, or take names from modules that do.
+FORBIDDEN = ("helpers.labels", "helpers.training", "helpers.evaluation", "helpers.experiments")
+
+IGNORE = -100
+VOCABULARY = 7
+
+
+# -------------------------------------------------------------------------------------------------------- builders
+
+
+def tokens(seed, rows, positions, lengths, vocabulary=VOCABULARY, left=False):
+    """Random tokens, 0 among them; of each row only `lengths` places count, and padding is 0 as well."""
+    source = torch.Generator().manual_seed(seed)
+    values = torch.randint(vocabulary, (rows, positions), generator=source)
+    places = torch.arange(positions)
+    mask = (places < torch.tensor(lengths)[:, None]).long()
+    mask = mask.flip(1) if left else mask
+    return values * mask, mask
+
+
+def batch(seed, rows, positions, lengths, ends=True):
+    """A batch as a training step gets it; with `ends`, each row that counts ends in the end-of-text token 0."""
+    input_ids, attention_mask = tokens(seed, rows, positions, lengths)
+    input_ids += (input_ids == 0) * attention_mask  # word 1 in place of a 0 that chance has put there
+    if ends:
+        for row, length in enumerate(lengths):
+            input_ids[row, max(length - 1, 0)] = 0
+    return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+
+def logits(seed, *shape):
+    """Random logits with one decimal."""
+    return torch.round(20 * torch.randn(shape, generator=torch.Generator().manual_seed(seed))) / 10
+
+
+# ---------------------------------------------------------------------------------------------------------- freeze
+
+
+def freeze_cases_from(seed):
+    model = {"training": True, "dropout": 0.25}
+    return [
+        Case("freeze", "weights_stopped", (Recipe("gpt2", seed=seed, **model),), observe="freezing",
+             options={"watch": ["weights"]}, about="which weights can still be trained"),
+        Case("freeze", "mode_switched", (Recipe("gpt2", seed=seed, **model),), observe="freezing",
+             options={"watch": ["mode"]}, about="which parts are still in train mode"),
+        Case("freeze", "same_model", (Recipe("gpt2", seed=seed, **model),), observe="freezing",
+             options={"watch": ["value"]}, about="what is returned"),
+    ]  # fmt: skip
+
+
+def freeze_cases():
+    untied = Recipe("gpt2", seed=31, training=True, tied=False, layers=2, buffers=3)
+    partly = Recipe(
+        "gpt2", seed=32, training=True, frozen_parts=["transformer.wte"], resting_parts=["transformer.ln_f"]
+    )
+    watch = {"watch": ["mode", "weights"]}
+    return [
+        *freeze_cases_from(30),
+        Case("freeze", "two_layers_untied", (untied,), observe="freezing", options=watch,
+             about="a model of two layers whose ends are not tied, with a buffer"),
+        Case("freeze", "partly_frozen", (partly,), observe="freezing", options=watch,
+             about="a model of which a part is frozen already"),
+        Case("freeze", "at_rest", (Recipe("gpt2", seed=33),), observe="freezing", about="a model in eval mode"),
+    ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ count_parameters
+
+
+def count_examples():
+    name = "count_parameters"
+    return [
+        Case(name, "ends_tied", (Recipe("gpt2", seed=1),), about="a model whose two ends are tied"),
+        Case(name, "weights_frozen", (Recipe("gpt2", seed=1, tied=False, frozen=True),), about="a frozen model"),
+        Case(name, "with_buffer", (Recipe("gpt2", seed=1, tied=False, buffers=50),), about="a model with a buffer"),
+    ]
+
+
+def count_cases():
+    name = "count_parameters"
+    return [
+        Case(name, "ends_tied", (Recipe("gpt2", seed=2, vocabulary=11, width=4),), about="tied ends", weight=2.0),
+        Case(name, "ends_untied", (Recipe("gpt2", seed=3, vocabulary=9, tied=False),), about="ends that are not tied"),
+        Case(name, "weights_frozen", (Recipe("gpt2", seed=4, vocabulary=5, tied=False, frozen=True),),
+             about="a frozen model"),
+        Case(name, "partly_frozen", (Recipe("gpt2", seed=5, tied=False, frozen_parts=["transformer.wpe"]),),
+             about="a model of which a part is frozen"),
+        Case(name, "with_buffer", (Recipe("gpt2", seed=6, tied=False, buffers=80, layers=2),),
+             about="a model with a buffer"),
+        Case(name, "tied_frozen_buffer", (Recipe("gpt2", seed=7, frozen=True, buffers=30, training=True),),
+             about="tied ends, frozen, with a buffer"),
+    ]  # fmt: skip
+
+
+# ----------------------------------------------------------------------------------------------------- make_labels
+
+
+def make_labels_examples():
+    name = "make_labels"
+    right = torch.tensor([[3, 5, 0, 0], [2, 0, 4, 0]]), torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
+    left = torch.tensor([[0, 0, 3, 5], [2, 6, 4, 0]]), torch.tensor([[0, 0, 1, 1], [1, 1, 1, 1]])
+    return [
+        Case(name, "padded_right", right, about="padding on the right; token 0 is end of text and padding"),
+        Case(name, "padded_left", left, about="padding on the left"),
+        validation(name, "mask_row", (right[0], right[1][:1]), good=right, about="a mask with one row too few"),
+    ]
+
+
+def make_labels_cases():
+    name = "make_labels"
+    right, left = tokens(110, 3, 6, [6, 2, 4]), tokens(111, 3, 5, [1, 5, 3], left=True)
+    both = (
+        torch.tensor([[0, 4, 0, 6, 0, 0], [0, 0, 5, 0, 2, 0]]),
+        torch.tensor([[0, 1, 1, 1, 1, 0], [0, 0, 1, 1, 1, 0]]),
+    )
+    return [
+        Case(name, "padded_right", right, weight=2.0, about="padding on the right"),
+        Case(name, "padded_left", left, weight=2.0, about="padding on the left"),
+        Case(name, "padded_both", both, about="padding on both sides"),
+        Case(name, "ends_inside", (torch.tensor([[4, 0, 2, 0, 0]]), torch.tensor([[1, 1, 1, 1, 0]])),
+             about="an end of text in the middle of a row"),
+        Case(name, "nothing_padded", (torch.tensor([[0, 2, 0], [6, 0, 1]]), torch.ones(2, 3).long()),
+             about="no padding"),
+        Case(name, "all_padding", (torch.tensor([[3, 1, 2], [0, 0, 0]]), torch.tensor([[1, 1, 1], [0, 0, 0]])),
+             about="a row that is padding only"),
+        Case(name, "other_padding", (torch.tensor([[5, 3, 6, 6], [2, 4, 1, 6]]), torch.tensor([[1, 1, 0, 0], [1] * 4])),
+             about="another token as padding"),
+        Case(name, "bool_mask", (right[0] + 1, right[1].bool()), about="a mask of True and False"),
+        Case(name, "single_place", (torch.tensor([[3]]), torch.tensor([[1]])), about="one row with one place"),
+        validation(name, "mask_row", (right[0], right[1][:1]), good=right, about="a mask with too few rows"),
+        validation(name, "mask_column", (right[0], right[1][:, :1]), good=right, about="a mask with too few columns"),
+    ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ next_token_pairs
+
+
+def pairs_examples():
+    name = "next_token_pairs"
+    scores, targets = logits(21, 2, 3, 2), torch.tensor([[1, 0, 1], [0, 1, IGNORE]])
+    return [
+        Case(name, "two_rows", (scores, targets), about="two rows of three places"),
+        validation(name, "label_short", (scores, targets[:, 1:]), good=(scores, targets),
+                   about="one label too few in each row"),
+    ]  # fmt: skip
+
+
+def pairs_cases():
+    name = "next_token_pairs"
+    scores, targets = logits(210, 3, 5, 4), tokens(211, 3, 5, [5, 2, 4], 4)[0]
+    longer = logits(212, 2, 7, 3), tokens(213, 2, 7, [7, 6], 3)[0].masked_fill(torch.arange(7) == 6, IGNORE)
+    wide = logits(214, 2, 4, 6)
+    return [
+        Case(name, "three_rows", (scores, targets), weight=2.0, about="three rows"),
+        Case(name, "with_ignored", longer, weight=2.0, about="labels that are -100"),
+        Case(name, "square_shape", (logits(215, 4, 4, 4), tokens(216, 4, 4, [4] * 4, 4)[0]),
+             about="as many rows as places and words"),
+        Case(name, "strided_slice", (wide[..., ::2], tokens(217, 2, 8, [8, 8], 3)[0][:, ::2]),
+             about="slices, not contiguous"),
+        Case(name, "one_row", (logits(218, 1, 3, 5), tokens(219, 1, 3, [3], 5)[0]), about="one row"),
+        Case(name, "single_place", (logits(220, 2, 1, 3), torch.tensor([[1], [2]])),
+             about="one place, so nothing to predict"),
+        validation(name, "label_short", (scores, targets[:, 1:]), good=(scores, targets), about="too few labels"),
+        validation(name, "label_rows", (scores, targets[:2]), good=(scores, targets), about="too few rows of labels"),
+    ]  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------ train_step
+
+
+def step_arguments(seed, data, *, rate=0.5, dropout=0.0, rest=(2.0, 0.3)):
+    """Student, teacher, batch, optimizer, and what follows them. The teacher has dropout, in eval mode."""
+    return (
+        Recipe("gpt2", seed=seed, scale=0.6, dropout=dropout, training=True),
+        Recipe("gpt2", seed=seed + 1, width=12, scale=0.8, dropout=0.3, frozen=True),
+        data,
+        Recipe("sgd", of=0, learning_rate=rate),
+        *rest,
+    )
+
+
+def step_case(name, arguments, *watch, steps=1, weight=1.0, about=""):
+    options = {"watch": list(watch) or ["value"], "steps": steps}
+    return Case("train_step", name, arguments, observe="training", options=options, weight=weight, about=about)
+
+
+def train_step_examples():
+    data = batch(51, 2, 5, [5, 3])
+    return [
+        step_case("loss_returned", step_arguments(510, data), about="the loss of one step, T = 2 and α = 0.3"),
+        step_case("number_returned", step_arguments(510, data), "kind", about="a plain number is returned"),
+        step_case("default_settings", step_arguments(512, data, rest=()), about="called without T and α"),
+        step_case("three_steps", step_arguments(510, data), steps=3, about="three steps on the same batch"),
+        step_case("teacher_untouched", step_arguments(510, data), "teacher", about="what becomes of the teacher"),
+        validation("train_step", "heat", step_arguments(510, data, rest=(0.0, 0.3)), good=step_arguments(510, data),
+                   about="a temperature of 0"),
+    ]  # fmt: skip
+
+
+def train_step_cases():
+    data, other = batch(60, 3, 6, [6, 2, 4]), batch(61, 2, 7, [3, 7])
+    whole, one = batch(62, 3, 5, [5, 5, 5], ends=False), batch(63, 1, 6, [4])
+    good = step_arguments(600, data)
+    return [
+        step_case("loss_returned", good, weight=2.0, about="the loss, rows of different lengths"),
+        step_case("no_padding", step_arguments(602, whole, rest=(1.0, 0.6)), about="the loss, no padding, T = 1"),
+        step_case("default_settings", step_arguments(604, other, rest=()), about="called without T and α"),
+        step_case("only_teacher", step_arguments(606, other, rest=(4.0, 1.0)), about="α = 1"),
+        step_case("only_labels", step_arguments(608, data, rest=(4.0, 0.0)), about="α = 0"),
+        step_case("one_row", step_arguments(610, one, rest=(1.5, 0.5)), about="a batch of one row"),
+        step_case("nothing_counted", step_arguments(612, batch(64, 2, 4, [1, 1])), "value", "student",
+                  about="a batch in which nothing counts"),
+        step_case("weights_moved", step_arguments(614, data), "student", weight=3.0,
+                  about="the student's weights after one step"),
+        step_case("three_steps", step_arguments(616, other), steps=3, weight=3.0,
+                  about="three steps on the same batch"),
+        step_case("number_returned", step_arguments(618, data), "kind", about="a plain number is returned"),
+        step_case("teacher_untouched", step_arguments(620, data), "teacher", about="what becomes of the teacher"),
+        step_case("noisy_student", step_arguments(622, other, dropout=0.4), weight=2.0,
+                  about="a student with dropout, in train mode"),
+        validation("train_step", "heat", step_arguments(600, data, rest=(0.0, 0.3)), good=good,
+                   about="a temperature of 0"),
+        validation("train_step", "cold", step_arguments(600, data, rest=(-1.0, 0.3)), good=good,
+                   about="a temperature below 0"),
+        validation("train_step", "balance", step_arguments(600, data, rest=(2.0, 1.5)), good=good, about="α above 1"),
+    ]  # fmt: skip
+
+
+def examples():
+    """The visible examples: their inputs and the right values go to students with the check."""
+    return [
+        *freeze_cases_from(10), *count_examples(), *make_labels_examples(), *pairs_examples(), *train_step_examples(),
+    ]  # fmt: skip
+
+
+def cases():
+    """The hidden cases that the judge runs."""
+    return [*freeze_cases(), *count_cases(), *make_labels_cases(), *pairs_cases(), *train_step_cases()]
