@@ -81,7 +81,9 @@ def new_model(layers: int, width: int, heads: int, vocabulary: int, positions: i
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return GPT2LMHeadModel(config).eval()
+        model = GPT2LMHeadModel(config).eval()
+    model.loss_type = "ForCausalLM"  # transformers does not guess it from this class's name, and warns
+    return model
 
 
 def save_folder_model(model: GPT2LMHeadModel, name: str, folder: Path = ASSETS) -> None:

@@ -89,6 +89,7 @@ def gpt2(
         bos_token_id=0, eos_token_id=0, pad_token_id=0, use_cache=False,
     )  # fmt: skip
     model = model_class(config)
+    model.loss_type = "ForCausalLM"  # transformers does not guess it from this class's name, and warns
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():

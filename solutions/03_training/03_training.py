@@ -155,7 +155,8 @@ print("the likeliest word's probability:", [f"{p[first_word].item():.3f}" for p 
 #   two names and exist once: they count once.
 # - A model may also carry **buffers**, numbers that are not trained, such as masks or running means. They are no
 #   weights.
-#
+
+# %% [markdown]
 # ## Exercise 2: count_parameters
 #
 # Count the weights of a model.
@@ -291,7 +292,8 @@ print("end-of-text tokens that count:", (labels == tokenizer.eos_token_id).sum()
 # you hand them `labels=`. Whoever shifts beforehand as well has shifted twice.)
 #
 # In these labs the shift has one place: the function that you write next.
-#
+
+# %% [markdown]
 # ## Exercise 4: next_token_pairs
 #
 # Put each place's scores beside the token that comes next.
@@ -367,7 +369,8 @@ for row in range(2):
 #
 # The step computes nothing else: no clipping, no schedule. It leaves the modes of the two models as they are: the
 # student is in train mode when it arrives, the teacher is frozen.
-#
+
+# %% [markdown]
 # ## Exercise 5: train_step
 #
 # Write one step. A batch is a mapping with `input_ids` and `attention_mask`. `distillation_loss` from lab 02 is

@@ -44,7 +44,8 @@ def freeze_without_eval(model):
 
 @misconception(
     "freeze",
-    "You put the model in eval mode, but its weights still ask for gradients. Eval mode does not stop those.",
+    "The model is in eval mode, but its weights still ask for gradients. Eval mode does not stop those, nor does an "
+    "attribute that you set on the model itself: the switch is on each weight.",
     read=STILL,
 )
 def freeze_eval_only(model):
@@ -55,18 +56,6 @@ def freeze_eval_only(model):
 def freeze_returns_nothing(model):
     model.eval()
     model.requires_grad_(False)
-
-
-@misconception(
-    "freeze",
-    "You set an attribute on the model, which its weights do not notice. Set the switch on each weight, or call the "
-    "method that does.",
-    read=FREEZE,
-)
-def freeze_sets_an_attribute(model):
-    model.eval()
-    model.requires_grad = False
-    return model
 
 
 @misconception(

@@ -138,7 +138,7 @@ def run_all(notebook: nbformat.NotebookNode, folder: Path) -> list[tuple[str, st
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 ran = kernel.run(cell.source, 120)
-                if ran.error and any(output.output_type == "display_data" for output in ran.outputs):
+                if ran.error and any("image/png" in output.get("data", {}) for output in ran.outputs):
                     errors.append((cell.id, "a half-drawn figure, which nobody gave an alt text"))
                 if ran.error or ran.timed_out:
                     errors.append((cell.id, ": ".join(ran.error or ("timed out", ""))))
