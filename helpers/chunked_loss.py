@@ -23,6 +23,7 @@ from transformers import PreTrainedModel
 from helpers.data import Batch
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import IGNORE, forward_kl, hard_loss
+from helpers.precision import product_dtype
 
 # KL of a chunk, mean over its tokens in nats, from the student's logits (n, V), the chunk's place, the temperature
 Targets = Callable[[Tensor, slice, float], Tensor]
@@ -83,7 +84,7 @@ def model_targets(teacher: nn.Module, batch: Batch) -> Targets:
     counted, _ = counted_labels(batch)
     with torch.inference_mode():
         states, head = states_and_head(teacher, batch, counted)
-        dtype = _matrix_dtype(states)
+        dtype = product_dtype(states)
         weight = None if head is None else head.weight.to(dtype)
         bias = None if head is None or head.bias is None else head.bias.to(dtype)
 
@@ -157,7 +158,7 @@ class _LinearThenLoss(torch.autograd.Function):
         ]
         for_states, for_weight, for_bias = ctx.gradients
         total = torch.zeros((), dtype=torch.promote_types(states.dtype, torch.float32), device=states.device)
-        dtype = _matrix_dtype(weight)
+        dtype = product_dtype(weight)
         with torch.autocast(states.device.type, enabled=False):
             matrix, shift = weight.to(dtype), None if bias is None else bias.to(dtype)
             for start in range(0, len(states), chunk):
@@ -190,9 +191,3 @@ class _LinearThenLoss(torch.autograd.Function):
         gradients, ctx.gradients = ctx.gradients, None  # not kept, so that torch need not copy them
         scaled = [None if each is None else each if gradient == 1 else each * gradient for each in gradients]
         return *scaled, None, None
-
-
-def _matrix_dtype(tensor: Tensor) -> torch.dtype:
-    """The dtype in which products run here: autocast's where it is on, else the tensor's own."""
-    device = tensor.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype

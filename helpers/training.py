@@ -7,10 +7,8 @@ Leans on these, on `helpers.checkpoints`, and on torch and tqdm.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,13 +22,12 @@ from helpers.checkpoints import interrupt_waits, load_checkpoint, save_checkpoin
 from helpers.chunked_loss import Targets, backbone_and_head, batch_loss, counted_labels, model_targets
 from helpers.data import Batch
 from helpers.losses import check_alpha, check_temperature
+from helpers.precision import choose_precision
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from helpers.teacher_cache import TeacherCache
-
-SMALL_MODEL = 10_000_000  # weights; below, the time goes elsewhere than into products
 
 
 @dataclass
@@ -192,35 +189,6 @@ def distill(
     finally:
         student.eval()
     return history
-
-
-def choose_precision(model: nn.Module) -> torch.dtype:
-    """The dtype for matrix products: bfloat16 where the model is large and its device multiplies it faster.
-
-    Some processors have units for bfloat16 and multiply it several times faster than float32; others have none and are
-    many times slower. So it is measured, once. Models under ten million weights keep float32: their time goes
-    elsewhere.
-    """
-    device = next(model.parameters()).device
-    fast = count_parameters(model) >= SMALL_MODEL and _bfloat16_pays(device.type)
-    return torch.bfloat16 if fast else torch.float32
-
-
-@lru_cache
-def _bfloat16_pays(device: str) -> bool:
-    """Whether a product of two 512 × 512 matrices takes at most two thirds of the time in bfloat16."""
-    if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    seconds = []
-    for dtype in (torch.float32, torch.bfloat16):
-        matrix = torch.ones(512, 512, dtype=dtype, device=device)
-        times = []
-        for _ in range(4):  # the first prepares; the shortest of the others was disturbed least
-            began = time.perf_counter()
-            (matrix @ matrix)[0, 0].item()
-            times.append(time.perf_counter() - began)
-        seconds.append(min(times[1:]))
-    return seconds[1] < seconds[0] * 2 / 3
 
 
 def _groups(batches: DataLoader | list[Batch], size: int) -> Iterator[list[Batch]]:
