@@ -42,7 +42,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from helpers.checks import check
-from helpers.plots import as_html, bars, lines, show
+from helpers.plots import bars, lines, show
 from helpers.teacher_logits import load_teacher_logits, readable
 
 # %% [markdown]
@@ -569,37 +569,39 @@ print(f"most possible (log V) {math.log(50):7.2f} {math.log(drink.vocabulary):12
 # %% [markdown]
 # ## Explorer
 #
-# Choose a sentence, drag the temperature from 0.1 to 100, and watch the title. The arrow keys move the dial as well.
-# Try to answer with it:
+# The same sentences, live. Drag the temperature, or click on the dial and use the arrow keys. *Pin* keeps the present
+# distribution on the screen while you go on. **Predict first**, then find out:
 #
-# - At which T does "The Earth revolves around the" have as many effective choices as the hot drink at T = 1?
+# - Pin the hot drink at T = 1. At which T does "The Earth revolves around the" have as many effective choices?
 # - Which sentence changes most between T = 1 and T = 2?
-# - Compare "I passed the exam and felt so" with "I failed the exam and felt so". Do the lists share a word?
+# - Pin "I passed the exam and felt so", then choose "I failed the exam and felt so". Do the lists share a word?
+# - Press *5, 2, 0.5*. Above which T is the first probability below 0.6?
 
 # %%
-from ipywidgets import HTML, Dropdown, FloatLogSlider, VBox
+from helpers.widgets import TemperatureExplorer
 
-sentence = Dropdown(options=list(teacher), description="sentence")
-dial = FloatLogSlider(value=1, min=-1, max=2, step=0.05, description="T")
-picture = HTML()
+explorer = TemperatureExplorer(prompt="She drank a cup of hot")
+explorer
 
+# %% [markdown]
+# The browser computes what you see, and Python knows where the dial stands. The next cell draws the explorer's state
+# with *your* functions. Run it again after you have moved the dial, or write `explorer.temperature = 2.0` in front and
+# watch the dial move. (Numbers instead of a dial above? Then your viewer shows no widgets, and this cell is the way.)
 
-def explore(change=None):
-    entry, temperature = teacher[sentence.value], dial.value
-    p = softmax_with_temperature(entry.logits, temperature)
-    spread = f"{entropy(p):.2f} nats, {entropy(p).exp():.1f} effective choices, {non_top_mass(p):.2f} outside the top"
-    names = [readable(token) for token in entry.tokens[:10]]
-    figure, axes = plt.subplots(figsize=(9, 3.2))
-    bars(axes, names, {"probability": p[:10]})
-    axes.set(xlabel="next token", ylabel="probability", ylim=(0, 1), title=spread)
-    told = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, p[:10], strict=True))
-    picture.value = as_html(figure, alt=f"Bars of the ten most likely tokens at T = {temperature:.2f}: {told}.")
+# %%
+p = softmax_with_temperature(torch.tensor(explorer.logits), explorer.temperature)
+differ = (p - torch.tensor(explorer.probabilities)).abs().max()
+title = f"T = {explorer.temperature:g}: {entropy(p).exp():.1f} effective choices, {non_top_mass(p):.2f} outside the top"
+print(f"Your probabilities and the explorer's differ by {differ:.1g} at most.")
+order = p.argsort(descending=True)[:10]
+names = [readable(explorer.tokens[place]) for place in order]
 
-
-sentence.observe(explore, "value")
-dial.observe(explore, "value")
-explore()
-VBox([sentence, dial, picture])
+# %%
+told = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, p[order], strict=True))
+figure, axes = plt.subplots(figsize=(9, 3.2))
+bars(axes, names, {"probability": p[order]})
+axes.set(xlabel="next token", ylabel="probability", ylim=(0, 1), title=title)
+show(figure, alt=f"Bars of the {len(names)} most likely tokens. {title}. {told}.")
 
 # %% [markdown]
 # ## Question 1: why soft targets help

@@ -407,6 +407,16 @@ show(
 # </details>
 
 # %% [markdown]
+# Try more than two cases. **Predict first:** bring the teacher's bumps closer together. From which distance on do both
+# directions put the student in the same place? And with JSD(β), a mixture of both directions, where does the student
+# jump from one answer to the other? *By hand* you can drag its top yourself and read what each place costs.
+
+# %%
+from helpers.widgets import DivergenceExplorer
+
+DivergenceExplorer(fit="reverse")
+
+# %% [markdown]
 # ### See it: cross-entropy is not KL
 #
 # Leave $\log p_v$ out of the formula and you have the *cross-entropy* $-\sum_v p_v \log q_v$. The two differ by the
@@ -763,6 +773,30 @@ show(
 # *balance* about equal over T. It does not make soft and hard equally strong: for that you have α.
 #
 # </details>
+
+# %% [markdown]
+# ### See it: the whole loss in your hands
+#
+# One token, five words, the two distributions from the start of this lab. Drag the end of a bar, α, and T; the bars on
+# the right show at which word each term pulls, and how hard. **Predict first:**
+#
+# - At T = 1 and again at T = 6: how long is the soft gradient without T², compared with the hard one?
+# - Make the student equal to the teacher. Which term is 0 then, and what still pulls?
+# - With α = 0.5, which student has the lowest total? Drag until you cannot lower it any further.
+#
+# Then compare the explorer's total with that of your own loss.
+
+# %%
+from helpers.widgets import LossExplorer
+
+explorer = LossExplorer(words=words, alpha=0.5, temperature=3.0)
+explorer
+
+# %%
+one_token = [torch.tensor(logits).view(1, 1, -1) for logits in (explorer.student_logits, explorer.teacher_logits)]
+label_now = torch.tensor([[explorer.label]])
+yours = distillation_loss(*one_token, label_now, explorer.temperature, explorer.alpha).item()
+print(f"total: yours {yours:.4f} nats, the explorer's {explorer.losses['total']:.4f} nats")
 
 # %% [markdown]
 # ## T squared with no hard term
