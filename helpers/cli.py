@@ -1,4 +1,4 @@
-"""The command `distillab`: release the labs, grade a class, show the whole in a demo.
+"""The command `distillab`: release the labs, grade a class, show the whole in a demo, fetch a tier's teacher.
 
 Whatever a person can mend is said in one line on standard error, with exit status 1 (2 for a wrong option). Everything
 that needs the extra `grader` is imported only when it is used.
@@ -15,7 +15,7 @@ from pathlib import Path
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     top = argparse.ArgumentParser(prog="distillab", description="Labs on knowledge distillation, and their grader.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="{release,grade,doctor,demo}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="{release,grade,doctor,demo,fetch}")
 
     release = commands.add_parser("release", help="make the student notebooks in labs/ from solutions/")
     release.add_argument("--lab", nargs="+", metavar="NAME", help="only these labs (default: all)")
@@ -36,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="release, grade a synthetic class, distil a teacher")
     demo.add_argument("--output", type=Path, default=Path("demo"), metavar="DIR", help="where it goes (default: demo)")
 
+    fetch = commands.add_parser("fetch", help="download the teacher of a tier, once")
+    fetch.add_argument("tier", choices=["laptop"], help="laptop: SmolLM2-135M-Instruct, 93 MB")
+
     for command in (release, grade, demo):
         command.add_argument(
             "--course", type=Path, default=Path("."), metavar="DIR", help="folder that holds solutions/"
@@ -52,6 +55,8 @@ def _positive(text: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
     options = parser().parse_args(arguments)
+    if options.command == "fetch":
+        return _fetch()
     missing = [name for name in ("nbgrader", "jupytext", "nbconvert", "nbformat") if find_spec(name) is None]
     if missing:
         return _fail(
@@ -70,6 +75,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _fail(message: str, status: int = 1) -> int:
     print(f"distillab: {message}", file=sys.stderr)
     return status
+
+
+def _fetch() -> int:
+    from helpers.fetch import FetchError, fetch_laptop
+
+    try:
+        fetch_laptop()
+    except FetchError as problem:
+        return _fail(str(problem))
+    except KeyboardInterrupt:
+        return _fail("stopped; the same command goes on from here", status=130)
+    return 0
 
 
 def _release(options: argparse.Namespace) -> int:

@@ -6,7 +6,9 @@ with all N rows in one `(N, S)` tensor. `make_batches` cuts rows into batches.
 Leans on torch and on a transformers tokenizer.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -54,3 +56,77 @@ def make_batches(rows: Batch, batch_size: int, seed: int | None = None) -> DataL
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     dataset = StackDataset(**rows)
     return DataLoader(dataset, batch_size, shuffle=seed is not None, generator=generator)
+
+
+def read_texts(source: str | None = None) -> list[str]:
+    """The texts of a source, none of them empty.
+
+    source: None for the Python language reference that every Python carries (`pydoc_data.topics`, one text a topic);
+    a path that ends in .txt (one text), or in .jsonl (one text a line, in the field `text`); else the name of a data
+    set on the Hugging Face hub, "owner/name" or "owner/name:configuration", whose training split has a column `text`.
+    Raises ValueError, naming the source, for a file that is not there or not so, and for a data set that cannot be had.
+    """
+    if source is None:
+        from pydoc_data.topics import topics
+
+        return [topics[name] for name in sorted(topics)]
+    path = Path(source)
+    if path.suffix not in (".txt", ".jsonl"):
+        return hub_texts(source)
+    try:
+        content = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ValueError(f'source is "{source}"; there is no such file') from None
+    except UnicodeDecodeError as problem:
+        raise ValueError(f'source is "{source}"; it must be UTF-8 text ({problem})') from None
+    texts = [content] if path.suffix == ".txt" else [_text_of(line, source, number)
+                                                     for number, line in enumerate(content.splitlines(), start=1)
+                                                     if line.strip()]  # fmt: skip
+    texts = [text for text in texts if text.strip()]
+    if not texts:
+        raise ValueError(f'source is "{source}"; it holds no text')
+    return texts
+
+
+def split_rows(rows: Batch, share: float = 0.8) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The first `share` of the rows to train on, and the rest to measure on, so that no text stands in both."""
+    first = round(share * len(rows["input_ids"]))
+    return (
+        {name: tensor[:first] for name, tensor in rows.items()},
+        {name: tensor[first:] for name, tensor in rows.items()},
+    )
+
+
+def spread_rows(rows: Batch, count: int) -> dict[str, Tensor]:
+    """`count` rows at even distances, or all where there are fewer."""
+    total = len(rows["input_ids"])
+    chosen = torch.arange(min(count, total)) * total // min(count, total)
+    return {name: tensor[chosen] for name, tensor in rows.items()}
+
+
+def _text_of(line: str, source: str, number: int) -> str:
+    try:
+        text = json.loads(line)["text"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        text = None
+    if not isinstance(text, str):
+        raise ValueError(f'source is "{source}"; line {number} must be a JSON object with a field "text"')
+    return text
+
+
+def hub_texts(source: str, split: str = "train") -> list[str]:
+    """The column `text` of a split of a data set on the hub, "owner/name" or "owner/name:configuration", but blanks.
+
+    Downloads it, and shows that, where the hub's cache does not have it. Raises ValueError where it cannot be had.
+    """
+    import datasets  # slow to import, and needed for the hub only
+
+    name, _, configuration = source.partition(":")
+    try:
+        texts = datasets.load_dataset(name, configuration or None, split=split)["text"]
+    except Exception as problem:  # the hub's client raises many kinds; all of them mean that the text is not there
+        raise ValueError(
+            f'source is "{source}"; it is neither a .txt nor a .jsonl file, and as a data set of the hub it cannot be '
+            f"loaded ({type(problem).__name__}: {str(problem).splitlines()[0]})"
+        ) from problem
+    return [text for text in texts if text.strip()]

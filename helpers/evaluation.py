@@ -70,13 +70,61 @@ def measure_perplexity(
     return _estimate(*_collect(lambda batch: row_nll(model, batch), batches), resamples, confidence, seed, math.exp)
 
 
+class Comparison(NamedTuple):
+    """A student beside its teacher: the student's perplexity, KL(teacher || student) in nats, share of equal top-1."""
+
+    perplexity: Estimate
+    kl: Estimate
+    agreement: Estimate
+
+
+def compare_with_teacher(
+    student: nn.Module,
+    teacher: Callable,
+    batches: Iterable[Batch],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Perplexity, KL to the teacher at temperature 1, and how often both have the same most likely token.
+
+    teacher: called as the student is, a model in eval mode or a `RememberedTeacher`. Means over predicted tokens, with
+    bootstrap intervals over rows as in `measure_perplexity`.
+    Raises ValueError if not one token is predicted.
+    """
+    parts: list[Tensor] = []
+    for batch in batches:
+        logits, labels = _predictions(student, batch)
+        with torch.no_grad():
+            wanted = teacher(
+                batch["input_ids"].to(logits.device), attention_mask=batch["attention_mask"].to(logits.device)
+            ).logits
+        for row, theirs, row_labels in zip(logits, wanted[:, :-1], labels, strict=True):  # a row at a time: V is large
+            counted = row_labels != IGNORE
+            ours = F.log_softmax(widen(row[counted]), dim=-1)
+            theirs = F.log_softmax(widen(theirs[counted]), dim=-1)
+            nll = F.nll_loss(ours, row_labels[counted], reduction="sum").double()
+            kl = (theirs.exp() * (theirs - ours)).sum().double()
+            same = (ours.argmax(dim=-1) == theirs.argmax(dim=-1)).sum().double()
+            parts.append(torch.stack([nll, kl, same, counted.sum().double()]))
+    sums = torch.stack(parts).cpu() if parts else torch.zeros(1, 4)
+    nll, kl, same, tokens = sums.unbind(dim=1)
+    if not tokens.sum():
+        raise ValueError("batches hold no token to predict; at least one row needs two tokens that count")
+    options = (tokens, resamples, confidence, seed)
+    return Comparison(
+        _estimate(nll, *options, math.exp), _estimate(kl, *options, float), _estimate(same, *options, float)
+    )
+
+
 def row_distance(model: nn.Module, language: KnownLanguage, batch: Batch) -> tuple[Tensor, Tensor]:
     """KL(truth || model) of each row, summed over its predicted tokens, and how many these are; each `(B,)`.
 
     batch: rows of the language `(B, S)`. Each token's KL is over the whole vocabulary, exact, in float64 and nats.
     """
     logits, labels = _predictions(model, batch)
-    truth = language.next_token_probs(batch["input_ids"])[:, :-1]
+    truth = language.next_token_probs(batch["input_ids"])[:, :-1].to(logits.device)
     log_model = F.log_softmax(logits.double(), dim=-1)
     divergence = (torch.special.xlogy(truth, truth) - truth * log_model).sum(dim=-1)
     counted = labels != IGNORE
@@ -125,8 +173,10 @@ def gap_closed(teacher: float, before: float, after: float) -> float:
 def _predictions(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Aligned logits and labels of a batch, from the model in eval mode and without gradients."""
     with torch.no_grad(), _eval_mode(model):
-        logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-    return next_token_pairs(logits, make_labels(batch["input_ids"], batch["attention_mask"]))
+        device = next(model.parameters(), torch.empty(0)).device
+        input_ids, attention_mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
+        logits = model(input_ids, attention_mask=attention_mask).logits
+    return next_token_pairs(logits, make_labels(input_ids, attention_mask))
 
 
 @contextmanager

@@ -1,10 +1,14 @@
 """The models of each tier, behind one switch: the same lab code runs on a small machine and on a large one.
 
-The tier is the argument `tier`, else the environment variable DISTILLAB_TIER, else "tiny". In the tiny tier, teacher
-and student are GPT-2-shaped transformers models whose weights come with this package, made by `scripts/train_tiny.py`,
-and nothing is downloaded.
+The tier is the argument `tier`, else the environment variable DISTILLAB_TIER, else "tiny".
 
-Leans on transformers and safetensors, and on `helpers.language` for the tokenizer.
+- tiny: GPT-2-shaped models whose weights come with this package, made by `scripts/train_tiny.py`.
+- laptop: the teacher that `distillab fetch laptop` has put into the cache; the student is cut from it.
+- gpu: teacher and student by their names on the Hugging Face hub, which are downloaded when they are loaded first.
+
+In the last two, DISTILLAB_TEACHER and (gpu) DISTILLAB_STUDENT name another model: a local folder or a name on the hub.
+
+Leans on transformers and safetensors, on `helpers.language` for the tiny tokenizer, on `helpers.fetch` for the cache.
 """
 
 import json
@@ -13,54 +17,92 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_model, save_model
-from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
+from helpers.fetch import FetchError, is_fetched, laptop_folder
 from helpers.language import KnownLanguage
+from helpers.matching import keep_layers, student_layers
 
 ASSETS = Path(__file__).parent / "assets"
 TIERS = ("tiny", "laptop", "gpu")
-WORKING = ("tiny",)
+HUB = {"teacher": "openai-community/gpt2-medium", "student": "distilbert/distilgpt2"}
 
 
 def choose_tier(tier: str | None = None) -> str:
-    """The tier to use: the argument, else DISTILLAB_TIER, else "tiny".
-
-    Raises ValueError if it is not among `TIERS`, and for those of them that this version cannot run yet.
-    """
+    """The tier to use: the argument, else DISTILLAB_TIER, else "tiny". ValueError if it is not among `TIERS`."""
     chosen = tier or os.environ.get("DISTILLAB_TIER") or "tiny"
-    source = "tier" if tier else "the environment variable DISTILLAB_TIER"
     if chosen not in TIERS:
+        source = "tier" if tier else "the environment variable DISTILLAB_TIER"
         raise ValueError(f'{source} is "{chosen}"; it must be one of: {", ".join(TIERS)}')
-    if chosen not in WORKING:
-        raise ValueError(f'{source} is "{chosen}"; this version of Distillab has: {", ".join(WORKING)}')
     return chosen
 
 
-def load_tokenizer(tier: str | None = None) -> PreTrainedTokenizerFast:
+def load_tokenizer(tier: str | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer that teacher and student share; its padding token is its end-of-text token.
 
-    Raises ValueError for a tier that there is not.
+    Raises ValueError for a tier that there is not, FetchError where the tier's files are not here and cannot be had.
     """
-    choose_tier(tier)
-    return KnownLanguage.stories().tokenizer()
+    if (chosen := choose_tier(tier)) == "tiny":
+        return KnownLanguage.stories().tokenizer()
+    tokenizer = _pretrained(AutoTokenizer, chosen, "teacher")
+    tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right"
+    tokenizer.model_max_length = int(1e9)  # texts are cut into rows here, so their length deserves no warning
+    return tokenizer
 
 
-def load_teacher(tier: str | None = None) -> GPT2LMHeadModel:
+def load_teacher(tier: str | None = None) -> PreTrainedModel:
     """The teacher, as transformers loads a model: in eval mode, but with weights that still collect gradients.
 
     Freeze it before you train with it. It is called with input_ids and attention_mask `(B, S)`, and the result's
-    `logits` are `(B, S, V)`. In the tiny tier S is at most 64.
-    Raises ValueError for a tier that there is not.
+    `logits` are `(B, S, V)`. In the tiny tier S is at most 64. Weights are float32, on the CPU.
+    Raises ValueError for a tier that there is not, FetchError where its files are not here and cannot be had.
     """
-    return load_folder_model(f"{choose_tier(tier)}_teacher")
+    if (chosen := choose_tier(tier)) == "tiny":
+        return load_folder_model("tiny_teacher")
+    return _pretrained(AutoModelForCausalLM, chosen, "teacher", dtype=torch.float32)
 
 
-def load_student(tier: str | None = None) -> GPT2LMHeadModel:
-    """The student before distillation, loaded as `load_teacher` loads the teacher.
+def load_student(tier: str | None = None) -> PreTrainedModel:
+    """The student before distillation, loaded as `load_teacher` loads the teacher. The laptop tier cuts it.
 
-    Raises ValueError for a tier that there is not.
+    Raises as `load_teacher` does.
     """
-    return load_folder_model(f"{choose_tier(tier)}_student")
+    if (chosen := choose_tier(tier)) == "tiny":
+        return load_folder_model("tiny_student")
+    if chosen == "laptop":
+        teacher = load_teacher("laptop")
+        return keep_layers(teacher, student_layers(len(teacher.model.layers)))
+    return _pretrained(AutoModelForCausalLM, chosen, "student", dtype=torch.float32)
+
+
+def model_source(tier: str, role: str) -> str:
+    """Where the model of a role ("teacher", "student") in the laptop or gpu tier is: a folder, or a name on the hub."""
+    if named := os.environ.get(f"DISTILLAB_{role.upper()}"):
+        return named
+    return str(laptop_folder()) if tier == "laptop" else HUB[role]
+
+
+def _pretrained(kind: type, tier: str, role: str, **options):
+    """What `kind.from_pretrained` makes of the role's folder or hub name, or a FetchError that says what to do."""
+    source = model_source(tier, role)
+    if source == str(laptop_folder()) and not is_fetched():
+        raise FetchError(f"the laptop tier's teacher is not in {source} yet; run: distillab fetch laptop")
+    try:
+        return kind.from_pretrained(source, **options)
+    except OSError as problem:  # transformers' and the hub's error for what is neither here nor to be had
+        raise FetchError(
+            f"the {tier} tier's {role} \"{source}\" is neither a folder nor in the hub's cache, and it cannot be "
+            f"downloaded; are you online? Or name a local folder in DISTILLAB_{role.upper()}. "
+            f"({str(problem).strip().splitlines()[0]})"
+        ) from problem
 
 
 def new_model(layers: int, width: int, heads: int, vocabulary: int, positions: int, seed: int) -> GPT2LMHeadModel:

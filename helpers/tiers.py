@@ -6,24 +6,44 @@
 The tier is chosen as `helpers.models.choose_tier` says: the argument, else DISTILLAB_TIER, else "tiny". Nothing here
 downloads anything by itself.
 
-Leans on `helpers.models` and `helpers.data`, and on `helpers.language` for the tiny tier's text.
+Leans on `helpers.models`, `helpers.data` and `helpers.fetch`, and on `helpers.language` for the tiny tier's text.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import socket
+import time
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
+from urllib.parse import urlsplit
 
+import torch
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 from torch.utils.data import DataLoader
 
-from helpers.data import make_batches, whole_rows
+from helpers.data import (
+    encode_rows,
+    hub_texts,
+    make_batches,
+    pack_blocks,
+    read_texts,
+    split_rows,
+    spread_rows,
+    whole_rows,
+)
+from helpers.fetch import DOWNLOAD_MB, KEPT_MB, WORKING_MB, free_mb, is_fetched, laptop_folder, missing_packages
 from helpers.language import KnownLanguage
-from helpers.models import choose_tier
+from helpers.models import HUB, choose_tier, load_tokenizer, model_source
+from helpers.training import choose_precision
 
 HELD_OUT_SEED = 1_000_000  # far from the seeds of the students' texts
 TINY_ROWS = 300
+HUB_MB = {HUB["teacher"]: 1_520, HUB["student"]: 353}
+LAPTOP_TERAFLOP = 320  # of both labs: two students trained for 240 steps (one with its teacher), three models measured
+SHARE_OF_RATE = 0.5  # of the rate of products alone; the rest goes into attention, norms and the optimizer
 
 
 @dataclass(frozen=True)
@@ -70,8 +90,41 @@ SETTINGS = {
             alpha=0.5,
             held_out_rows=200,
         ),
+        Tier(
+            name="laptop",
+            teacher="SmolLM2-135M-Instruct (30 layers, 135 million weights)",
+            student="the same with 15 of its layers (81 million weights)",
+            text="the Python language reference that every Python carries, or a text of yours",
+            download_mb=DOWNLOAD_MB,
+            memory_gb=5,
+            minutes=30,
+            steps=240,
+            batch_size=8,
+            length=128,
+            learning_rate=5e-4,
+            temperature=2.0,
+            alpha=0.5,
+            held_out_rows=64,
+        ),
+        Tier(
+            name="gpu",
+            teacher="GPT-2-medium (24 layers, 355 million weights)",
+            student="DistilGPT-2 (6 layers, 82 million weights)",
+            text="2,000 paragraphs of WikiText-2, or a text of yours",
+            download_mb=1_880,
+            memory_gb=8,
+            minutes=10,
+            steps=500,  # two passes
+            batch_size=8,
+            length=128,
+            learning_rate=5e-5,
+            temperature=3.0,
+            alpha=0.5,
+            held_out_rows=500,
+        ),
     )
 }
+WIKITEXT, WIKITEXT_ROWS, SHORTEST = "Salesforce/wikitext:wikitext-2-raw-v1", 2_000, 50  # shortest in characters
 
 
 def tier_of(tier: str | None = None) -> Tier:
@@ -118,24 +171,118 @@ class Preflight:
 def preflight(tier: str | None = None) -> Preflight:
     """What the tier downloads, needs and takes, what is there, and what is missing. Downloads nothing.
 
+    In the laptop tier, the product of two matrices is timed (half a second) to say how long the labs take here.
     Raises ValueError for a tier that there is not.
     """
     chosen = tier_of(tier)
-    facts = {
-        "teacher": chosen.teacher,
-        "student": chosen.student,
-        "text": chosen.text,
-        "download": f"{chosen.download_mb:,} MB" if chosen.download_mb else "nothing",
-        "memory": f"about {chosen.memory_gb:g} GB",
-        "time": f"about {chosen.minutes:g} minutes for labs 03 and 04 on two cores",
-        "training": f"{chosen.steps} steps of {chosen.batch_size} rows of {chosen.length} tokens, "
-        f"learning rate {chosen.learning_rate:g}, T = {chosen.temperature:g}, α = {chosen.alpha:g}",
-    }
+    facts = {"teacher": chosen.teacher, "student": chosen.student, "text": chosen.text}
     problems = []
-    memory = machine_memory()
-    if memory is not None and memory < chosen.memory_gb:
-        problems.append(f"memory: this machine has {memory:.1f} GB, the tier needs about {chosen.memory_gb:g} GB")
+    if chosen.name == "tiny":
+        facts["download"] = "nothing"
+    elif chosen.name == "laptop":
+        problems += _laptop_download(facts)
+    else:
+        problems += _hub_downloads(facts)
+    if chosen.name == "gpu":
+        problems += _gpu(chosen, facts)
+    else:
+        memory, minutes = machine_memory(), chosen.minutes
+        facts["memory"] = f"about {chosen.memory_gb:g} GB" + (f" of {memory:.0f} GB here" if memory else "")
+        if memory is not None and memory < chosen.memory_gb:
+            problems.append(f"memory: this machine has {memory:.1f} GB, the tier needs about {chosen.memory_gb:g} GB")
+        facts["time"] = f"about {minutes:g} minutes for labs 03 and 04 on two cores"
+        if chosen.name == "laptop":
+            rate, dtype = product_rate()
+            minutes = LAPTOP_TERAFLOP / (rate * SHARE_OF_RATE) / 60 * 1e3
+            facts["time"] = (
+                f"about {minutes:.0f} minutes for labs 03 and 04, at the {rate:.0f} GFLOP/s measured just now"
+            )
+            facts["precision"] = f"{dtype}, the faster one of bfloat16 and float32 on this processor"
+    facts["training"] = (
+        f"{chosen.steps} steps of {chosen.batch_size} rows of {chosen.length} tokens, "
+        f"learning rate {chosen.learning_rate:g}, T = {chosen.temperature:g}, α = {chosen.alpha:g}"
+    )
     return Preflight(chosen, facts, problems)
+
+
+def _laptop_download(facts: dict[str, str]) -> list[str]:
+    """Add what the laptop tier downloads, and return what is missing for it."""
+    source = model_source("laptop", "teacher")
+    if source != str(laptop_folder()):
+        facts["download"] = f"nothing: DISTILLAB_TEACHER names {source}"
+        return [] if Path(source).is_dir() else [f"teacher: there is no folder {source}; see DISTILLAB_TEACHER"]
+    if is_fetched():
+        facts["download"] = f"nothing: the teacher is in {source}"
+        return []
+    facts["download"] = f"{DOWNLOAD_MB} MB once, by `distillab fetch laptop`; nothing before you run it"
+    facts["disk"] = f"{KEPT_MB} MB, {WORKING_MB} MB meanwhile; {free_mb(laptop_folder()):,.0f} MB are free"
+    problems = ["teacher: run `distillab fetch laptop`"]
+    if packages := missing_packages():
+        problems.append(f"packages: {', '.join(packages)}; run: pip install 'distillab[laptop]'")
+    if free_mb(laptop_folder()) < WORKING_MB:
+        problems.append(f"disk: {WORKING_MB} MB are needed in {laptop_folder().parent}")
+    return problems
+
+
+def _hub_downloads(facts: dict[str, str]) -> list[str]:
+    """Add what the gpu tier downloads when its models are loaded first, and return what cannot be had."""
+    here, missing, problems = [], [], []
+    for role in ("teacher", "student"):
+        source = model_source("gpu", role)
+        if Path(source).is_dir() or isinstance(try_to_load_from_cache(source, "config.json"), str):
+            here.append(source)
+        else:
+            missing.append(f"{source} ({HUB_MB[source]:,} MB)" if source in HUB_MB else source)
+    if not missing:
+        facts["download"] = "nothing: " + " and ".join(here) + " are here; the text comes from the hub, 8 MB"
+        return problems
+    facts["download"] = "from the hub, when you load them first: " + ", ".join(missing) + "; and the text, 8 MB"
+    if HF_HUB_OFFLINE:
+        problems.append("download: HF_HUB_OFFLINE is set, so nothing comes from the hub; name local folders instead")
+    elif not _reaches_hub():
+        problems.append(
+            "download: the hub (huggingface.co) cannot be reached; name local folders in DISTILLAB_TEACHER and "
+            "DISTILLAB_STUDENT"
+        )
+    return problems
+
+
+def _gpu(chosen: Tier, facts: dict[str, str]) -> list[str]:
+    """Add what the gpu tier needs of a GPU, and return what is missing."""
+    facts["memory"] = f"about {chosen.memory_gb:g} GB of GPU memory (reckoned from the models' sizes)"
+    facts["time"] = f"about {chosen.minutes:g} minutes for labs 03 and 04 on one GPU (reckoned)"
+    if not torch.cuda.is_available():
+        return ["GPU: PyTorch finds none (CUDA); take the tier tiny or laptop, or a machine with a GPU"]
+    free, total = (size / 1e9 for size in torch.cuda.mem_get_info())
+    facts["GPU"] = f"{torch.cuda.get_device_name()}, {free:.1f} of {total:.1f} GB free"
+    if free < chosen.memory_gb:
+        return [f"GPU memory: {free:.1f} GB are free, the tier needs about {chosen.memory_gb:g} GB"]
+    return []
+
+
+def _reaches_hub() -> bool:
+    """Whether a connection to the hub opens within three seconds."""
+    address = urlsplit(ENDPOINT)
+    try:
+        with socket.create_connection((address.hostname, address.port or 443), timeout=3):
+            return True
+    except OSError:
+        return False
+
+
+def product_rate() -> tuple[float, str]:
+    """The rate of this processor's matrix products in 10⁹ operations a second, and the dtype that training uses.
+
+    The dtype is what `helpers.training.choose_precision` measures to be faster for a model of that size.
+    """
+    dtype = choose_precision(torch.nn.Linear(4096, 4096, bias=False))
+    rows, weight = torch.ones(1024, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
+    seconds = []
+    for _ in range(10):
+        began = time.perf_counter()
+        torch.nn.functional.linear(rows, weight)
+        seconds.append(time.perf_counter() - began)
+    return 2 * 1024 * 576 * 1536 / min(seconds) / 1e9, str(dtype).removeprefix("torch.")
 
 
 def machine_memory() -> float | None:
@@ -145,17 +292,36 @@ def machine_memory() -> float | None:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
-def load_batches(tier: str | None = None, source: str | Sequence[str] | None = None) -> tuple[DataLoader, DataLoader]:
+def load_batches(tier: str | None = None, source: str | None = None) -> tuple[DataLoader, DataLoader]:
     """Batches to train on, in an order drawn anew in each pass, and batches to measure on, in theirs.
 
-    source: None for the tier's own text. The tiny tier has no other, as its models know 210 words.
+    source: None for the tier's own text, else what `helpers.data.read_texts` reads: a .txt or .jsonl file, or the name
+    of a data set on the hub. The tiny tier has no other text, as its models know 210 words. In the laptop tier, and
+    for a text of your own, rows are blocks of the text, the first 80 % to train on, and rows to measure on are spread
+    over the rest. The gpu tier's rows are WikiText-2's paragraphs, cut or padded: training and validation split.
     A batch is {"input_ids", "attention_mask"}, each `(B, S)`. The same call gives the same batches.
     Raises ValueError for a tier that there is not and for a source that the tier cannot read.
     """
     chosen = tier_of(tier)
-    if source is not None:
-        raise ValueError(f'source is "{source}"; the tiny tier reads its own stories only, so leave source out')
-    language = KnownLanguage.stories()
-    training = make_batches(whole_rows(language.sample(TINY_ROWS, chosen.length, seed=0)), chosen.batch_size, seed=0)
-    held_out = make_batches(whole_rows(language.sample(chosen.held_out_rows, chosen.length, HELD_OUT_SEED)), 100)
-    return training, held_out
+    if chosen.name == "tiny":
+        if source is not None:
+            raise ValueError(f'source is "{source}"; the tiny tier reads its own stories only, so leave source out')
+        language = KnownLanguage.stories()
+        training = whole_rows(language.sample(TINY_ROWS, chosen.length, seed=0))
+        held_out = whole_rows(language.sample(chosen.held_out_rows, chosen.length, HELD_OUT_SEED))
+        return make_batches(training, chosen.batch_size, seed=0), make_batches(held_out, 100)
+    tokenizer = load_tokenizer(chosen.name)
+    if chosen.name == "gpu" and source is None:
+        training, held_out = (
+            encode_rows(_paragraphs(split, rows), tokenizer, chosen.length)
+            for split, rows in (("train", WIKITEXT_ROWS), ("validation", chosen.held_out_rows))
+        )
+    else:
+        training, held_out = split_rows(pack_blocks(read_texts(source), tokenizer, chosen.length))
+        held_out = spread_rows(held_out, chosen.held_out_rows)
+    return make_batches(training, chosen.batch_size, seed=0), make_batches(held_out, chosen.batch_size)
+
+
+def _paragraphs(split: str, count: int) -> list[str]:
+    """The first paragraphs of a split of WikiText-2 that are longer than a heading."""
+    return [text for text in hub_texts(WIKITEXT, split) if len(text.strip()) > SHORTEST][:count]

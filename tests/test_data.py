@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from helpers.data import encode_rows, make_batches, pack_blocks, whole_rows
+from helpers.data import encode_rows, make_batches, pack_blocks, read_texts, split_rows, spread_rows, whole_rows
 from helpers.labels import make_labels, next_token_pairs
 from helpers.language import KnownLanguage
 from helpers.stories import END
@@ -83,3 +83,61 @@ def test_each_position_is_paired_with_the_token_after_it():
     assert targets.tolist() == [[2, 0, 1], [2, 1, -100]]
     with pytest.raises(ValueError, match="labels have shape"):
         next_token_pairs(logits, labels[:, 1:])
+
+
+def test_texts_come_from_a_file_or_from_what_python_carries(tmp_path):
+    (tmp_path / "a.txt").write_text("one\n\ntwo\n", encoding="utf-8")
+    assert read_texts(str(tmp_path / "a.txt")) == ["one\n\ntwo\n"]
+    (tmp_path / "b.jsonl").write_text('{"text": "eins"}\n\n{"text": " "}\n{"text": "zwei", "more": 1}\n')
+    assert read_texts(str(tmp_path / "b.jsonl")) == ["eins", "zwei"]
+    reference = read_texts()
+    assert len(reference) > 50 and sum(map(len, reference)) > 300_000 and reference == read_texts()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("none.txt", None, "there is no such file"),
+        ("empty.txt", b" \n", "it holds no text"),
+        ("latin.txt", "Größe".encode("latin-1"), "it must be UTF-8 text"),
+        ("bad.jsonl", b'{"text": "a"}\n{"body": "b"}\n', 'line 2 must be a JSON object with a field "text"'),
+        ("list.jsonl", b"[1]\n", "line 1 must be"),
+        ("number.jsonl", b'{"text": 3}\n', "line 1 must be"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_said(tmp_path, name, content, says):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=says) as raised:
+        read_texts(str(tmp_path / name))
+    assert name in str(raised.value)
+
+
+def test_a_name_of_the_hub_is_loaded_from_the_hub(monkeypatch):
+    asked = []
+
+    def load_dataset(name, configuration, split):
+        asked.append((name, configuration, split))
+        if name == "nobody/nothing":
+            raise ConnectionError("no route\nto host")
+        return {"text": ["one", " ", "two"]}
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    assert read_texts("owner/name:small") == ["one", "two"] and read_texts("owner/name") == ["one", "two"]
+    assert asked == [("owner/name", "small", "train"), ("owner/name", None, "train")]
+    with pytest.raises(ValueError, match=r'source is "nobody/nothing"; .*ConnectionError: no route\)'):
+        read_texts("nobody/nothing")
+
+
+def test_rows_to_train_on_come_first_and_none_stands_in_both():
+    rows = whole_rows(torch.arange(10)[:, None])
+    training, held_out = split_rows(rows)
+    assert training["input_ids"].flatten().tolist() == list(range(8))
+    assert held_out["input_ids"].flatten().tolist() == [8, 9] and held_out["attention_mask"].shape == (2, 1)
+
+
+def test_spread_rows_lie_at_even_distances():
+    rows = whole_rows(torch.arange(10)[:, None])
+    assert spread_rows(rows, 5)["input_ids"].flatten().tolist() == [0, 2, 4, 6, 8]
+    assert spread_rows(rows, 4)["input_ids"].flatten().tolist() == [0, 2, 5, 7]
+    assert spread_rows(rows, 99)["attention_mask"].shape == (10, 1)

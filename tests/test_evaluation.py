@@ -8,6 +8,7 @@ import torch
 
 from helpers.data import make_batches, whole_rows
 from helpers.evaluation import (
+    compare_with_teacher,
     distance_to_truth,
     gap_closed,
     measure_distance,
@@ -144,3 +145,27 @@ def test_gap_closed_is_a_share_of_logarithms():
         gap_closed(3.0, 3.0, 2.0)
     with pytest.raises(ValueError, match="after is 0"):
         gap_closed(2.0, 8.0, 0)
+
+
+def test_a_student_beside_its_teacher_against_figures_by_hand():
+    teacher = Bigram([[0.2, 0.4, 0.4], [0.1, 0.1, 0.8], [0.6, 0.2, 0.2]]).eval()
+    measured = compare_with_teacher(Bigram(TABLE), teacher, [ROWS])
+    distance = {  # after tokens 0, 1, 2
+        0: 0.2 * math.log(0.2 / 0.5) + 0.8 * math.log(0.4 / 0.25),
+        1: 0.0,
+        2: 0.6 * math.log(0.6 / 0.25) + 0.2 * math.log(0.2 / 0.5) + 0.2 * math.log(0.2 / 0.25),
+    }
+    seen = [1, 2, 0, 2, 0, 0, 0]  # tokens that predict one that counts
+    assert measured.perplexity.value == pytest.approx(math.exp(sum(NLL) / 7))
+    assert measured.kl.value == pytest.approx(sum(distance[token] for token in seen) / 7, rel=1e-5)
+    assert measured.agreement.value == pytest.approx(1 / 7)  # only after token 1 is the likeliest one the same
+    assert measured.kl.low <= measured.kl.value <= measured.kl.high and measured.kl.tokens == 7
+
+
+def test_a_teacher_beside_itself_has_no_distance(language, rows):
+    teacher = OracleTeacher(language)
+    measured = compare_with_teacher(teacher, teacher, make_batches(rows, 7))
+    assert measured.kl.value == pytest.approx(0, abs=1e-9) and measured.agreement.value == 1
+    assert measured.perplexity.value == pytest.approx(perplexity(teacher, make_batches(rows, 30)))
+    with pytest.raises(ValueError, match="no token to predict"):
+        compare_with_teacher(teacher, teacher, [])

@@ -8,17 +8,30 @@ import torch
 
 from helpers.data import make_batches, whole_rows
 from helpers.evaluation import distance_to_truth
+from helpers.fetch import FetchError
 from helpers.language import KnownLanguage
-from helpers.models import ASSETS, load_folder_model, load_student, load_teacher, load_tokenizer, new_model
+from helpers.matching import student_layers
+from helpers.models import (
+    ASSETS,
+    load_folder_model,
+    load_student,
+    load_teacher,
+    load_tokenizer,
+    model_source,
+    new_model,
+)
 from helpers.models import save_folder_model as save
 from helpers.training import count_parameters
+from tests.small_models import save as save_small
+from tests.small_models import small_gpt2, small_llama
 
 LOG = json.loads((Path(__file__).parents[1] / "results" / "tiny_training.json").read_text())
 
 
 @pytest.fixture(autouse=True)
 def no_tier(monkeypatch):
-    monkeypatch.delenv("DISTILLAB_TIER", raising=False)
+    for name in ("DISTILLAB_TIER", "DISTILLAB_TEACHER", "DISTILLAB_STUDENT"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_committed_weights_are_those_of_the_log():
@@ -69,8 +82,42 @@ def test_the_tier_is_chosen_by_argument_then_environment(monkeypatch):
     assert load_student("tiny").config.n_layer == 1
     with pytest.raises(ValueError, match='DISTILLAB_TIER is "huge"; it must be one of: tiny'):
         load_student()
-    with pytest.raises(ValueError, match='tier is "laptop"'):
-        load_tokenizer("laptop")
+
+
+def test_the_laptop_tier_asks_for_its_fetch(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISTILLAB_CACHE", str(tmp_path))
+    for load in (load_tokenizer, load_teacher, load_student):
+        with pytest.raises(FetchError, match="is not in .* yet; run: distillab fetch laptop"):
+            load("laptop")
+
+
+def test_the_laptop_student_is_cut_from_the_teacher(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISTILLAB_TEACHER", str(save_small(small_llama(layers=6), tmp_path)))
+    teacher, student, tokenizer = load_teacher("laptop"), load_student("laptop"), load_tokenizer("laptop")
+    assert len(teacher.model.layers) == 6
+    kept = student_layers(6)
+    for layer, index in zip(student.model.layers, kept, strict=True):
+        assert torch.equal(layer.mlp.up_proj.weight, teacher.model.layers[index].mlp.up_proj.weight)
+    assert tokenizer.pad_token == tokenizer.eos_token == "<|end|>" and tokenizer.padding_side == "right"
+    assert teacher.config.vocab_size == student.config.vocab_size == len(tokenizer)
+
+
+def test_the_gpu_tier_loads_by_name_or_from_folders(monkeypatch, tmp_path):
+    assert model_source("gpu", "teacher") == "openai-community/gpt2-medium"
+    assert model_source("gpu", "student") == "distilbert/distilgpt2"
+    monkeypatch.setenv("DISTILLAB_TEACHER", str(save_small(small_gpt2(4, 16), tmp_path / "teacher")))
+    monkeypatch.setenv("DISTILLAB_STUDENT", str(save_small(small_gpt2(2, 8), tmp_path / "student")))
+    assert load_teacher("gpu").config.n_layer == 4 and load_student("gpu").config.n_layer == 2
+    assert load_teacher("gpu").dtype == torch.float32 and load_tokenizer("gpu").pad_token == "<|end|>"
+
+
+def test_a_model_that_cannot_be_had_is_said_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISTILLAB_STUDENT", str(tmp_path / "nowhere"))
+    with pytest.raises(
+        FetchError, match="the gpu tier's student .*nowhere.* are you online.*DISTILLAB_STUDENT"
+    ) as raised:
+        load_student("gpu")
+    assert "\n" not in str(raised.value)
 
 
 def test_all_weights_together_leave_room():

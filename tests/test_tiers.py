@@ -1,17 +1,23 @@
 """helpers.tiers: what a tier says of itself, what it finds missing, and the batches that it gives."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from helpers import tiers
+from helpers.evaluation import compare_with_teacher
 from helpers.language import KnownLanguage
-from helpers.models import load_teacher
+from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.tiers import load_batches, preflight, tier_of
+from helpers.training import distill
+from tests.small_models import save, small_gpt2, small_llama, text
 
 
 @pytest.fixture(autouse=True)
 def no_tier(monkeypatch):
-    monkeypatch.delenv("DISTILLAB_TIER", raising=False)
+    for name in ("DISTILLAB_TIER", "DISTILLAB_TEACHER", "DISTILLAB_STUDENT"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def test_the_tiny_tier_needs_nothing_and_says_so():
@@ -52,3 +58,137 @@ def test_tiny_batches_are_the_same_each_time_and_held_out_is_apart():
 def test_the_tiny_tier_reads_no_other_text():
     with pytest.raises(ValueError, match='source is "notes.txt"; the tiny tier reads its own stories'):
         load_batches("tiny", "notes.txt")
+
+
+@pytest.fixture
+def laptop(monkeypatch, tmp_path):
+    """A small Llama in the place of the laptop tier's teacher."""
+    monkeypatch.setenv("DISTILLAB_TEACHER", str(save(small_llama(), tmp_path / "teacher")))
+    monkeypatch.setenv("DISTILLAB_TIER", "laptop")
+
+
+def shorten(monkeypatch, name, **settings):
+    monkeypatch.setitem(tiers.SETTINGS, name, replace(tier_of(name), **settings))
+
+
+def test_laptop_rows_are_blocks_of_any_text_and_held_out_ones_come_last(laptop, monkeypatch, tmp_path):
+    shorten(monkeypatch, "laptop", length=16, held_out_rows=3)
+    (tmp_path / "mine.txt").write_text(text(16 * 50 + 5))
+    training, held_out = load_batches(source=str(tmp_path / "mine.txt"))
+    rows = torch.cat([batch["input_ids"] for batch in training])
+    measured = torch.cat([batch["input_ids"] for batch in held_out])
+    stream = load_tokenizer()(text(16 * 50 + 5))["input_ids"]
+    blocks = torch.tensor(stream[: 16 * 50]).view(50, 16)
+    assert {tuple(row) for row in rows.tolist()} == {tuple(row) for row in blocks[:40].tolist()}
+    assert measured.tolist() == blocks[[40, 43, 46]].tolist()
+    assert next(iter(training))["input_ids"].shape == (8, 16)
+
+
+def test_the_same_code_distils_in_the_laptop_tier(laptop, monkeypatch, tmp_path):
+    shorten(monkeypatch, "laptop", length=16, steps=30, learning_rate=1e-2)
+    (tmp_path / "mine.txt").write_text(text(16 * 60))
+    tier = tier_of()
+    training, held_out = load_batches(source=str(tmp_path / "mine.txt"))
+    student, teacher = load_student(), load_teacher()
+    before = compare_with_teacher(student, teacher, held_out)
+    distill(student, teacher, training, steps=tier.steps, temperature=tier.temperature, alpha=1.0,
+            learning_rate=tier.learning_rate, progress=False)  # fmt: skip
+    after = compare_with_teacher(student, teacher, held_out)
+    assert after.kl.value < before.kl.value / 2 and after.agreement.value > before.agreement.value
+
+
+def test_gpu_rows_are_long_paragraphs_of_wikitext_in_both_splits(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISTILLAB_TEACHER", str(save(small_gpt2(2, 8), tmp_path)))
+    shorten(monkeypatch, "gpu", length=12, held_out_rows=2)
+    monkeypatch.setattr(tiers, "WIKITEXT_ROWS", 5)
+    splits = {
+        "train": [" = w1 = ", *(f" {text(20 + seed, seed)} " for seed in range(6))],
+        "validation": [" = w2 = ", *(f" {text(20, seed)} " for seed in range(10, 13))],
+    }
+    asked = []
+
+    def hub_texts(source, split):
+        asked.append(source)
+        return splits[split]
+
+    monkeypatch.setattr(tiers, "hub_texts", hub_texts)
+    training, held_out = load_batches("gpu")
+    assert set(asked) == {"Salesforce/wikitext:wikitext-2-raw-v1"}
+    rows, measured = (torch.cat([batch["input_ids"] for batch in batches]) for batches in (training, held_out))
+    assert rows.shape == (5, 12) and measured.shape == (2, 12)
+    tokenizer = load_tokenizer("gpu")
+    wanted = [tokenizer(paragraph)["input_ids"][:12] for paragraph in splits["validation"][1:3]]
+    assert measured.tolist() == wanted  # headings are left out, order is kept
+
+
+def test_the_gpu_tier_is_the_chapters_setting():
+    tier = tier_of("gpu")
+    assert (tier.batch_size, tier.length, tier.learning_rate) == (8, 128, 5e-5)
+    assert (tier.temperature, tier.alpha) == (3.0, 0.5)
+    assert tier.steps * tier.batch_size == 2 * tiers.WIKITEXT_ROWS == 4000
+
+
+def test_laptop_preflight_says_what_to_fetch(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISTILLAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(tiers, "product_rate", lambda: (500.0, "bfloat16"))
+    said = preflight("laptop")
+    assert not said.ready and "teacher: run `distillab fetch laptop`" in said.problems
+    assert "93 MB once" in repr(said) and "at the 500 GFLOP/s measured just now" in repr(said)
+    assert "about 21 minutes" in repr(said) and "bfloat16, the faster one" in repr(said)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(tiers, "missing_packages", lambda: ["gguf"])
+    monkeypatch.setattr(tiers, "free_mb", lambda folder: 10.0)
+    problems = preflight("laptop").problems
+    assert any("pip install 'distillab[laptop]'" in problem for problem in problems)
+    assert any(problem.startswith("disk: 800 MB") for problem in problems)
+
+
+def test_laptop_preflight_is_ready_once_the_teacher_is_there(laptop, monkeypatch):
+    monkeypatch.setattr(tiers, "product_rate", lambda: (100.0, "float32"))
+    assert preflight().ready and "nothing: DISTILLAB_TEACHER names" in repr(preflight())
+    monkeypatch.setenv("DISTILLAB_TEACHER", "nowhere")
+    assert "there is no folder nowhere" in preflight().problems[0]
+    monkeypatch.delenv("DISTILLAB_TEACHER")
+    monkeypatch.setattr(tiers, "is_fetched", lambda: True)
+    assert preflight().ready and "nothing: the teacher is in" in repr(preflight())
+
+
+def test_the_rate_of_products_is_measured():
+    rate, dtype = tiers.product_rate()
+    assert 0.1 < rate < 1e6 and dtype in ("float32", "bfloat16")
+
+
+def test_gpu_preflight_says_that_there_is_no_gpu_and_no_hub(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(tiers, "try_to_load_from_cache", lambda name, file: None)
+    monkeypatch.setattr(tiers, "_reaches_hub", lambda: False)
+    monkeypatch.setattr(tiers, "HF_HUB_OFFLINE", False)
+    said = preflight("gpu")
+    assert [problem.split(":")[0] for problem in said.problems] == ["download", "GPU"]
+    assert "openai-community/gpt2-medium (1,520 MB), distilbert/distilgpt2 (353 MB)" in repr(said)
+    monkeypatch.setattr(tiers, "HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE is set" in preflight("gpu").problems[0]
+
+
+def test_gpu_preflight_with_a_gpu_and_local_folders(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISTILLAB_TEACHER", str(tmp_path))
+    monkeypatch.setenv("DISTILLAB_STUDENT", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GPU of a test")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (15e9, 16e9))
+    said = preflight("gpu")
+    assert said.ready and "GPU of a test, 15.0 of 16.0 GB free" in repr(said)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3e9, 16e9))
+    assert preflight("gpu").problems == ["GPU memory: 3.0 GB are free, the tier needs about 8 GB"]
+
+
+def test_the_hub_is_asked_for_by_its_address(monkeypatch):
+    asked = []
+
+    def refuse(address, timeout):
+        asked.append(address)
+        raise OSError
+
+    monkeypatch.setattr(tiers.socket, "create_connection", refuse)
+    monkeypatch.setattr(tiers, "ENDPOINT", "https://hub.example:8443")
+    assert not tiers._reaches_hub() and asked == [("hub.example", 8443)]

