@@ -3,32 +3,22 @@
 Every mean is over predicted tokens, so the size of a batch changes nothing. Models are measured in eval mode and are
 afterwards in the mode in which they came.
 
-Leans on `helpers.labels` for the shift and on torch.
+Leans on `helpers.labels` for the shift, on `helpers.intervals` for the intervals, and on torch.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from helpers.data import Batch
+from helpers.intervals import Estimate, estimate_ratio
 from helpers.labels import make_labels, next_token_pairs
 from helpers.language import KnownLanguage
 from helpers.losses import IGNORE, widen
-
-
-class Estimate(NamedTuple):
-    """A measured value, the ends of its interval, and how many tokens and rows it was measured on."""
-
-    value: float
-    low: float
-    high: float
-    tokens: int
-    rows: int
 
 
 def row_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -67,7 +57,8 @@ def measure_perplexity(
     Raises ValueError if not one token is predicted.
     Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentile interval).
     """
-    return _estimate(*_collect(lambda batch: row_nll(model, batch), batches), resamples, confidence, seed, math.exp)
+    rows = _collect(lambda batch: row_nll(model, batch), batches)
+    return estimate_ratio(*rows, resamples, confidence, seed, math.exp)
 
 
 class Comparison(NamedTuple):
@@ -152,7 +143,7 @@ def measure_distance(
 ) -> Estimate:
     """The distance to the truth in nats and its bootstrap interval over rows, as in `measure_perplexity`."""
     rows = _collect(lambda batch: row_distance(model, language, batch), batches)
-    return _estimate(*rows, resamples, confidence, seed, float)
+    return estimate_ratio(*rows, resamples, confidence, seed, float)
 
 
 def gap_closed(teacher: float, before: float, after: float) -> float:
@@ -197,18 +188,3 @@ def _collect(measure: Callable[[Batch], tuple[Tensor, Tensor]], batches: Iterabl
     if not parts or not sum(int(tokens.sum()) for _, tokens in parts):
         raise ValueError("batches hold no token to predict; at least one row needs two tokens that count")
     return torch.cat([sums.cpu() for sums, _ in parts]), torch.cat([tokens.cpu() for _, tokens in parts])
-
-
-def _estimate(
-    sums: Tensor, tokens: Tensor, resamples: int, confidence: float, seed: int, scale: Callable[[float], float]
-) -> Estimate:
-    """scale(sum of sums / sum of tokens), and the same for `resamples` draws of the rows."""
-    value = scale(float(sums.sum() / tokens.sum()))
-    if resamples == 0:
-        return Estimate(value, value, value, int(tokens.sum()), len(sums))
-    generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randint(len(sums), (resamples, len(sums)), generator=generator)
-    means = sums[drawn].sum(dim=1) / tokens[drawn].sum(dim=1).clamp(min=1)
-    tail = (1 - confidence) / 2
-    low, high = torch.quantile(means, torch.tensor([tail, 1 - tail], dtype=means.dtype)).tolist()
-    return Estimate(value, scale(low), scale(high), int(tokens.sum()), len(sums))

@@ -105,7 +105,7 @@ class _Run:
     def _one_kernel(self) -> bool:
         """Run the cells from the top in a fresh kernel. Return whether another kernel is needed."""
         with StudentKernel(self.kernel_name, self.folder, self.limits) as kernel:
-            kernel.install_probe(self.lab.forbidden, self.lab.uses_recipes)
+            kernel.install_probe(self.lab.closed, self.lab.uses_recipes)
             for place, cell in enumerate(self.aligned.notebook.cells):
                 if time.monotonic() >= self.deadline:
                     return False

@@ -19,6 +19,7 @@ from nbformat import NotebookNode
 
 from helpers.compare import differs
 from helpers.grader.cases import Case, Misconception, shares
+from helpers.grader.closed import closed_modules
 from helpers.grader.errors import GraderError
 from helpers.grader.source import read_source
 from helpers.observe import argument_names, decode, encode, observe
@@ -103,6 +104,11 @@ class Lab:
             if cell.metadata.distillab.setup or (role.get("solution") and not role.get("grade")):
                 exec(compile(cell.source, f"{self.name}:{cell.id}", "exec"), namespace)
         return namespace
+
+    @cached_property
+    def closed(self) -> list[str]:
+        """The helper modules that students may not import in this lab, with those that would pass the answers on."""
+        return closed_modules(self.forbidden)
 
     @cached_property
     def uses_recipes(self) -> bool:

@@ -88,8 +88,8 @@ print(type(teacher).__name__, "teaches", type(student).__name__)
 
 # %%
 restless = load_teacher("tiny").requires_grad_(False).train()
-question = load_tokenizer("tiny")("Mia hurried to her", return_tensors="pt")["input_ids"]
-twice = [restless(question).logits[0, -1].softmax(dim=-1) for _ in range(2)]
+question = load_tokenizer("tiny")("Mia hurried to her", return_tensors="pt")
+twice = [restless(**question).logits[0, -1].softmax(dim=-1) for _ in range(2)]
 first_word = twice[0].argmax()
 print("the likeliest word's probability:", [f"{p[first_word].item():.3f}" for p in twice])
 
@@ -142,7 +142,7 @@ check(freeze)
 
 # %%
 teacher = freeze(teacher)
-still = [freeze(restless)(question).logits[0, -1].softmax(dim=-1) for _ in range(2)]
+still = [freeze(restless)(**question).logits[0, -1].softmax(dim=-1) for _ in range(2)]
 print("the likeliest word's probability:", [f"{p[first_word].item():.3f}" for p in still])
 
 # %% [markdown]
@@ -478,7 +478,7 @@ def labels_only(shift, steps=60):
     pupil, losses = load_student("tiny").train(), []
     optimizer = torch.optim.AdamW(pupil.parameters(), lr=1e-2)
     for _, batch in zip(range(steps), load_batches("tiny")[0], strict=False):
-        pair = pupil(batch["input_ids"]).logits, make_labels(batch["input_ids"], batch["attention_mask"])
+        pair = pupil(**batch).logits, make_labels(batch["input_ids"], batch["attention_mask"])
         scores, targets = next_token_pairs(*pair) if shift else pair
         loss = F.cross_entropy(scores.flatten(0, 1), targets.flatten())
         optimizer.zero_grad(set_to_none=True)
@@ -494,7 +494,7 @@ def likeliest(model, prompt, tier=None, count=3):
     words = load_tokenizer(tier)
     device = next(model.parameters()).device
     with torch.inference_mode():
-        scores = model(words(prompt, return_tensors="pt")["input_ids"].to(device)).logits[0, -1]
+        scores = model(**words(prompt, return_tensors="pt").to(device)).logits[0, -1]
     best = scores.float().softmax(dim=-1).topk(count)
     return {words.decode([token]): p for token, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)}
 

@@ -1,0 +1,56 @@
+"""What would give a lab away is closed, by whichever way it is passed on, and what a lab itself uses stays open."""
+
+from pathlib import Path
+
+import pytest
+
+from helpers.grader.closed import closed_modules, imports_of
+from helpers.grader.kernel import StudentKernel
+from helpers.grader.lab import Lab, find_labs
+
+ROOT = Path(__file__).parents[2]
+LABS = find_labs(ROOT)
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = (
+        "import os, helpers.losses\nfrom helpers import labels\ndef f():\n    from helpers.data import x as y\n"
+        "import helpersque"
+    )
+    assert imports_of(source) == {"helpers.losses", "helpers.labels", "helpers.data", "helpers.data.x"}
+
+
+def test_a_module_that_passes_answers_on_is_closed_too():
+    closed = closed_modules(["helpers.losses"])
+    assert {"helpers.losses", "helpers.labels", "helpers.evaluation", "helpers.training"} <= set(closed)
+    assert not {"helpers.plots", "helpers.checks", "helpers.live", "helpers.language"} & set(closed)
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_a_lab_itself_imports_nothing_that_is_closed(name):
+    lab = Lab(ROOT / "solutions" / name)
+    used = {module for cell in lab.notebook.cells if cell.cell_type == "code" for module in imports_of(cell.source)}
+    assert set(lab.forbidden) <= set(lab.closed) and not used & set(lab.closed)
+
+
+def test_the_kernel_refuses_every_closed_module_and_no_way_round_leads_to_the_answer(tmp_path):
+    """Also after modules that are open were imported, which on their own must not bring in a closed one."""
+    lab = Lab(ROOT / "solutions" / "03_training")
+    cell = (
+        "import importlib, pkgutil, sys\nimport helpers\n"
+        "open_, refused = [], []\n"
+        "for info in pkgutil.walk_packages(helpers.__path__, 'helpers.'):\n"
+        "    if 'grader' in info.name or info.name.endswith('__main__'):\n        continue\n"
+        "    try:\n        importlib.import_module(info.name)\n        open_.append(info.name)\n"
+        "    except ImportError as error:\n"
+        "        assert 'is not available in this lab' in str(error), (info.name, error)\n"
+        "        refused.append(info.name)\n"
+        "held = [(m, n) for m in open_ for n, x in vars(sys.modules[m]).items()\n"
+        f"        if getattr(x, '__module__', '') in {lab.closed!r}]\n"
+        "assert not held, held\n"
+        f"assert sorted(refused) == {lab.closed!r}, refused\n"
+        f"assert not [m for m in {lab.closed!r} if m in sys.modules]"
+    )
+    with StudentKernel("python3", tmp_path, Limits()) as kernel:
+        kernel.install_probe(lab.closed)
+        assert kernel.run(cell, 60).error is None
