@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from helpers.grader.kernel import StudentKernel
+from helpers.grader.limits import Limits
 from helpers.observe import Opaque, decode, encode, observe, weights_of
 from helpers.recipes import Recipe, build, gpt2, resolve
 
@@ -152,7 +153,7 @@ def test_the_kernel_builds_with_code_from_before_the_first_cell(tmp_path):
     )
     arguments = (Recipe("gpt2", seed=7, vocabulary=9), torch.tensor([[1, 2, 3]]), Recipe("tokenizer"))
     request = {"name": "logits", "observe": "value", "seed": 0, "options": encode({})}
-    with StudentKernel("python3", tmp_path, 10_000) as kernel:
+    with StudentKernel("python3", tmp_path, Limits()) as kernel:
         kernel.install_probe([], recipes=True)
         assert kernel.run(spoil.source, 30).error is None
         reply = kernel.ask(request | {"arguments": [encode(argument) for argument in arguments]}, 30)

@@ -7,6 +7,7 @@ import pytest
 from helpers.grader.closed import closed_modules, imports_of
 from helpers.grader.kernel import StudentKernel
 from helpers.grader.lab import Lab, find_labs
+from helpers.grader.limits import Limits
 
 ROOT = Path(__file__).parents[2]
 LABS = find_labs(ROOT)

@@ -21,6 +21,7 @@ from helpers.grader.build import checks_text, instructor_notebook
 from helpers.grader.judge import diagnose
 from helpers.grader.kernel import StudentKernel
 from helpers.grader.lab import Lab, find_labs, seed_of
+from helpers.grader.limits import Limits
 from helpers.grader.source import BEGIN, END
 from helpers.observe import decode, encode, observe
 
@@ -134,7 +135,7 @@ def test_a_lab_has_what_every_lab_has(name):
 def run_all(notebook: nbformat.NotebookNode, folder: Path) -> list[tuple[str, str]]:
     """Run a notebook's cells in a kernel and return the errors, as cell id and error."""
     errors = []
-    with StudentKernel("python3", folder, 50 * 2**20) as kernel:
+    with StudentKernel("python3", folder, Limits(output=50 * 2**20)) as kernel:
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 ran = kernel.run(cell.source, 120)
