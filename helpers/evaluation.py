@@ -9,6 +9,7 @@ Leans on `helpers.labels` for the shift, on `helpers.intervals` for the interval
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +106,9 @@ def compare_with_teacher(
         raise ValueError("batches hold no token to predict; at least one row needs two tokens that count")
     options = (tokens, resamples, confidence, seed)
     return Comparison(
-        _estimate(nll, *options, math.exp), _estimate(kl, *options, float), _estimate(same, *options, float)
+        estimate_ratio(nll, *options, math.exp),
+        estimate_ratio(kl, *options, float),
+        estimate_ratio(same, *options, float),
     )
 
 
