@@ -4,7 +4,8 @@ Kept are the hidden states before the head, in float16: for SmolLM2, 1,152 bytes
 196,608. The head turns them into the teacher's logits again, all of them, so nothing is left out; the head costs a
 fifth of the whole teacher. `helpers.teacher_cache` keeps the largest logits instead, which is smaller and not exact.
 
-The file only ever grows at its end, so a run that is cut off loses at most the row that was being written.
+The file only ever grows at its end, so a run that is cut off loses at most the row that was being written. Several
+processes may share it; each sees what was there when it began.
 
 Leans on `helpers.chunked_loss` for the split of a model into backbone and head, and on torch.
 """
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from filelock import FileLock
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -42,7 +44,10 @@ class RememberedTeacher:
         self.model, self.path, self.read = freeze(model), Path(path), 0
         self.backbone, self.head = parts
         self._known: dict[bytes, np.ndarray] = {}
-        self._open()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(f"{self.path}.lock")
+        with self._lock:
+            self._open()
 
     def states(self, batch: Batch) -> Tensor:
         """Hidden states before the head, `(B, S, H)` float32."""
@@ -91,7 +96,6 @@ class RememberedTeacher:
         width = self.head.weight.shape[1]
         header = f"distillab teacher states 1, width {width}\n".encode()
         if not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_bytes(header)
             return
         data = self.path.read_bytes()
@@ -114,6 +118,6 @@ class RememberedTeacher:
                 file.truncate(at)
 
     def _remember(self, key: bytes, states: np.ndarray) -> None:
-        with self.path.open("ab") as file:
+        with self._lock, self.path.open("ab") as file:
             file.write(key + len(states).to_bytes(4, "little") + states.tobytes())
         self._known[key] = states

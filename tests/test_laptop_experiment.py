@@ -1,0 +1,100 @@
+"""helpers.laptop_experiment: all units on a small Llama, what a cut-off leaves, and what the result says."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from helpers import laptop_experiment as experiment
+from helpers.laptop_experiment import Experiment, Setting, cuts, main, most_influence
+from tests.small_models import save, small_llama, text
+
+
+@pytest.fixture
+def setting(monkeypatch, tmp_path):
+    monkeypatch.setenv("DISTILLAB_TEACHER", str(save(small_llama(layers=8), tmp_path / "teacher")))
+    for name, value in {"LENGTH": 12, "HELD_OUT_ROWS": 8, "CUT_STEPS": 4, "CUT_BATCH": 2, "CUT_HELD_OUT": 4}.items():
+        monkeypatch.setattr(experiment, name, value)
+    (tmp_path / "wiki").mkdir()
+    (tmp_path / "wiki" / "valid.txt").write_text(text(12 * 120))
+    return Setting(tmp_path / "wiki", tmp_path / "state", steps=6, batch_size=2, seeds=(0, 1))
+
+
+@pytest.mark.parametrize("layers", [8, 30])
+def test_every_cut_keeps_half_of_the_layers_and_no_two_are_the_same(layers):
+    made = cuts(layers)
+    for kept in made.values():
+        assert len(kept) == layers // 2 and kept == sorted(set(kept)) and 0 <= kept[0] <= kept[-1] < layers
+    assert len({tuple(kept) for kept in made.values()}) == len(made) == 5
+    assert made["evenly, both ends kept"][0] == 0 and made["evenly, both ends kept"][-1] == layers - 1
+
+
+def test_the_layers_that_turn_least_are_left_out():
+    teacher = small_llama(layers=4)
+    with torch.no_grad():
+        for idle in (0, 2):
+            teacher.model.layers[idle].self_attn.o_proj.weight.zero_()
+            teacher.model.layers[idle].mlp.down_proj.weight.zero_()
+    ids = torch.arange(20).view(2, 10)
+    assert most_influence(teacher, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}) == [1, 3]
+
+
+def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(
+        sys, "argv", ["x", "--wikitext", str(setting.wikitext), "--state", str(setting.state), "--results",
+                      str(tmp_path / "results"), "--steps", "6", "--batch-size", "2", "--seeds", "0", "1"]
+    )  # fmt: skip
+    monkeypatch.setattr(experiment, "read_texts", lambda source: [text(12 * 120)])
+    arguments = list(sys.argv)
+    monkeypatch.setattr(sys, "argv", [*arguments, "--units", "8"])
+    assert main() == 3
+    result = json.loads((tmp_path / "results" / "laptop_distillation.json").read_text())
+    assert len(result["units"]) == 8 and "wikitext/teacher only/1" in result["missing"]
+    kept = result["units"]["cut/0, 2, 4 …"]
+    assert kept["kept"] == [0, 2, 4, 6] and kept["at_once"] > 1 and kept["steps"] == 4
+    assert result["units"]["cut/0, 2, 4 …, hidden states matched first"]["matching"]["steps"] == 2
+    first = (setting.state / "cut - 0, 2, 4 ….json").stat().st_mtime_ns
+    monkeypatch.setattr(sys, "argv", arguments)
+    assert main() == 0
+    assert (setting.state / "cut - 0, 2, 4 ….json").stat().st_mtime_ns == first  # done once
+    result = json.loads((tmp_path / "results" / "laptop_distillation.json").read_text())
+    assert result["missing"] == []
+    arms = result["arms"]
+    assert arms["wikitext/teacher only"]["kl"]["seeds"] == 2 and arms["python/hard labels only"]["kl"]["seeds"] == 1
+    low, mean, high = (arms["wikitext/labels and teacher"]["perplexity"][name] for name in ("low", "mean", "high"))
+    assert low <= mean <= high
+    run = result["units"]["wikitext/labels and teacher/0"]
+    assert run["tokens"] == 6 * 2 * 12 and len(run["losses"]) == 6 and not run["resumed"]
+    assert run["teacher"]["rows"] == 12 and 0 < run["teacher"]["rows_read_now"] <= 12
+    assert 1 <= result["units"][f"wikitext/{experiment.EQUAL_COST}/0"]["steps"]
+    adapted = result["units"]["wikitext/adapted teacher"]
+    before = result["units"]["wikitext/teacher and student before"]["teacher"]
+    assert adapted["perplexity"]["value"] != before["perplexity"]["value"] and before["kl"]["value"] < 1e-4
+
+
+def test_a_student_that_was_cut_off_goes_on_to_the_same_numbers(setting, monkeypatch):
+    whole = Experiment(setting).arm("wikitext", "labels and teacher", 0)
+    monkeypatch.setattr(experiment, "CHECKPOINT_EVERY", 2)
+    asked = []
+    model_states = experiment.RememberedTeacher.targets
+
+    def dies(self, batch):
+        asked.append(batch)
+        if len(asked) == 5:
+            raise SystemExit
+        return model_states(self, batch)
+
+    monkeypatch.setattr(experiment.RememberedTeacher, "targets", dies)
+    with pytest.raises(SystemExit):
+        Experiment(setting).arm("wikitext", "labels and teacher", 0)
+    again = Experiment(setting).arm("wikitext", "labels and teacher", 0)
+    assert again["resumed"] and len(asked) == 5 + 2 and again["losses"] == whole["losses"]
+    assert again["perplexity"] == whole["perplexity"]
+
+
+def test_list_shows_and_runs_nothing(setting, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["x", "--state", str(setting.state), "--list"])
+    assert main() == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "missing python/teacher only/0"
+    assert not setting.state.exists()
