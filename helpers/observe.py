@@ -29,7 +29,7 @@ DTYPES = {
     for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16,
                   torch.int8, torch.uint8, torch.bool)
 }  # fmt: skip
-LARGEST_TENSOR = 4_000_000  # elements; an answer to a case is thousands at most
+LARGEST_TENSOR = 1_000_000  # elements; an answer to a case is thousands at most
 LONGEST_TEXT = 100_000
 DEEPEST_NESTING = 8
 
@@ -153,18 +153,19 @@ def gradient(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
     """Call the answer and backpropagate: the value, and the gradient at each argument in `of` and in `cut`.
 
     `of` lists the places of arguments through which gradients flow, `cut` those that none may reach. A scalar is
-    backpropagated as it is, any other result with fixed weights from 0.5 to 1.5. No gradient counts as zeros.
+    backpropagated as it is, any other result with fixed weights from 0.5 to 1.5. No gradient counts as zeros; a result
+    that is no tensor has none.
     """
     of, cut = list(options.get("of", ())), list(options.get("cut", ()))
     arguments = list(arguments)
     for place in of + cut:
         arguments[place] = _detach(arguments[place]).clone().requires_grad_(True)
     result = answer(*arguments)
-    if _isinstance(result, _Tensor) and (result.requires_grad or of):
+    if _type(result) not in (_Tensor, _Parameter):  # nor a subclass, which could answer for itself
+        return {"value": result}
+    if result.requires_grad or of:
         weights = None if result.dim() == 0 else torch.linspace(0.5, 1.5, result.numel()).reshape(result.shape)
         _backward([result], [None if weights is None else weights.to(result.dtype)])
-    elif of:
-        raise TypeError(f"the result must be a tensor with a gradient, and it is of type {_type(result).__name__}")
     seen = {"value": result}
     for place in of + cut:
         grad = arguments[place].grad

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import zmq
 from jupyter_client.manager import KernelManager
-from nbformat import NotebookNode
+from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import output_from_msg
 
 from helpers import observe
@@ -30,6 +31,8 @@ from helpers.grader.provisioner import ZYGOTE, clean_environment
 
 GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed
 STARTUP = 60.0
+LARGEST_MESSAGE = 2**24  # bytes; the connection to a kernel that sends more is cut
+MOST_MESSAGES = 20  # that wait for the judge at a time; more have to wait in the kernel
 LEASH = 30.0  # seconds that a kernel may outlive its notebook's budget before its sandbox ends it
 
 
@@ -63,6 +66,9 @@ class StudentKernel:
         self.manager = KernelManager(kernel_name=name, connection_file=f"{self.sockets}/kernel.json")
         if os.name == "posix":
             self.manager.transport, self.manager.ip = "ipc", f"{self.sockets}/k"
+        self.context = zmq.Context()
+        for option, most in ((zmq.MAXMSGSIZE, LARGEST_MESSAGE), (zmq.RCVHWM, MOST_MESSAGES), (zmq.LINGER, 0)):
+            self.context.setsockopt(option, most)  # for every socket made from here on
         self.comm, self.target = secrets.token_hex(8), f"distillab-{secrets.token_hex(8)}"
 
     def __enter__(self) -> StudentKernel:
@@ -74,7 +80,7 @@ class StudentKernel:
             stderr=subprocess.DEVNULL,
             **self._sandbox_options(),
         )
-        self.client = self.manager.client()
+        self.client = self.manager.client(context=self.context)
         self.client.start_channels()
         try:
             self.client.wait_for_ready(timeout=STARTUP)
@@ -95,6 +101,7 @@ class StudentKernel:
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
         self.manager.cleanup_resources()
+        self.context.destroy(linger=0)
         shutil.rmtree(self.sockets, ignore_errors=True)
 
     def install_probe(self, forbidden: list[str], recipes: bool = False) -> None:
@@ -164,9 +171,11 @@ class StudentKernel:
                 if not self.manager.is_alive():
                     raise KernelDied(self._why_it_ended(interrupted)) from None
                 continue
-            if message["parent_header"].get("msg_id") != request:
+            except Exception:  # not signed, not JSON, not a message: a notebook can send anything at all
                 continue
-            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            if not _well_formed(message) or message["parent_header"].get("msg_id") != request:
+                continue
+            if message["msg_type"] == "status" and message["content"].get("execution_state") == "idle":
                 if interrupted:
                     raise TimeUp
                 return
@@ -183,7 +192,10 @@ class StudentKernel:
             ran.error = (str(message["content"].get("ename", "")), str(message["content"].get("evalue", "")))
         if kind not in ("stream", "display_data", "execute_result", "error"):
             return
-        output = output_from_msg(message)
+        try:
+            output = output_from_msg(message)
+        except (KeyError, TypeError, ValueError, AttributeError, ValidationError):
+            return  # a forged one that lacks its parts
         size = len(str(output))
         if size > self.output_left:
             if self.output_left > 0:
@@ -196,6 +208,15 @@ class StudentKernel:
             last.text += output.text
         else:
             ran.outputs.append(output)
+
+
+def _well_formed(message: dict[str, Any]) -> bool:
+    """Say whether a message has the parts that every message has: a forged one may lack them."""
+    return (
+        isinstance(message.get("parent_header"), dict)
+        and isinstance(message.get("content"), dict)
+        and isinstance(message.get("msg_type"), str)
+    )
 
 
 CUT = "[The notebook's output passed the limit; the rest of it is left out.]\n"

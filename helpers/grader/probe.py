@@ -27,11 +27,37 @@ class NotYourOwn(MetaPathFinder):
         return None
 
 
+LONGEST_OUTPUT = 2**20  # characters of one message; the judge's own limits hold whatever becomes of this one
+CUT = "\n[cut: too long]\n"
+
+
+def trimmed(content):
+    """Return a message's content with its long texts cut, so that a long line costs a student no more than itself."""
+    if isinstance(content, str):
+        return content if len(content) <= LONGEST_OUTPUT else content[:LONGEST_OUTPUT] + CUT
+    if type(content) is dict:
+        return {key: trimmed(item) for key, item in content.items()}
+    return content
+
+
+def trim_messages(session):
+    """Have every output go out trimmed; values for the judge are sent as they are."""
+    send = session.send
+
+    def send_trimmed(stream, kind, content=None, *arguments, **options):
+        if kind in ("stream", "display_data", "execute_result", "update_display_data", "comm_open", "error"):
+            content = trimmed(content)
+        return send(stream, kind, content, *arguments, **options)
+
+    session.send = send_trimmed
+
+
 def install(forbidden, target, folder, recipes):
     """Open the comm target and close the forbidden modules. recipes: does the lab's judging build models?"""
     if recipes:
         keep()
     shell = get_ipython()
+    trim_messages(shell.kernel.session)
     names, comms = shell.user_ns, shell.kernel.comm_manager
     sys.meta_path.insert(0, NotYourOwn(forbidden))
     for name in forbidden:

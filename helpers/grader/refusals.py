@@ -50,5 +50,9 @@ def verdict_of(kind: str, message: str, folder: str) -> tuple[str, str]:
 
 
 def _belongs_to(path: str, folder: str) -> bool:
-    place = os.path.normpath(os.path.join(folder, path))
-    return any(place == top or place.startswith(top + "/") for top in (os.path.normpath(folder), "/tmp", "/dev/shm"))
+    place, top = os.path.normpath(os.path.join(folder, path)), os.path.normpath(folder)
+    if place == top or place.startswith(top + "/"):
+        return True
+    # /tmp is the notebook's own, too, but it looks for something there that only the host has.
+    on_host = os.path.lexists(place) or (os.path.dirname(place) != "/tmp" and os.path.isdir(os.path.dirname(place)))
+    return place.startswith(("/tmp/", "/dev/shm/")) and not on_host

@@ -1,0 +1,412 @@
+"""Hostile and broken submissions to the mini course, each with its right outcome.
+
+An attack is a function that makes a notebook from what it is told about the course; `EXPECTED` says what must come of
+it: the verdicts of `double` and of `Average`, and the points of both (4 and 3). Where several verdicts are right, as
+with a bomb that may hit the process that judges it or not, all of them stand there.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import nbformat
+from nbformat import NotebookNode
+
+from tests.conftest import AVERAGE, DOUBLE
+
+WRONG_DOUBLE = "def double(values):\n    return values * 3"
+WRONG_AVERAGE = """class Average(torch.nn.Module):
+    def __init__(self, weight=1.0):
+        super().__init__()
+    def forward(self, values):
+        return values * 0
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What an attacker might know: where things lie, and which process grades."""
+
+    released: NotebookNode
+    course: str
+    gradebook: str
+    neighbour: str  # another student's notebook
+    outside: str  # a folder of the grader's, where nothing may appear
+    process: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The right outcome: the verdicts that each exercise may have, its points, and what a note must say."""
+
+    double: tuple[str, ...]
+    average: tuple[str, ...]
+    points: float | None
+    note: str = ""
+
+
+ATTACKS: dict[str, Callable[[Place], NotebookNode]] = {}
+EXPECTED: dict[str, Outcome] = {}
+RIGHT, BOTH = ("correct",), 7.0
+
+
+def attack(name: str, double=RIGHT, average=RIGHT, points: float | None = BOTH, note: str = ""):
+    """Register an attack under a student's name that starts with the row of the list of attacks."""
+
+    def register(make: Callable[[Place], NotebookNode]) -> Callable[[Place], NotebookNode]:
+        ATTACKS[name], EXPECTED[name] = make, Outcome(double, average, points, note)
+        return make
+
+    return register
+
+
+def notebook(place: Place, double: str = DOUBLE, average: str = AVERAGE, before: str | list[str] = "") -> NotebookNode:
+    """The released notebook with both exercises filled in, and cells added before the first of them."""
+    made = copy.deepcopy(place.released)
+    for name, source in (("double", double), ("Average", average)):
+        next(cell for cell in made.cells if cell.id == name).source = source
+    at = next(number for number, cell in enumerate(made.cells) if cell.id == "double")
+    for number, source in enumerate([before] if isinstance(before, str) else before):
+        if source:
+            made.cells.insert(at + number, nbformat.v4.new_code_cell(source, id=f"added{number}"))
+    return made
+
+
+def simple(
+    name: str, *, double=RIGHT, average=RIGHT, points: float | None = BOTH, note: str = "",
+    double_cell: str = DOUBLE, average_cell: str = AVERAGE, before: str | list[str] = "",
+) -> None:  # fmt: skip
+    """Register an attack that is nothing but the sources of some cells."""
+    attack(name, double, average, points, note)(lambda place: notebook(place, double_cell, average_cell, before))
+
+
+def body(code: str) -> str:
+    """The exercise `double` with this code in it, after the check of bad input and before the right result."""
+    checked = "def double(values):\n    if values.numel() == 0: raise ValueError\n"
+    return checked + "".join(f"    {line}\n" for line in code.split("\n")) + "    return values * 2\n"
+
+
+TIMEOUT, CRASH, MEMORY, DENIED, WRONG, ERROR = (
+    ("timeout",),
+    ("crash",),
+    ("memory",),
+    ("denied",),
+    ("wrong",),
+    ("error",),
+)
+
+# Every submission below is right but for the attack, unless its outcome says otherwise: an attack that does nothing to
+# marks leaves all seven points, and one that only cheats leaves none.
+
+# ------------------------------------------------------------------------------------------------- time and survival
+
+SWALLOW = "while True:\n    try:\n        while True: pass\n    except BaseException: pass"
+simple("r01_endless_answer", double=TIMEOUT, points=3, double_cell=body("while True: pass"))
+simple("r01_endless_cell", before="while True: pass")
+simple("r02_swallows_interrupts", double=TIMEOUT, points=3, double_cell=body(SWALLOW))
+simple("r02_swallows_interrupts_in_a_cell", before=SWALLOW)
+simple(
+    "r03_a_thousand_slow_cells", double=TIMEOUT, average=TIMEOUT, points=0, before=["import time; time.sleep(3)"] * 40
+)
+simple("r04_exit_in_a_cell", before="import os; os._exit(0)")
+simple("r04_exit_in_an_answer", double=CRASH, points=3, double_cell=body("import os; os._exit(0)"))
+simple("r04_segmentation_fault", double=CRASH, points=3, double_cell=body("import ctypes; ctypes.string_at(0)"))
+simple("r04_kills_itself", double=CRASH, points=3, double_cell=body("import os, signal; os.kill(os.getpid(), 9)"))
+simple("r05_system_exit", before="raise SystemExit(0)")
+simple("r05_sys_exit", before="import sys; sys.exit(1)")
+
+
+# --------------------------------------------------------------------------------------------- cells and their metadata
+
+
+def _cheater(place: Place) -> NotebookNode:
+    return notebook(place, WRONG_DOUBLE, WRONG_AVERAGE)
+
+
+@attack("r06_checks_deleted")
+def _(place):
+    made = notebook(place)
+    made.cells = [cell for cell in made.cells if not cell.id.startswith("check_")]
+    return made
+
+
+@attack("r07_checks_edited", WRONG, WRONG, 0)
+def _(place):
+    made = _cheater(place)
+    for cell in made.cells:
+        if cell.id.startswith("check_"):
+            cell.source = "assert True"
+    return made
+
+
+@attack("r07_checks_reordered")
+def _(place):
+    made = notebook(place)
+    checks = [cell for cell in made.cells if cell.id.startswith("check_")]
+    made.cells = checks + [cell for cell in made.cells if cell not in checks]
+    return made
+
+
+@attack("r08_a_cell_twice", note="more than once")
+def _(place):
+    made = notebook(place)
+    made.cells.append(copy.deepcopy(next(cell for cell in made.cells if cell.id == "double")))
+    made.cells[-1].source = WRONG_DOUBLE
+    return made
+
+
+@attack("r09_metadata_gone")
+def _(place):
+    made = notebook(place)
+    for number, cell in enumerate(made.cells):
+        cell.metadata, cell["id"] = nbformat.NotebookNode(), f"lost{number}"
+    return made
+
+
+@attack("r10_metadata_flipped")
+def _(place):
+    made = notebook(place)
+    for cell in made.cells:
+        if "nbgrader" in cell.metadata:
+            cell.metadata.nbgrader |= {"grade": True, "solution": True, "locked": False, "points": 1000}
+    return made
+
+
+@attack("r11_tags", WRONG, WRONG, 0)
+def _(place):
+    made = _cheater(place)
+    for cell in made.cells:
+        cell.metadata["tags"] = ["skip-execution", "raises-exception"]
+    return made
+
+
+# ------------------------------------------------------------------------------------------------------ faked success
+
+FAKES = {
+    "r12_input_transformer": """def no_checks(lines):
+    return ["pass\\n" if "assert" in line or "check(" in line else line for line in lines]
+get_ipython().input_transformers_post.append(no_checks)""",
+    "r12_tree_transformer": """import ast
+class NoChecks(ast.NodeTransformer):
+    def visit_Assert(self, node):
+        return ast.Pass()
+    def visit_Compare(self, node):
+        return node if "numel" in ast.dump(node) else ast.Constant(True)
+get_ipython().ast_transformers.append(NoChecks())""",
+    "r12_hooks": """for event in ("pre_run_cell", "post_run_cell", "pre_execute", "post_execute"):
+    get_ipython().events.register(event, lambda *a: torch.manual_seed(0))
+get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)""",
+    "r13_builtins": """import builtins
+builtins.abs = builtins.max = lambda *a, **k: 0
+builtins.AssertionError = builtins.ValueError = builtins.Exception
+builtins.isinstance = lambda *a: True
+builtins.type = lambda *a: torch.Tensor""",
+    "r13_comparisons": """import numpy as np
+torch.allclose = torch.equal = torch.Tensor.equal = torch.Tensor.allclose = lambda *a, **k: True
+torch.testing.assert_close = np.testing.assert_allclose = np.allclose = lambda *a, **k: True""",
+    "r13_check": """import helpers.checks, helpers.compare, helpers.observe
+def check(answer): return "passed"
+helpers.checks.check = check
+helpers.compare.differs = helpers.compare.difference = lambda *a, **k: None
+helpers.observe.observe = lambda *a, **k: {"values": {}}""",
+    "r16_forged_results": """kernel = get_ipython().kernel
+for kind in ("execute_result", "comm_msg", "execute_reply"):
+    content = {"data": {"text/plain": "4.0", "reply": {"values": {}}}, "metadata": {}, "execution_count": 1}
+    kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent())
+    kernel.session.send(kernel.iopub_socket, kind, {"nothing": 1}, parent=kernel.get_parent())""",
+    "r17_printed_success": "print('double: all 4 cases right, 4 of 4 points')",
+}
+for name, code in FAKES.items():
+    simple(
+        name, double=WRONG, average=WRONG, points=0, double_cell=WRONG_DOUBLE, average_cell=WRONG_AVERAGE, before=code
+    )
+    simple(f"{name}_beside_right_answers", before=code if name != "r13_builtins" else "import builtins")
+
+simple("r12_a_transformer_in_the_way", before="get_ipython().events.register('pre_run_cell', lambda info: 1 / 0)")
+simple("r14_equals_everything", double=WRONG, points=3, double_cell="""class Same:
+    def __eq__(self, other): return True
+    def __array__(self, *a, **k): return __import__("numpy").zeros(5)
+    def __getattr__(self, name): return lambda *a, **k: self
+    def __float__(self): return 1.0
+def double(values): return Same()""")  # fmt: skip
+simple("r14_lying_array", double=WRONG, points=3, double_cell="""import numpy as np
+class Lying(np.ndarray):
+    def __array__(self, *a, **k): return np.zeros(5)
+    def tobytes(self, *a): return b""
+def double(values): return np.zeros(5).view(Lying)""")  # fmt: skip
+simple("r14_tensor_subclass", double=WRONG, points=3, double_cell="""class Yes(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        return True
+def double(values): return torch.zeros(5).as_subclass(Yes)""")  # fmt: skip
+
+HUNT = """import gc, os, sys
+FOUND = [name for name in sys.modules if "misconception" in name or "solutions" in name or "cases" in name.split(".")]
+for item in gc.get_objects():
+    if type(item) is dict:
+        texts = [value for value in list(item.values()) if type(value) is str]
+        FOUND += [text for text in texts if "You squ" + "are the values" in text]
+for top, folders, files in os.walk("/"):
+    if top in ("/proc", "/sys"):
+        folders.clear()
+    FOUND += [os.path.join(top, file) for file in files if file in ("misconceptions.py", "gradebook.db", "00_mini.py")]
+import linecache
+FOUND += [name for name in linecache.cache if "00_mini" in name]
+for process in os.listdir("/proc"):
+    if process.isdigit():
+        try:
+            FOUND += ["command line"] * ("--submissions" in open(f"/proc/{process}/cmdline").read())
+        except OSError as refused:
+            print(refused)"""
+simple("r15_hunting", before=HUNT, double_cell=body("if FOUND: raise RuntimeError(str(FOUND))"))
+
+
+@attack("r18_pickle", WRONG, points=3)
+def _(place):
+    return notebook(
+        place,
+        f"""class Loaded:
+    def __reduce__(self):
+        return (open, ({place.outside!r} + "/pickled", "w"))
+def double(values): return [Loaded(), values * 2]""",
+    )
+
+
+# --------------------------------------------------------------------------------------------- reaching out of the box
+
+
+def reaching(name: str, code: Callable[[Place], str], note: str = "", double: tuple[str, ...] = DENIED) -> None:
+    """Register an answer that reaches for something outside, then gives the right result."""
+    attack(name, double, points=3, note=note)(lambda place: notebook(place, body(code(place))))
+
+
+reaching("r19_reads_the_source", lambda place: f"open({place.course!r} + '/solutions/00_mini/cases.py').read()")
+reaching("r19_reads_a_neighbour", lambda place: f"open({place.neighbour!r}).read()")
+reaching("r19_reads_the_gradebook", lambda place: f"open({place.gradebook!r}, 'rb').read()")
+reaching("r19_lists_the_course", lambda place: f"import os; os.listdir({place.course!r})")
+reaching("r20_writes_the_gradebook", lambda place: f"open({place.gradebook!r}, 'ab').write(b'x')")
+reaching("r20_writes_outside", lambda place: f"open({place.outside!r} + '/written', 'w').write('x')")
+reaching("r20_writes_a_library", lambda place: "open(torch.__file__, 'a').write('x')")
+reaching("r20_signals_the_grader", lambda place: f"import os; os.kill({place.process}, 9)")
+reaching(
+    "r27_sends_data_out",
+    lambda place: "import socket; socket.create_connection(('192.0.2.1', 80), timeout=2)",
+    note="DISTILLAB_TIER=tiny",
+)
+reaching(
+    "r27_looks_a_name_up",
+    lambda place: "import urllib.request; urllib.request.urlopen('http://example.org', timeout=2)",
+    note="DISTILLAB_TIER=tiny",
+)
+reaching(
+    "r27_downloads_a_model",
+    lambda place: "from transformers import AutoConfig; AutoConfig.from_pretrained('distilbert/distilgpt2')",
+    note="DISTILLAB_TIER=tiny",
+)
+
+DAEMON = """import os, subprocess, sys
+code = "import time\\nwhile True:\\n    open({outside!r} + '/daemon', 'a').write('x'); time.sleep(0.1)"
+stubborn = "import signal, time\\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\\nwhile True: time.sleep(1)"
+subprocess.Popen([sys.executable, "-c", code, {marker!r}], start_new_session=True)
+subprocess.Popen([sys.executable, "-c", stubborn, {marker!r}], start_new_session=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, [sys.executable, "-c", stubborn, {marker!r}])
+    os._exit(0)"""
+MARKER = "distillab-test-daemon"
+
+
+@attack("r21_daemon")
+def _(place):
+    return notebook(place, before=DAEMON.format(outside=place.outside, marker=MARKER))
+
+
+simple("r28_secrets", double_cell=body("""import os
+seen = str(dict(os.environ))
+for process in os.listdir("/proc"):
+    try:
+        seen += open(f"/proc/{process}/environ").read() if process.isdigit() else ""
+    except OSError:
+        continue
+if "a-secret-token" in seen: raise RuntimeError("found it")"""))  # fmt: skip
+simple("r34_shell", before=["!pip install nothing-of-this-name", "%cd /", "%reset_selective -f nothing",
+                            "%%bash\nrm -rf / --no-preserve-root 2>/dev/null; exit 0"])  # fmt: skip
+simple("r41_gpu", double_cell=body("""import os
+devices = {"null", "zero", "full", "random", "urandom", "fd", "shm"}
+if torch.cuda.is_available() or set(os.listdir("/dev")) - devices: raise RuntimeError("a device")"""))  # fmt: skip
+
+# --------------------------------------------------------------------------------------------------------- using it up
+
+BOMBED = ("error", "timeout", "crash", "memory")  # whichever of its processes the kernel's own becomes
+simple(
+    "r22_fork_bomb",
+    double=BOMBED,
+    average=RIGHT + BOMBED,
+    points=None,
+    double_cell=body("import os\nwhile True: os.fork()"),
+)
+simple("r22_fork_bomb_in_a_cell", double=RIGHT + BOMBED, average=RIGHT + BOMBED, points=None,
+       before="import os\nwhile True: os.fork()")  # fmt: skip
+simple("r22_thread_bomb", double=ERROR, points=3, note="the quota for processes", double_cell=body("""
+import threading, time
+def wait(): time.sleep(2)
+while True: threading.Thread(target=wait, daemon=True).start()"""))  # fmt: skip
+simple("r23_a_hundred_gigabytes", double=MEMORY, points=3, double_cell=body("bytearray(10**11)"))
+simple("r23_a_large_tensor", double=MEMORY, points=3, double_cell=body("torch.ones(25_000_000_000)"))
+simple(
+    "r23_grows", double=MEMORY, points=3, double_cell=body("kept = []\nwhile True: kept.append(torch.ones(2_000_000))")
+)
+simple("r23_shared_memory", double=MEMORY, points=3, double_cell=body("""import mmap
+block = mmap.mmap(-1, 4 * 2**30)
+for at in range(0, 4 * 2**30, 4096): block[at] = 1"""))  # fmt: skip
+simple("r23_grows_in_a_cell", before="kept = []\nwhile True: kept.append(torch.ones(2_000_000))")
+FILL = """for number in range(10**6):
+    with open(f"{place}/{{number}}", "wb") as file: file.write(b"x" * 2**20)"""
+for where in (".", "/tmp", "/dev/shm"):
+    simple(f"r24_fills_{where.strip('/.').replace('/', '_') or 'folder'}", double=ERROR, points=3,
+           note="the quota for files", double_cell=body(FILL.format(place=where)))  # fmt: skip
+simple("r25_flood", before="for number in range(1000): print('x' * 2**20)")
+simple("r25_one_long_line", before="print('x' * 40_000_000)")
+simple("r25_longer_than_a_message_may_be", before=["print('x' * 200_000_000)", "pass"])
+simple("r26_huge_display", before="from IPython.display import display, HTML\ndisplay(HTML('x' * 30_000_000))")
+simple("r26_widget_state", before="from ipywidgets import HTML\nwidget = HTML('x' * 20_000_000)\nwidget")
+
+# ------------------------------------------------------------------------------------------------- the rest of the list
+
+simple("r32_wrong_kernel")
+ATTACKS["r32_wrong_kernel"] = lambda place: _with_kernel(notebook(place))
+
+
+def _with_kernel(made: NotebookNode) -> NotebookNode:
+    made.metadata["kernelspec"] = {"name": "julia-1.10", "display_name": "Julia", "language": "julia"}
+    return made
+
+
+simple("r35_noise_on_stderr", before="""import sys, warnings
+from tqdm.auto import tqdm
+for item in tqdm(range(3)): print("Loading weights", file=sys.stderr)
+warnings.warn("careful")""", double_cell=body("import warnings; warnings.warn('again'); print('noise')"))  # fmt: skip
+simple("r36_input", before="name = input('Who are you? ')")
+simple("r37_script_in_output", before="print('<script>alert(1)</script>\\x1b[31m')",
+       double=ERROR, points=3, double_cell=body("raise RuntimeError('<script>alert(2)</script>')"))  # fmt: skip
+simple("r39_random_numbers", double_cell=body("""import random
+import numpy as np
+if random.random() + np.random.rand() + torch.rand(1).item() > 1.5: return values"""),
+       double=("correct", "wrong"), points=None)  # fmt: skip
+simple("r40_public_answers", double=WRONG + ERROR, points=None, double_cell="""import json
+from pathlib import Path
+import helpers
+def double(values):
+    if len(values) == 0: raise ValueError
+    seen = json.loads((Path(helpers.__file__).parent / "assets" / "checks" / "01_temperature.json").read_text())
+    return torch.tensor([0.5, 1.0, 0.0, 0.0, 0.0])""")  # fmt: skip
+simple(
+    "r40_the_helper_itself",
+    double=ERROR,
+    points=3,
+    note="",
+    double_cell="from helpers.losses import hard_loss as double",
+)

@@ -1,0 +1,110 @@
+"""Every row of the list of attacks, in one class with honest students before, between and after, on the real grader."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from helpers.grader.doctor import isolates, report
+from helpers.grader.grade import grade
+from helpers.grader.limits import Limits
+from helpers.grader.provisioner import KERNEL
+from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook
+
+LIMITS = Limits(cell=5, exercise=5, notebook=40, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
+HONEST = ("a_honest", "r15_in_between", "z_honest")
+
+pytestmark = pytest.mark.skipif(not isolates(), reason=f"this host cannot build the sandbox:\n{report()}")
+
+
+@pytest.fixture(scope="module")
+def graded(course, tmp_path_factory):
+    """The folder of a graded class, and what was in the gradebook and outside before."""
+    root = tmp_path_factory.mktemp("class")
+    outside = root / "outside"
+    outside.mkdir()
+    place = Place(
+        released=nbformat.read(course / "labs" / "00_mini" / "00_mini.ipynb", as_version=4),
+        course=str(course),
+        gradebook=str(root / "graded" / "gradebook.db"),
+        neighbour=str(root / "submitted" / "a_honest" / "00_mini" / "00_mini.ipynb"),
+        outside=str(outside),
+        process=os.getpid(),
+    )
+    made = {student: notebook(place) for student in HONEST} | {name: make(place) for name, make in ATTACKS.items()}
+    for student, submission in made.items():
+        path = root / "submitted" / student / "00_mini" / "00_mini.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(submission, path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_TOKEN", "a-secret-token")
+        judged = grade(course, root / "submitted", root / "graded", limits=LIMITS, kernel_name=KERNEL)
+    return root, {student: judgement for student, judgement in judged.judgements}
+
+
+@pytest.mark.parametrize("student", HONEST)
+def test_honest_students_keep_all_their_points(graded, student):
+    _, judgements = graded
+    assert sum(row.points or 0 for row in judgements[student].rows) == 7
+    assert not judgements[student].notes
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_has_its_right_outcome(graded, name):
+    root, judgements = graded
+    judgement, expected = judgements[name], EXPECTED[name]
+    for exercise, allowed in (("double", expected.double), ("Average", expected.average)):
+        rows = judgement.of(exercise)
+        # Bad input is refused before an attack comes to pass, so that case may be right whatever the others are.
+        seen = {row.verdict for row in rows if not row.case.startswith("validation")}
+        assert rows and seen <= set(allowed), [(row.case, row.verdict, row.seen, row.note) for row in rows]
+    points = sum(row.points or 0 for row in judgement.rows)
+    if expected.points is not None:
+        extra = sum(row.points for row in judgement.rows if row.case.startswith("validation"))
+        assert points in (expected.points, expected.points + extra)
+    if name.startswith("r40_public"):
+        assert points < 7
+    said = " ".join(judgement.notes + [row.note + row.seen for row in judgement.rows])
+    assert expected.note in said
+
+
+def test_marks_in_the_gradebook_are_those_that_were_given(graded):
+    root, judgements = graded
+    with Gradebook(f"sqlite:///{root}/graded/gradebook.db") as gradebook:
+        for student, judgement in judgements.items():
+            submission = gradebook.find_submission("00_mini", student)
+            assert submission.score == pytest.approx(sum(row.points or 0 for row in judgement.rows)), student
+
+
+def test_every_row_of_the_table_of_marks_has_a_verdict(graded):
+    root, judgements = graded
+    rows = list(csv.DictReader((root / "graded" / "grades.csv").open()))
+    assert {row["student"] for row in rows} == set(judgements) and all(row["verdict"] for row in rows)
+
+
+def test_nothing_was_written_and_nothing_runs_on(graded):
+    root, _ = graded
+    assert list((root / "outside").iterdir()) == []
+    running = [path for path in Path("/proc").glob("[0-9]*/cmdline") if MARKER in _read(path)]
+    assert running == []
+
+
+def test_output_is_cut_and_escaped(graded):
+    root, judgements = graded
+    for path in (root / "graded" / "autograded").rglob("*.ipynb"):
+        assert path.stat().st_size < 20 * LIMITS.output, path
+    for path in (root / "graded" / "feedback").rglob("*.html"):
+        text = path.read_text()
+        assert "<script>alert" not in text and "\x1b" not in text
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode(errors="replace")
+    except OSError:
+        return ""  # the process ended in between
