@@ -52,6 +52,7 @@ ARMS = {"hard labels only": 0.0, "labels and teacher": 0.5, "teacher only": 1.0}
 CUT_STEPS, CUT_BATCH, CUT_HELD_OUT = 8, 4, 16
 MATCH_RATE, ADAPTING_RATE = 1e-3, 1e-4
 CHECKPOINT_EVERY = 20
+EVENLY = "evenly, both ends kept"
 BY_INFLUENCE, EQUAL_COST = "those that turn most", "labels and teacher, at the cost of hard labels only"
 
 
@@ -77,7 +78,7 @@ def cuts(layers: int) -> dict[str, list[int]]:
     return {
         "0, 2, 4 …": list(range(0, layers, 2)),
         "1, 3, 5 …": list(range(1, layers, 2)),
-        "evenly, both ends kept": ends,
+        EVENLY: ends,
         "the first half": list(range(half)),
         "both ends, no middle": [*range(half - half // 2), *range(layers - half // 2, layers)],
     }
@@ -132,7 +133,7 @@ class Experiment:
         if "wikitext" in texts:
             for name in (*cuts(30), BY_INFLUENCE):
                 units[f"cut/{name}"] = partial(self.cut, name)
-            units["cut/0, 2, 4 …, hidden states matched first"] = partial(self.cut, "0, 2, 4 …", match=True)
+            units[f"cut/{EVENLY}, hidden states matched first"] = partial(self.cut, EVENLY, match=True)
             units["wikitext/teacher and student before"] = partial(self.before, "wikitext")
             for seed in self.setting.seeds:
                 for arm in ARMS:

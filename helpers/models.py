@@ -16,6 +16,8 @@ import os
 from pathlib import Path
 
 import torch
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
 from safetensors.torch import load_model, save_model
 from transformers import (
     AutoModelForCausalLM,
@@ -90,11 +92,21 @@ def model_source(tier: str, role: str) -> str:
     return str(laptop_folder()) if tier == "laptop" else HUB[role]
 
 
+def is_here(source: str) -> bool:
+    """Whether a model can be loaded without a download: it is a folder, or a hub name that is in the hub's cache."""
+    try:
+        return Path(source).is_dir() or isinstance(try_to_load_from_cache(source, "config.json"), str)
+    except HFValidationError:  # a path, and not of a folder
+        return False
+
+
 def _pretrained(kind: type, tier: str, role: str, **options):
     """What `kind.from_pretrained` makes of the role's folder or hub name, or a FetchError that says what to do."""
     source = model_source(tier, role)
     if source == str(laptop_folder()) and not is_fetched():
         raise FetchError(f"the laptop tier's teacher is not in {source} yet; run: distillab fetch laptop")
+    if not is_here(source):
+        print(f"Downloading {source} from the hub …")
     try:
         return kind.from_pretrained(source, **options)
     except OSError as problem:  # transformers' and the hub's error for what is neither here nor to be had

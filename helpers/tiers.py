@@ -20,7 +20,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch
-from huggingface_hub import try_to_load_from_cache
 from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 from torch.utils.data import DataLoader
 
@@ -36,7 +35,7 @@ from helpers.data import (
 )
 from helpers.fetch import DOWNLOAD_MB, KEPT_MB, WORKING_MB, free_mb, is_fetched, laptop_folder, missing_packages
 from helpers.language import KnownLanguage
-from helpers.models import HUB, choose_tier, load_tokenizer, model_source
+from helpers.models import HUB, choose_tier, is_here, load_tokenizer, model_source
 from helpers.training import choose_precision
 
 HELD_OUT_SEED = 1_000_000  # far from the seeds of the students' texts
@@ -229,7 +228,7 @@ def _hub_downloads(facts: dict[str, str]) -> list[str]:
     here, missing, problems = [], [], []
     for role in ("teacher", "student"):
         source = model_source("gpu", role)
-        if Path(source).is_dir() or isinstance(try_to_load_from_cache(source, "config.json"), str):
+        if is_here(source):
             here.append(source)
         else:
             missing.append(f"{source} ({HUB_MB[source]:,} MB)" if source in HUB_MB else source)

@@ -4,11 +4,14 @@ import hashlib
 import json
 import zipfile
 
+import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 
 from helpers import cli, fetch
 from helpers.fetch import FetchError, cache_folder, fetch_laptop, is_fetched, laptop_folder
+from helpers.models import load_student, load_teacher, load_tokenizer
 
 NUMBERS = b"GGUF and then four-bit numbers " * 1000
 
@@ -184,3 +187,72 @@ def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch, platform, var
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(fetch.sys, "platform", platform)
     assert cache_folder().as_posix() == expected
+
+
+def write_gguf(path):
+    """A Llama of two layers with 4-bit feed-forward weights, in the form of the real file; returns these, unpacked."""
+    gguf = pytest.importorskip("gguf", reason="the extra laptop is not installed")
+    pytest.importorskip("accelerate", reason="the extra laptop is not installed")
+    width, inner, words = 32, 64, ["<|im_start|>", "<|im_end|>", "a", "b", "ab", "Ġa", "Ġ", "c"]
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_vocab_size(len(words))
+    writer.add_context_length(64)
+    writer.add_embedding_length(width)
+    writer.add_block_count(2)
+    writer.add_feed_forward_length(inner)
+    writer.add_rope_dimension_count(8)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(words)
+    writer.add_token_types([3, 3, 1, 1, 1, 1, 1, 1])
+    writer.add_token_merges(["a b", "Ġ a"])
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(1)
+    generator = np.random.default_rng(0)
+
+    def tensor(name, *shape, packed=False):
+        values = generator.normal(0, 0.1, shape).astype(np.float32)
+        if not packed:
+            writer.add_tensor(name, values)
+            return values
+        four_bits = gguf.quantize(values, gguf.GGMLQuantizationType.Q4_1)
+        writer.add_tensor(name, four_bits, raw_dtype=gguf.GGMLQuantizationType.Q4_1)
+        return gguf.dequantize(four_bits, gguf.GGMLQuantizationType.Q4_1)
+
+    tensor("token_embd.weight", len(words), width)
+    tensor("output_norm.weight", width)
+    ups = []
+    for layer in range(2):
+        for name, rows in {"attn_q": width, "attn_k": width // 2, "attn_v": width // 2, "attn_output": width}.items():
+            tensor(f"blk.{layer}.{name}.weight", rows, width)
+        tensor(f"blk.{layer}.ffn_gate.weight", inner, width, packed=True)
+        ups.append(tensor(f"blk.{layer}.ffn_up.weight", inner, width, packed=True))
+        tensor(f"blk.{layer}.ffn_down.weight", width, inner, packed=True)
+        for name in ("attn_norm", "ffn_norm"):
+            tensor(f"blk.{layer}.{name}.weight", width)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return ups
+
+
+def test_a_gguf_file_becomes_a_plain_model_that_trains(tmp_path, monkeypatch):
+    ups = write_gguf(tmp_path / fetch.GGUF)
+    made = tmp_path / "made"
+    made.mkdir()
+    fetch.unpack_gguf(tmp_path / fetch.GGUF, made)
+    (tmp_path / fetch.GGUF).unlink()
+    monkeypatch.setenv("DISTILLAB_TEACHER", str(made))
+    teacher, student, tokenizer = load_teacher("laptop"), load_student("laptop"), load_tokenizer("laptop")
+    for layer, up in zip(teacher.model.layers, ups, strict=True):
+        assert layer.mlp.up_proj.weight.dtype == torch.float32
+        assert np.allclose(layer.mlp.up_proj.weight.detach().numpy(), up, atol=1e-6)
+    assert len(student.model.layers) == 1 and tokenizer.eos_token == "<|im_end|>"
+    ids = tokenizer("ab a", return_tensors="pt")["input_ids"]
+    assert tokenizer.decode(ids[0]) == "ab a"
+    student(ids, labels=ids).loss.backward()
+    assert all(parameter.grad is not None for parameter in student.parameters())

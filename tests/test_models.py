@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from helpers import models
 from helpers.data import make_batches, whole_rows
 from helpers.evaluation import distance_to_truth
 from helpers.fetch import FetchError
@@ -109,6 +110,23 @@ def test_the_gpu_tier_loads_by_name_or_from_folders(monkeypatch, tmp_path):
     monkeypatch.setenv("DISTILLAB_STUDENT", str(save_small(small_gpt2(2, 8), tmp_path / "student")))
     assert load_teacher("gpu").config.n_layer == 4 and load_student("gpu").config.n_layer == 2
     assert load_teacher("gpu").dtype == torch.float32 and load_tokenizer("gpu").pad_token == "<|end|>"
+
+
+def test_a_download_is_said_beforehand_and_only_then(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DISTILLAB_TEACHER", str(save_small(small_gpt2(1, 8), tmp_path)))
+    load_teacher("gpu")
+    assert "Downloading" not in capsys.readouterr().out
+    monkeypatch.setattr(models, "is_here", lambda source: False)
+    load_teacher("gpu")
+    assert capsys.readouterr().out == f"Downloading {tmp_path} from the hub …\n"
+
+
+def test_what_is_here_needs_no_download(monkeypatch, tmp_path):
+    assert models.is_here(str(tmp_path)) and not models.is_here(str(tmp_path / "nowhere"))
+    cached = {"owner/model": str(tmp_path / "config.json"), "owner/known_to_lack_it": object()}
+    monkeypatch.setattr(models, "try_to_load_from_cache", lambda source, file: cached.get(source))
+    assert models.is_here("owner/model")
+    assert not models.is_here("owner/other") and not models.is_here("owner/known_to_lack_it")
 
 
 def test_a_model_that_cannot_be_had_is_said_in_one_line(monkeypatch, tmp_path):

@@ -160,7 +160,7 @@ def test_the_rate_of_products_is_measured():
 
 def test_gpu_preflight_says_that_there_is_no_gpu_and_no_hub(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(tiers, "try_to_load_from_cache", lambda name, file: None)
+    monkeypatch.setattr(tiers, "is_here", lambda source: False)
     monkeypatch.setattr(tiers, "_reaches_hub", lambda: False)
     monkeypatch.setattr(tiers, "HF_HUB_OFFLINE", False)
     said = preflight("gpu")
