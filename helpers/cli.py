@@ -15,7 +15,7 @@ from pathlib import Path
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     top = argparse.ArgumentParser(prog="distillab", description="Labs on knowledge distillation, and their grader.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="{release,grade,doctor,demo,fetch}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="{release,grade,feedback,doctor,demo,fetch}")
 
     release = commands.add_parser("release", help="make the student notebooks in labs/ from solutions/")
     release.add_argument("--lab", nargs="+", metavar="NAME", help="only these labs (default: all)")
@@ -30,6 +30,13 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--db", metavar="URL", help="the gradebook (default: gradebook.db in the output folder)")
 
     grade.add_argument("--unsafe", action="store_true", help="run notebooks without a sandbox, with your own rights")
+    grade.add_argument(
+        "--again", action="store_true", help="judge all anew, also what did not change since the last run"
+    )
+
+    feedback = commands.add_parser("feedback", help="write feedback and marks anew after marking in formgrader")
+    feedback.add_argument("--output", type=Path, required=True, metavar="DIR", help="what `grade` wrote into")
+    feedback.add_argument("--db", metavar="URL", help="the gradebook, if `grade` was given one")
 
     commands.add_parser("doctor", help="say which protections this computer offers for grading")
 
@@ -39,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download the teacher of a tier, once")
     fetch.add_argument("tier", choices=["laptop"], help="laptop: SmolLM2-135M-Instruct, 93 MB")
 
-    for command in (release, grade, demo):
+    for command in (release, grade, feedback, demo):
         command.add_argument(
             "--course", type=Path, default=Path("."), metavar="DIR", help="folder that holds solutions/"
         )
@@ -65,7 +72,9 @@ def main(arguments: list[str] | None = None) -> int:
     from helpers.grader.errors import GraderError
 
     try:
-        return {"release": _release, "grade": _grade, "doctor": _doctor, "demo": _demo}[options.command](options)
+        return {"release": _release, "grade": _grade, "feedback": _feedback, "doctor": _doctor, "demo": _demo}[
+            options.command
+        ](options)
     except GraderError as problem:
         return _fail(str(problem))
     except KeyboardInterrupt:
@@ -100,9 +109,11 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from helpers.grader.grade import grade, load_lab, table
-    from helpers.grader.preprocessor import Judge, course_config
+    from helpers.grader.grade import grade, table
+    from helpers.grader.lab import load_lab
+    from helpers.grader.preprocessor import Judge
     from helpers.grader.provisioner import UNSAFE_KERNEL
+    from helpers.grader.publish import course_config
 
     judge = Judge(config=course_config(options.course))
     graded = grade(
@@ -114,13 +125,25 @@ def _grade(options: argparse.Namespace) -> int:
         database=options.db,
         limits=judge.limits,
         kernel_name=UNSAFE_KERNEL if options.unsafe else judge.kernel_name,
+        again=options.again,
     )
     labs = {judgement.lab for _, judgement in graded.judgements if judgement.lab}
     print(table(graded, [load_lab(options.course, name) for name in sorted(labs)]))
     for remark in graded.remarks:
         print(f"note: {remark}")
     print(f"\nMarks: {options.output / 'grades.csv'} and {options.db or options.output / 'gradebook.db'}")
-    print(f"Feedback: {options.output / 'feedback'}")
+    print(f"For the LMS: {options.output / 'lms_canvas.csv'} and {options.output / 'lms_moodle.csv'}")
+    print(f"Feedback: {options.output / 'feedback'}; the class: {options.output / 'class_report.html'}")
+    return 0
+
+
+def _feedback(options: argparse.Namespace) -> int:
+    from helpers.grader.build import put_environment_first
+    from helpers.grader.publish import publish
+
+    put_environment_first()
+    count = publish(options.course, options.output, options.db)
+    print(f"{count} submissions: feedback, marks and class report in {options.output} written anew")
     return 0
 
 

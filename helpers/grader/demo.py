@@ -22,8 +22,8 @@ from helpers.experiments import CONTROL, MIXED, compare_students
 from helpers.grader.build import release
 from helpers.grader.doctor import isolates
 from helpers.grader.errors import GraderError
-from helpers.grader.grade import grade, load_lab, table
-from helpers.grader.lab import Lab, find_labs
+from helpers.grader.grade import grade, table
+from helpers.grader.lab import Lab, find_labs, load_lab
 from helpers.grader.limits import Limits
 from helpers.grader.provisioner import KERNEL, UNSAFE_KERNEL
 from helpers.grader.source import BEGIN, END

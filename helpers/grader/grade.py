@@ -6,35 +6,34 @@ same marks. Whatever one submission does, the others are graded.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from functools import cache
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
-from tqdm import tqdm
 
 from helpers.grader.build import generate, put_environment_first
 from helpers.grader.doctor import require_isolation
 from helpers.grader.errors import GraderError
-from helpers.grader.gradebook import csv_text, exercise_verdict, record
+from helpers.grader.gradebook import exercise_verdict, record
 from helpers.grader.intake import Refused, Submission, collect, copy_files_beside, read_notebook
 from helpers.grader.judge import Judgement, Row, judge
-from helpers.grader.lab import Lab, find_labs
+from helpers.grader.lab import Lab, find_labs, load_lab
+from helpers.grader.late import assign_penalty, read_timestamp, take_over_dates
 from helpers.grader.limits import Limits
+from helpers.grader.progress import Progress
 from helpers.grader.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
-from helpers.grader.report import feedback_page, graded_notebook
-
-
-@cache
-def load_lab(course: Path, name: str) -> Lab:
-    """Return a lab, read once a process."""
-    return Lab(Path(course) / "solutions" / name)
+from helpers.grader.publish import course_config, default_database, publish
+from helpers.grader.report import graded_notebook
+from helpers.grader.store import Store
 
 
 def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
@@ -90,38 +89,82 @@ def grade(
     database: str | None = None,
     limits: Limits | None = None,
     kernel_name: str = KERNEL,
+    again: bool = False,
 ) -> Graded:
     """Grade the submissions in a folder and write marks, feedback and the gradebook into `output`.
 
-    Raises GraderError where there is nothing to grade, a lab was never released or this host cannot isolate.
+    What an earlier run into the same folder has judged is kept where nothing changed, unless `again`. Raises
+    GraderError where there is nothing to grade, a lab was never released or this host cannot isolate.
     """
-    limits, output = limits or Limits(), Path(output)
+    limits, output, config = limits or Limits(), Path(output), course_config(course)
     names = _released(course, labs)
     prepare(kernel_name)
     put_environment_first()
     with tempfile.TemporaryDirectory(prefix="intake-", dir=ZYGOTE.scratch()) as scratch:
         found, remarks = collect(submissions, names, Path(scratch))
         output.mkdir(parents=True, exist_ok=True)
-        database = database or f"sqlite:///{output.resolve()}/gradebook.db"
-        for name in sorted({submission.lab for submission in found if submission.lab}):
+        database = database or default_database(output)
+        present = sorted({submission.lab for submission in found if submission.lab})
+        for name in present:
             lab = load_lab(course, name)
             with tempfile.TemporaryDirectory(prefix="lab-", dir=ZYGOTE.scratch()) as folder:
                 generate(lab, Path(folder), database)
             for exercise in lab.exercises:
                 lab.key(exercise)  # while the zygote still imports
-        graded = Graded(remarks=remarks)
-        bar = tqdm(total=len(found), desc="Grading", unit="submission", dynamic_ncols=True)
-        with bar, Gradebook(database) as gradebook:
-            for submission, judgement in _judge_all(course, found, limits, kernel_name, workers or os.cpu_count() or 1):
+        extensions = take_over_dates(course, config, database, present)
+        graded, store, progress = Graded(remarks=remarks), Store(output), Progress(len(found))
+        key = judged_by(course, limits, kernel_name)
+        with progress, Gradebook(database) as gradebook:
+            entered = {(lab, entry.student_id) for lab in present for entry in gradebook.assignment_submissions(lab)}
+            for lab, student in entered & extensions.keys():
+                gradebook.update_or_create_submission(lab, student, extension=extensions[lab, student])
+            waiting: dict[tuple[str, str], tuple[Submission, str]] = {}
+            for submission in found:
+                where, digest = (submission.lab, submission.student), submission.digest(key)
+                kept = None if again else store.load(submission.student, submission.lab, digest)
+                if kept is not None and (where in entered or not submission.lab):
+                    graded.judgements.append((submission.student, kept))
+                    progress.add(kept, kept=True)
+                else:
+                    waiting[where] = (submission, digest)
+            to_judge = [submission for submission, _ in waiting.values()]
+            cores = workers or os.cpu_count() or 1
+            for submission, judgement in _judge_all(course, to_judge, limits, kernel_name, cores):
+                where = (submission.lab, submission.student)
                 if submission.lab:
                     lab = load_lab(course, submission.lab)
-                    record(gradebook, lab, submission.student, judgement)
-                    _write_pages(output, lab, submission.student, judgement)
+                    times = _times(submission, judgement, extensions.get(where))
+                    record(gradebook, lab, submission.student, judgement, **times)
+                    assign_penalty(gradebook, database, config, *where)
+                    _write_notebook(output, lab, submission.student, judgement)
+                    if ("", submission.student) not in waiting:
+                        store.forget(submission.student, "")  # what stood in the way of an earlier hand-in
+                judgement.notebook = None  # it lies on disk now, and a class of them would fill the memory
+                store.save(submission.student, judgement, waiting[where][1])  # last: from here on it counts as done
                 graded.judgements.append((submission.student, judgement))
-                bar.update()
+                progress.add(judgement)
     graded.judgements.sort(key=lambda entry: (entry[0], entry[1].lab))
-    (output / "grades.csv").write_text(csv_text(graded.judgements), encoding="utf-8")
+    publish(course, output, database)
     return graded
+
+
+def judged_by(course: Path, limits: Limits, kernel_name: str) -> str:
+    """Return the digest of what judges: the labs' sources, this package's code, the limits and the kernel."""
+    digest = hashlib.sha256(f"{limits}\0{kernel_name}".encode())
+    package = Path(__file__).parents[1]
+    for path in sorted([*(Path(course) / "solutions").glob("*/*.py"), *package.rglob("*.py")]):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _times(submission: Submission, judgement: Judgement, extension: timedelta | None) -> dict[str, Any]:
+    """Return when a submission was handed in, and its extension, where they are known."""
+    if submission.path is None:
+        return {}
+    timestamp, note = read_timestamp(submission.path.parent)
+    judgement.notes += [note] if note else []
+    known = {"timestamp": timestamp, "extension": extension}
+    return {name: item for name, item in known.items() if item is not None}
 
 
 def _released(course: Path, labs: list[str] | None) -> list[str]:
@@ -145,6 +188,8 @@ def _judge_all(
     What goes wrong in the grader itself costs a submission a second try, then a row that says so, never the run.
     """
     waiting = list(submissions)
+    if not waiting:
+        return
     for last_try in (False, True):
         failed: list[Submission] = []
         with ThreadPoolExecutor(min(workers, len(waiting)) or 1) as pool:
@@ -154,7 +199,7 @@ def _judge_all(
             }
             try:
                 for future in as_completed(futures):
-                    submission = futures[future]
+                    submission = futures.pop(future)  # which frees the judgement when it has been used
                     problem = future.exception()
                     if problem is None:
                         yield submission, future.result()
@@ -174,10 +219,7 @@ def _judge_all(
             return
 
 
-def _write_pages(output: Path, lab: Lab, student: str, judgement: Judgement) -> None:
-    feedback = output / "feedback" / student / lab.name / f"{lab.name}.html"
-    feedback.parent.mkdir(parents=True, exist_ok=True)
-    feedback.write_text(feedback_page(lab, student, judgement), encoding="utf-8")
+def _write_notebook(output: Path, lab: Lab, student: str, judgement: Judgement) -> None:
     graded = output / "autograded" / student / lab.name / f"{lab.name}.ipynb"
     graded.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(graded_notebook(lab, judgement), graded)

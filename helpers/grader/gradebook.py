@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 from nbgrader.api import Gradebook
 
@@ -46,10 +49,31 @@ def summary(rows: list[Row]) -> str:
     return f"{exercise_verdict(rows)}{known}: {right} of {len(rows)} cases right"
 
 
-def record(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -> None:
-    """Write one submission's marks in one transaction."""
-    gradebook.update_or_create_student(student)
-    gradebook.update_or_create_submission(lab.name, student)
+@contextmanager
+def one_transaction(gradebook: Gradebook) -> Iterator[None]:
+    """Make one transaction of several of nbgrader's calls, each of which would commit on its own."""
+    session = gradebook.db
+    commit = session.commit
+    session.commit = session.flush
+    try:
+        yield
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.commit = commit
+    commit()
+
+
+def record(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement, **times: Any) -> None:
+    """Write one submission's marks in one transaction. `times`: nbgrader's `timestamp` and `extension`, if known."""
+    with one_transaction(gradebook):
+        gradebook.update_or_create_student(student)
+        gradebook.update_or_create_submission(lab.name, student, **times)
+        _enter(gradebook, lab, student, judgement)
+
+
+def _enter(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -> None:
     where = (lab.name, lab.name, student)
     for name in lab.exercises:
         rows = judgement.of(name)
@@ -66,7 +90,27 @@ def record(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -
         gradebook.find_comment(grade_id, *where).auto_comment = (
             None if grade_id in judgement.answers else "No response."
         )
-    gradebook.db.commit()
+
+
+@dataclass
+class Given:
+    """What a person and the calendar added to a submission's marks, as the gradebook holds it."""
+
+    scores: dict[str, float] = field(default_factory=dict)  # cell's id → mark that a person gave
+    extra: dict[str, float] = field(default_factory=dict)  # cell's id → extra credit
+    comments: dict[str, str] = field(default_factory=dict)  # cell's id → what a person wrote
+    penalty: float = 0.0  # points off for lateness
+
+
+def given(gradebook: Gradebook, lab: str, student: str) -> Given:
+    """Return what a person and the calendar added to a submission. Raises nbgrader's MissingEntry."""
+    notebook = gradebook.find_submission_notebook(lab, lab, student)
+    return Given(
+        {grade.name: grade.manual_score for grade in notebook.grades if grade.manual_score is not None},
+        {grade.name: grade.extra_credit for grade in notebook.grades if grade.extra_credit},
+        {comment.name: comment.manual_comment for comment in notebook.comments if comment.manual_comment},
+        notebook.late_submission_penalty or 0.0,
+    )
 
 
 def neutral(text: str) -> str:

@@ -6,6 +6,7 @@ follows anything: links, pipes and devices are refused, archives are unpacked by
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -44,6 +45,17 @@ class Submission:
     notes: list[str] = field(default_factory=list)
     refusal: str = ""
     verdict: str = ""
+
+    def digest(self, key: str) -> str:
+        """Return what a judgement of this depends on: every file in its folder, or the refusal, and `key`."""
+        digest = hashlib.sha256(f"{key}\0{self.lab}\0{self.refusal}\0{self.notes}".encode())
+        if self.path is not None:
+            for entry in sorted(os.scandir(self.path.parent), key=lambda item: item.name):
+                if stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
+                    digest.update(f"\0{entry.name}\0{entry.stat().st_size}\0".encode("utf-8", "surrogateescape"))
+                    with open(entry.path, "rb") as file:
+                        digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
 
 
 def collect(folder: Path, labs: list[str], scratch: Path) -> tuple[list[Submission], list[str]]:
@@ -89,8 +101,12 @@ def _merge(found: dict[str, list[Submission]], student: str, here: list[Submissi
     """Add a student's submissions; what lies loose wins over what is zipped."""
     loose = {submission.lab: submission for submission in found.get(student, [])}
     for submission in here:
-        if zipped and submission.lab in loose and not loose[submission.lab].refusal:
-            loose[submission.lab].notes.append("also handed in as an archive, which was left aside")
+        twin = loose.get(submission.lab) if zipped else None
+        if twin is not None and twin.refusal and not submission.refusal:
+            submission.notes.append(f"taken from the archive: the loose one is refused ({twin.refusal})")
+            found[student][found[student].index(twin)] = submission
+        elif twin is not None:
+            twin.notes.append("also handed in as an archive, which was left aside")
         else:
             found.setdefault(student, []).append(submission)
 

@@ -56,6 +56,8 @@ class Judgement:
     notes: list[str] = field(default_factory=list)
     notebook: NotebookNode | None = None
     answers: dict[str, str] = field(default_factory=dict)  # written answers by their cell's id; stubs are left out
+    code: dict[str, str] = field(default_factory=dict)  # what the student wrote for each exercise
+    seconds: float = 0.0  # wall time of the whole submission
 
     def of(self, exercise: str) -> list[Row]:
         return [row for row in self.rows if row.exercise == exercise]
@@ -71,7 +73,8 @@ class _Run:
 
     def __init__(self, lab: Lab, aligned: Aligned, folder: Path, limits: Limits, kernel_name: str) -> None:
         self.lab, self.aligned, self.folder, self.limits, self.kernel_name = lab, aligned, folder, limits, kernel_name
-        self.deadline = time.monotonic() + limits.notebook
+        self.began = time.monotonic()
+        self.deadline = self.began + limits.notebook
         self.rows: dict[str, list[Row]] = {}
         self.ended: dict[int, str] = {}  # place of a cell that ended its kernel or its time → verdict
         self.errors: dict[int, tuple[str, str]] = {}  # place of a cell that raised → the error's name and message
@@ -91,7 +94,14 @@ class _Run:
                 rows += self.rows[grade_id.removeprefix("check_")]
             elif grade_id.startswith("answer_"):
                 rows.append(self._manual(grade_id, cell))
-        return Judgement(self.lab.name, rows, self.aligned.notes, self.aligned.notebook, self._answers())
+        seconds = round(time.monotonic() - self.began, 3)
+        aligned = self.aligned
+        return Judgement(self.lab.name, rows, aligned.notes, aligned.notebook, self._answers(), self._code(), seconds)
+
+    def _code(self) -> dict[str, str]:
+        cells = self.aligned.notebook.cells
+        places = self.aligned.solutions.items()
+        return {name: "\n\n".join(cells[place].source for place in found) for name, found in places if found}
 
     def _answers(self) -> dict[str, str]:
         named = ((cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell) for cell in self.aligned.notebook.cells)

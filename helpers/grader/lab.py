@@ -10,7 +10,7 @@ import importlib.util
 import json
 import threading
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -171,6 +171,12 @@ def _load(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@cache
+def load_lab(course: Path, name: str) -> Lab:
+    """Return a lab, read once a process."""
+    return Lab(Path(course) / "solutions" / name)
 
 
 def find_labs(course: Path) -> list[str]:

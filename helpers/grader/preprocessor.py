@@ -14,12 +14,12 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Float, Integer, Unicode
-from traitlets.config import Config, PyFileConfigLoader
 
 from helpers.grader.build import put_environment_first
-from helpers.grader.grade import judge_notebook, load_lab, prepare, refused
+from helpers.grader.grade import judge_notebook, prepare, refused
 from helpers.grader.gradebook import record
 from helpers.grader.intake import Refused, read_notebook
+from helpers.grader.lab import load_lab
 from helpers.grader.limits import Limits
 from helpers.grader.provisioner import KERNEL
 from helpers.grader.report import graded_notebook
@@ -85,9 +85,3 @@ class Judge(NbGraderPreprocessor):
         with Gradebook(where["db_url"]) as gradebook:
             record(gradebook, lab, where["student"], judgement)
         return graded_notebook(lab, judgement), resources
-
-
-def course_config(course: Path) -> Config:
-    """Return the course's `nbgrader_config.py`, or an empty configuration where there is none."""
-    path = Path(course) / "nbgrader_config.py"
-    return PyFileConfigLoader(path.name, path=str(path.parent)).load_config() if path.is_file() else Config()

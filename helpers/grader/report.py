@@ -15,11 +15,11 @@ from jinja2 import Environment, PackageLoader
 from nbformat import NotebookNode
 
 from helpers.checks import explain_error
-from helpers.grader.gradebook import exercise_verdict
+from helpers.grader.gradebook import Given, exercise_verdict
 from helpers.grader.judge import Judgement, Row
 from helpers.grader.lab import Exercise, Lab
 
-_TEMPLATES = Environment(loader=PackageLoader("helpers.grader"), autoescape=True, trim_blocks=True)
+TEMPLATES = Environment(loader=PackageLoader("helpers.grader"), autoescape=True, trim_blocks=True)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 WORDS = {
@@ -41,21 +41,34 @@ ADVICE = {
 }
 
 
-def feedback_page(lab: Lab, student: str, judgement: Judgement) -> str:
-    """Return the page for one student and lab as the text of an HTML file."""
+def feedback_page(lab: Lab, student: str, judgement: Judgement, given: Given | None = None) -> str:
+    """Return the page for one student and lab as the text of an HTML file, with what a person added in formgrader."""
+    given = given or Given()
     refused = next((row.note for row in judgement.rows if not row.exercise), "")
     exercises = [_exercise(lab, exercise, judgement) for exercise in lab.exercises.values() if not refused]
-    page = _TEMPLATES.get_template("feedback.html").render(
+    for item in exercises:
+        _add_persons_part(item, f"check_{item['name']}", given)
+        item["comment"] = given.comments.get(item["name"], "")
+    answers = [_answer(row, judgement, given) for row in judgement.rows if row.verdict == "manual"]
+    waiting = [answer for answer in answers if answer["waiting"]]
+    counted = [item["counts"] for item in exercises] + [answer["counts"] for answer in answers]
+    page = TEMPLATES.get_template("feedback.html").render(
         lab=judgement.lab or lab.name,
         student=student,
         refusal=refused,
         exercises=exercises,
-        points=_number(sum(row.points or 0 for row in judgement.rows)),
-        max_points=_number(sum(row.max_points for row in judgement.rows if row.case)),
-        waiting=_number(sum(row.max_points for row in judgement.rows if row.verdict == "manual")),
-        answers=[_answer(row, judgement) for row in judgement.rows if row.verdict == "manual"],
+        points=number(max(0.0, sum(counted) - given.penalty)),
+        max_points=number(sum(row.max_points or 0.0 for row in judgement.rows)),
+        waiting=number(sum(answer["most"] for answer in waiting)) if waiting else "",
+        penalty=number(given.penalty) if given.penalty else "",
+        answers=answers,
         notes=judgement.notes,
     )
+    return clean(page)
+
+
+def clean(page: str) -> str:
+    """Return a page without the control characters and terminal colours that a message may hold."""
     return _ANSI.sub("", page)
 
 
@@ -71,14 +84,15 @@ def _exercise(lab: Lab, exercise: Exercise, judgement: Judgement) -> dict[str, A
         "verdict": "right" if not failed else f"partly right: {WORDS[verdict]}" if agreed else WORDS[verdict],
         "kind": "right" if not failed else "partly" if agreed else "wrong",
         "mark": "✓" if not failed else "◐" if agreed else "✗",
-        "points": _number(sum(row.points for row in rows)),
-        "max_points": _number(exercise.points),
+        "counts": sum(row.points for row in rows),
+        "points": number(sum(row.points for row in rows)),
+        "max_points": number(exercise.points),
         "agreed": agreed,
         "total": len(rows),
         "causes": [{"diagnosis": known[name].diagnosis, "read": known[name].read} for name in named if name in known],
         "advice": _advice(failed),
         "failures": _grouped(failed),
-        "code": _code(exercise.name, judgement),
+        "code": judgement.code.get(exercise.name, "")[:20_000],
     }
 
 
@@ -113,25 +127,38 @@ def _grouped(failed: list[Row]) -> list[dict[str, Any]]:
             "verdict": WORDS[verdict],
             "seen": seen,
             "line": line,
-            "lost": _number(sum(row.max_points - row.points for row in rows)),
+            "lost": number(sum(row.max_points - row.points for row in rows)),
         }
         for (verdict, seen, line), rows in groups.items()
     ]
 
 
-def _code(name: str, judgement: Judgement) -> str:
-    cells = judgement.notebook.cells if judgement.notebook is not None else []
-    sources = (cell.source for cell in cells if cell.metadata.get("nbgrader", {}).get("grade_id") == name)
-    return next(sources, "")[:20_000]
+def _add_persons_part(item: dict[str, Any], cell: str, given: Given) -> None:
+    """Put a mark that a person gave in place of the judged one, and the extra credit on top."""
+    item["by_person"] = cell in given.scores
+    extra = given.extra.get(cell, 0.0)
+    item["counts"] = given.scores.get(cell, item["counts"]) + extra
+    item["points"], item["extra"] = number(item["counts"]), number(extra) if extra else ""
 
 
-def _answer(row: Row, judgement: Judgement) -> dict[str, Any]:
-    title = row.exercise.removeprefix("answer_").replace("_", " ")
+def _answer(row: Row, judgement: Judgement, given: Given) -> dict[str, Any]:
     text = judgement.answers.get(row.exercise, "")
-    return {"name": row.exercise, "title": title, "text": text[:20_000], "max_points": _number(row.max_points)}
+    item = {
+        "name": row.exercise,
+        "title": row.exercise.removeprefix("answer_").replace("_", " "),
+        "text": text[:20_000],
+        "most": row.max_points,
+        "max_points": number(row.max_points),
+        "waiting": bool(text) and row.exercise not in given.scores,
+        "comment": given.comments.get(row.exercise, ""),
+        "counts": 0.0,
+    }
+    _add_persons_part(item, row.exercise, given)
+    return item
 
 
-def _number(points: float) -> str:
+def number(points: float) -> str:
+    """Return points as people write them: at most two decimals."""
     return f"{round(points, 2):g}"
 
 

@@ -1,0 +1,70 @@
+"""Late hand-ins, by nbgrader's own settings and code: `timestamp.txt`, due dates, extensions and the penalty plugin.
+
+The due date of a lab and a student's extension stand in nbgrader's gradebook; where a run has a gradebook of its own,
+they are taken over from the course's. The penalty is what nbgrader's `AssignLatePenalties` makes of them, with the
+plugin that `nbgrader_config.py` names.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
+from nbgrader.utils import parse_utc
+from traitlets.config import Config
+
+FILE = "timestamp.txt"  # nbgrader's, beside the notebook
+LONGEST = 100  # bytes of it that are read
+
+
+def read_timestamp(folder: Path) -> tuple[datetime | None, str]:
+    """Return when a submission was handed in, in UTC, and a note where the file that says so cannot be read."""
+    path = Path(folder) / FILE
+    try:
+        details = path.stat(follow_symlinks=False)
+    except OSError:
+        return None, ""
+    if not stat.S_ISREG(details.st_mode) or details.st_nlink > 1:
+        return None, ""  # the intake says what is wrong with it
+    with open(path, "rb") as file:
+        text = file.read(LONGEST).decode("utf-8", "replace").strip()
+    try:
+        return (parse_utc(text), "") if text else (None, "")
+    except (ValueError, OverflowError):
+        return None, f"{FILE} holds no time; taken as handed in on time"
+
+
+def take_over_dates(course: Path, config: Config, database: str, labs: list[str]) -> dict[tuple[str, str], timedelta]:
+    """Copy due dates from the course's gradebook into the run's where it has none. Return extensions."""
+    settings = CourseDirectory(config=config)
+    if "root" not in config.CourseDirectory:
+        settings.root = str(Path(course).resolve())
+    own, extensions = settings.db_url, {}
+    if own == database or (own.startswith("sqlite:///") and not os.path.isfile(own.removeprefix("sqlite:///"))):
+        return {}
+    with Gradebook(own) as theirs, Gradebook(database) as ours:
+        for lab in {assignment.name for assignment in theirs.assignments} & set(labs):
+            known, assignment = theirs.find_assignment(lab), ours.find_assignment(lab)
+            assignment.duedate = assignment.duedate or known.duedate
+            extensions |= {(lab, entry.student_id): entry.extension for entry in known.submissions if entry.extension}
+        ours.db.commit()
+    return extensions
+
+
+def assign_penalty(gradebook: Gradebook, database: str, config: Config, lab: str, student: str) -> None:
+    """Have nbgrader set the late penalty of one submission, where it is late or was before."""
+    submission = gradebook.find_submission(lab, student)
+    if submission.total_seconds_late > 0 or submission.late_submission_penalty:
+        where = {"notebook": lab, "assignment": lab, "student": student, "db_url": database}
+        gradebook.db.commit()  # so that nothing is locked: nbgrader opens the gradebook itself
+        assigner = AssignLatePenalties(config=config)
+        assigner.log.setLevel(logging.ERROR)  # it would write over the progress line
+        assigner.preprocess(nbformat.v4.new_notebook(), {"nbgrader": where})
+        gradebook.db.expire_all()

@@ -1,0 +1,71 @@
+"""Everything that people read, made from what a run stored and what the gradebook holds: feedback, marks, class report.
+
+`distillab grade` ends with it, and `distillab feedback` does it anew after a person has marked in formgrader.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+from traitlets.config import Config, PyFileConfigLoader
+
+from helpers.grader.class_report import class_report, released_links
+from helpers.grader.errors import GraderError
+from helpers.grader.gradebook import csv_text, given
+from helpers.grader.lab import find_labs, load_lab
+from helpers.grader.late import assign_penalty
+from helpers.grader.lms import canvas_csv, marks, moodle_csv
+from helpers.grader.report import feedback_page
+from helpers.grader.store import Store
+
+
+def default_database(output: Path) -> str:
+    """Return the URL of the gradebook that a run keeps in its output folder."""
+    return f"sqlite:///{Path(output).resolve()}/gradebook.db"
+
+
+def course_config(course: Path) -> Config:
+    """Return the course's `nbgrader_config.py`, or an empty configuration where there is none."""
+    path = Path(course) / "nbgrader_config.py"
+    return PyFileConfigLoader(path.name, path=str(path.parent)).load_config() if path.is_file() else Config()
+
+
+def publish(course: Path, output: Path, database: str | None = None) -> int:
+    """Write `grades.csv`, the files for Canvas and Moodle, the class report and each student's feedback into `output`.
+
+    Returns how many submissions there are. Raises GraderError where nothing was graded into `output`.
+    """
+    course, output, config = Path(course).resolve(), Path(output), course_config(course)
+    graded = list(Store(output))
+    if not graded:
+        raise GraderError(f"Nothing was graded into {output} yet. Grade with: distillab grade --output {output} …")
+    missing = {judgement.lab for _, judgement in graded if judgement.lab} - set(find_labs(course))
+    if missing:
+        raise GraderError(f"{output} holds judgements of {', '.join(sorted(missing))}, which this course has not.")
+    labs = {name: load_lab(course, name) for name in sorted({judgement.lab for _, judgement in graded}) if name}
+    database = database or default_database(output)
+    with Gradebook(database) as gradebook:
+        for student, judgement in graded:
+            if judgement.lab:
+                try:
+                    assign_penalty(gradebook, database, config, judgement.lab, student)
+                    added = given(gradebook, judgement.lab, student)
+                except MissingEntry:
+                    raise GraderError(
+                        f"{student}'s {judgement.lab} is not in the gradebook {database}. "
+                        "Name the one that the run wrote to with --db."
+                    ) from None
+                page = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
+                page.parent.mkdir(parents=True, exist_ok=True)
+                page.write_text(feedback_page(labs[judgement.lab], student, judgement, added), encoding="utf-8")
+        found = marks(gradebook, labs)
+    texts = {
+        "grades.csv": csv_text(graded),
+        "lms_canvas.csv": canvas_csv(found),
+        "lms_moodle.csv": moodle_csv(found),
+        "class_report.html": class_report(graded, labs, released_links(course, output, labs)),
+    }
+    for name, text in texts.items():
+        (output / name).write_text(text, encoding="utf-8")
+    return len(graded)

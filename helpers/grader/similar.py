@@ -1,0 +1,174 @@
+"""Find answers that are nearly the same text in other clothes: what to look at, never a verdict.
+
+The method is that of MOSS (Schleimer, Wilkerson and Aiken, "Winnowing", SIGMOD 2003) on normalised code. Each exercise
+is parsed and printed anew, so that comments, spacing and quotes are gone; docstrings go and every name that the answer
+itself binds becomes one and the same word. What is left is cut into runs of `RUN` tokens. A run counts as evidence only
+where it is *rare*: not in the stub, the reference or a known mistake, and not in more than a tenth of the class (two
+students always may). So a line that everybody writes alike proves nothing, however many write it. Two students are
+named where at least `ENOUGH` rare runs of a lab agree and these are `SHARE` of the rare runs of the one who has more.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from helpers.grader.lab import Lab
+
+RUN = 10  # tokens: about one statement
+ENOUGH = 40
+SHARE = 0.8
+RARE = 0.1  # of the class
+
+Run = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Students whose answers to a lab agree, the exercises where they do, and the smallest share of rare runs."""
+
+    students: tuple[str, ...]
+    exercises: tuple[str, ...]
+    share: float
+
+
+def near_identical(answers: Mapping[str, Mapping[str, str]], known: set[Run]) -> list[Alike]:
+    """Return the groups of students with nearly the same answers.
+
+    answers: student → exercise → source. known: runs that prove nothing (`known_runs`).
+    """
+    runs = {
+        student: {(name, run) for name, source in code.items() for run in runs_of(source) if run not in known}
+        for student, code in answers.items()
+    }
+    holders: dict[tuple[str, Run], list[str]] = defaultdict(list)
+    for student in sorted(runs):
+        for run in runs[student]:
+            holders[run].append(student)
+    limit = max(2, int(RARE * len(answers)))
+    rare = {student: sum(len(holders[run]) <= limit for run in own) for student, own in runs.items()}
+    shared: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (exercise, _), students in holders.items():
+        if len(students) <= limit:
+            for pair in combinations(students, 2):
+                shared[pair].append(exercise)
+    found = {}
+    for (one, other), exercises in shared.items():
+        share = len(exercises) / max(rare[one], rare[other])
+        if len(exercises) >= ENOUGH and share >= SHARE:
+            found[one, other] = (share, set(exercises))
+    return _groups(found)
+
+
+def _groups(pairs: Mapping[tuple[str, str], tuple[float, set[str]]]) -> list[Alike]:
+    """Return groups in which every two students agree, the closest pairs first."""
+    groups: list[set[str]] = []
+    for pair, _ in sorted(pairs.items(), key=lambda item: (-item[1][0], item[0])):
+        fitting = (group for group in groups if group & set(pair))
+        home = next((group for group in fitting if _all_agree(group | set(pair), pairs)), None)
+        if home is None:
+            groups.append(set(pair))
+        else:
+            home |= set(pair)
+    found = []
+    for group in groups:
+        duos = [pairs[duo] for duo in combinations(sorted(group), 2)]
+        names = sorted(set().union(*(exercises for _, exercises in duos)))
+        found.append(Alike(tuple(sorted(group)), tuple(names), min(share for share, _ in duos)))
+    return found
+
+
+def _all_agree(group: set[str], pairs: Mapping[tuple[str, str], object]) -> bool:
+    return all(duo in pairs for duo in combinations(sorted(group), 2))
+
+
+def known_runs(lab: Lab) -> set[Run]:
+    """Return the runs of a lab's own code: setup, reference, and each known mistake."""
+    sources = [cell.source for cell in lab.notebook.cells if cell.cell_type == "code"]
+    sources.append((lab.folder / "misconceptions.py").read_text(encoding="utf-8"))
+    return {run for source in sources for piece in _pieces(source) for run in runs_of(piece)}
+
+
+def _pieces(source: str) -> list[str]:
+    """Return a text's functions and classes one by one, as students' cells hold them."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:
+        return []
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            node.decorator_list = []
+    return [ast.unparse(node) for node in body]
+
+
+def runs_of(source: str) -> set[Run]:
+    """Return the runs of tokens of one answer in its normal form; none where it does not parse."""
+    text = normalised(source)
+    tokens = [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.string.strip()]
+    return {tuple(tokens[place : place + RUN]) for place in range(len(tokens) - RUN + 1)}
+
+
+def normalised(source: str) -> str:
+    """Return code without comments, docstrings and names of its own; empty where it does not parse."""
+    try:
+        tree = ast.parse(source)
+        bound = _bound(tree)
+        return ast.unparse(_Plain(bound).visit(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+
+
+def _bound(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+    return names
+
+
+class _Plain(ast.NodeTransformer):
+    """Replaces the names that the code binds by one word, and drops docstrings, annotations and messages."""
+
+    def __init__(self, bound: set[str]) -> None:
+        self.bound = bound
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name("v", node.ctx) if node.id in self.bound else node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return ast.arg("v")
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        self.generic_visit(node)
+        return ast.Pass() if node.value is None else ast.copy_location(ast.Assign([node.target], node.value), node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        return ast.Constant("")
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._definition(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        return self._definition(node)
+
+    def _definition(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
+        node.name = "v" if node.name in self.bound else node.name
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        self.generic_visit(node)
+        first = node.body[0]
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+            node.body = node.body[1:] or [ast.Pass()]
+        return ast.fix_missing_locations(node)

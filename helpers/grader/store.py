@@ -1,0 +1,74 @@
+"""What a run has judged so far, on disk: one JSON file a submission in the output folder's `judgements/`.
+
+A judgement is written at once and whole (beside, then renamed), before its marks go into the gradebook, so that a run
+which was killed goes on where it stood. The digest says what it was judged from: a submission that was handed in anew,
+a lab whose key changed or other limits make another digest. Plain data: nothing here is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from helpers.grader.errors import GraderError
+from helpers.grader.intake import STUDENT_ID
+from helpers.grader.judge import Judgement, Row
+
+FOLDER = "judgements"
+UNREADABLE = "_unknown"  # stands for the lab of a submission that could not even be told apart
+
+
+class Store:
+    """The judgements of one output folder, by student and lab."""
+
+    def __init__(self, output: Path) -> None:
+        self.folder = Path(output) / FOLDER
+
+    def save(self, student: str, judgement: Judgement, digest: str) -> None:
+        """Write a judgement without its notebook, in place of an older one of the same student and lab."""
+        path = self._path(student, judgement.lab)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {name: item for name, item in vars(judgement).items() if name not in ("notebook", "rows")}
+        content |= {"student": student, "digest": digest, "rows": [asdict(row) for row in judgement.rows]}
+        beside = path.with_name(path.name + ".part")
+        beside.write_text(json.dumps(content, ensure_ascii=True, indent=1), encoding="utf-8")
+        os.replace(beside, path)
+
+    def load(self, student: str, lab: str, digest: str) -> Judgement | None:
+        """Return the stored judgement, or None where there is none or it was judged from something else."""
+        content = _read(self._path(student, lab))
+        return _judgement(content) if content is not None and content["digest"] == digest else None
+
+    def forget(self, student: str, lab: str) -> None:
+        """Drop what is stored for a student and lab, if anything."""
+        self._path(student, lab).unlink(missing_ok=True)
+
+    def __iter__(self) -> Iterator[tuple[str, Judgement]]:
+        """Yield every student and judgement, in the order of students and labs."""
+        found = (_read(path) for path in self.folder.glob("*/*.json"))
+        contents = sorted((item for item in found if item is not None), key=lambda item: (item["student"], item["lab"]))
+        return ((content["student"], _judgement(content)) for content in contents)
+
+    def _path(self, student: str, lab: str) -> Path:
+        # A refused student id may hold anything; a file's name may not.
+        name = student if STUDENT_ID.fullmatch(student) else "=" + hashlib.sha256(student.encode()).hexdigest()[:24]
+        return self.folder / (lab or UNREADABLE) / f"{name}.json"
+
+
+def _judgement(content: dict[str, Any]) -> Judgement:
+    kept = {name: item for name, item in content.items() if name not in ("student", "digest", "rows")}
+    return Judgement(rows=[Row(**row) for row in content["rows"]], **kept)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as problem:
+        raise GraderError(f"{path} is damaged ({problem}). Delete it: its submission is then judged again.") from None

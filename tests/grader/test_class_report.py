@@ -1,0 +1,121 @@
+"""The class report: the statistics against numbers worked out by hand, and what it says of odd classes."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from helpers.grader.class_report import class_report, correlation, exercise_statistics, heading_link, look_at
+from helpers.grader.judge import Judgement, Row
+
+
+def judged(double=4.0, average=3.0, verdict="wrong", misconception="", **more):
+    """A judgement of the small lab in which both exercises have one case each."""
+    rows = [
+        Row("double", "plain", double, 4.0, "correct" if double == 4 else verdict, misconception=misconception),
+        Row("Average", "module", average, 3.0, "correct" if average == 3 else "wrong"),
+    ]
+    return Judgement("00_mini", rows, **more)
+
+
+def refusal(lab="00_mini"):
+    return Judgement(lab, [Row("", "", 0.0, None, "denied", note="<b>a symbolic link</b>")])
+
+
+def report(mini, *entries):
+    return class_report(entries, {"00_mini": mini}, {"00_mini": "../labs/00_mini/00_mini.ipynb"})
+
+
+def test_difficulty_is_the_mean_share_and_discrimination_the_item_rest_correlation(mini):
+    # double 4 4 2 0 0 (mean 2), Average 3 3 0 3 0 (mean 1.8): by hand, sum of products 6, of squares 16 and 10.8
+    classed = [judged(4, 3), judged(4, 3), judged(2, 0), judged(0, 3), judged(0, 0)]
+    double, average = exercise_statistics(mini, classed)
+    assert double["difficulty"] == pytest.approx(0.5) and average["difficulty"] == pytest.approx(0.6)
+    assert double["discrimination"] == pytest.approx(6 / (16 * 10.8) ** 0.5)
+    assert average["discrimination"] == pytest.approx(double["discrimination"])  # two items: the rest is the other one
+    assert double["verdicts"] == "2 right, 3 wrong values"
+
+
+def test_no_discrimination_where_it_means_nothing(mini):
+    alike = exercise_statistics(mini, [judged()] * 6)
+    few = exercise_statistics(mini, [judged(), judged(0, 0)])
+    assert [item["discrimination"] for item in alike + few] == [None] * 4
+    assert correlation([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]) == pytest.approx(-1)
+
+
+def test_an_exercise_that_goes_against_the_rest_is_named(mini):
+    classed = [judged(4, 0), judged(4, 0), judged(4, 0), judged(0, 3), judged(0, 3), judged(0, 3)]
+    assert "look at its wording" in exercise_statistics(mini, classed)[0]["remark"]
+
+
+def test_misconceptions_are_ranked_with_share_and_a_link_to_the_section(mini):
+    students = [judged(0, 3, misconception="squared"), judged(0, 3, misconception="squared"), judged(), judged()]
+    students.append(judged(4, 0))
+    students[-1].rows[1].misconception = "summed"
+    page = report(mini, *((f"s{place}", judgement) for place, judgement in enumerate(students)))
+    assert page.index("You square the values.") < page.index("You add the values up.")
+    assert "40 % (2)" in page and "20 % (1)" in page
+    assert '<a href="../labs/00_mini/00_mini.ipynb#Double-it">Double it</a>' in page
+    assert heading_link("x.ipynb", "Why T² <b>?") == "x.ipynb#Why-T%C2%B2-%3Cb%3E%3F"
+
+
+def test_what_wants_an_eye_is_named_with_the_reason_and_the_rest_is_not(mini):
+    graded = [
+        ("crashed", judged(0, 3, "crash")),
+        ("denied", judged(0, 3, "denied")),
+        ("wrong", judged(0, 0)),
+        ("doubtful", judged(notes=["the cell of double was known by what it defines, not by its id"])),
+        ("renamed", judged(notes=["taken from other.ipynb"])),
+        ("refused", refusal()),
+    ]
+    found = {item["student"]: item["reasons"] for item in look_at(mini, graded, [])}
+    assert set(found) == {"crashed", "denied", "doubtful", "refused"}
+    assert found["crashed"] == ["double ended the kernel"]
+
+
+class _Tags(HTMLParser):
+    """Collects what a screen reader is told of pictures, and every tag and address."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.svgs, self.tags, self.links = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.append(tag)
+        self.links += [found[name] for name in ("src", "href") if found.get(name)]
+        if tag == "svg":
+            self.svgs.append(found)
+
+
+def test_the_page_is_escaped_self_contained_and_has_a_text_for_every_picture(mini):
+    hostile = "<script>alert(1)</script>"
+    page = report(mini, (hostile, judged(notes=[f"the cell {hostile} stands more than once"])), ("b", judged(0, 3)))
+    tags = _Tags(page)
+    assert "script" not in tags.tags and page.count("&lt;script&gt;") >= 2
+    assert not [link for link in tags.links if not link.startswith(("#", "../labs/"))]
+    assert "http" not in page and "url(" not in page and "@import" not in page
+    assert len(tags.svgs) >= 4 and all(svg["role"] == "img" and svg["aria-label"] for svg in tags.svgs)
+    # the histogram's text: one at 3 of 7 points (43 %), one at 7 of 7
+    assert "40 % to 50 %: 1; 90 % to 100 %: 1" in page
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        [("ada", judged())],
+        [("ada", refusal()), ("ben", refusal())],
+        [("ada", refusal(lab=""))],
+    ],
+    ids=["nobody", "one", "all refused", "refused before a lab was known"],
+)
+def test_small_and_refused_classes_have_a_report(mini, entries):
+    page = report(mini, *entries)
+    assert page.strip().endswith("</html>") and "nan" not in page.lower().replace("nanometre", "")
+    for student, judgement in entries:
+        assert student in page
+        assert ("&lt;b&gt;a symbolic link" in page) == any(not row.exercise for row in judgement.rows)
+    text = re.sub(r"<[^>]+>", "", page)
+    assert ("nothing to report" in text) == (not entries)

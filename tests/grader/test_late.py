@@ -1,0 +1,97 @@
+"""Late hand-ins: the same penalties as `nbgrader autograde`, from nbgrader's own due dates, extensions and plugin."""
+
+import os
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+
+from helpers.cli import main
+from helpers.grader.late import read_timestamp
+from tests.conftest import AVERAGE, DOUBLE
+
+DUE = datetime(2026, 3, 1, 12, 0)
+HANDED_IN = {
+    "early": "2026-03-01 11:59:59 UTC",
+    "late": "2026-03-01 13:30:00 +0100\n",  # half an hour after, told in another zone
+    "later": "2026-03-03 12:00:00 UTC",
+    "extended": "2026-03-03 12:00:00 UTC",
+    "undated": "",
+}
+PLUGIN = """
+from nbgrader.plugins import BasePlugin
+
+class PerDay(BasePlugin):
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        return 1.25 * -(-total_seconds_late // 86400)
+
+c.AssignLatePenalties.plugin_class = PerDay
+"""
+
+
+@pytest.fixture(scope="module")
+def late_course(course, tmp_path_factory):
+    """The course with a due date, an extension and a penalty of 1.25 points a day, and its hand-ins."""
+    root = tmp_path_factory.mktemp("late") / "course"
+    shutil.copytree(course, root)
+    with open(root / "nbgrader_config.py", "a") as config:
+        config.write(PLUGIN)
+    made = nbformat.read(root / "labs" / "00_mini" / "00_mini.ipynb", as_version=4)
+    for cell in made.cells:
+        cell.source = {"double": DOUBLE, "Average": AVERAGE}.get(cell.id, cell.source)
+    for student, time in HANDED_IN.items():
+        folder = root / "submitted" / student / "00_mini"
+        folder.mkdir(parents=True)
+        nbformat.write(made, folder / "00_mini.ipynb")
+        if time:
+            (folder / "timestamp.txt").write_text(time)
+    with Gradebook(f"sqlite:///{root}/gradebook.db") as gradebook:
+        gradebook.update_or_create_assignment("00_mini", duedate=DUE)
+        gradebook.add_student("extended")
+        gradebook.add_submission("00_mini", "extended", extension=timedelta(days=7))
+    return root
+
+
+def penalties(database):
+    with Gradebook(f"sqlite:///{database}") as gradebook:
+        return {
+            entry.student_id: (entry.score, entry.late_submission_penalty, entry.timestamp, entry.extension)
+            for entry in gradebook.assignment_submissions("00_mini")
+        }
+
+
+def test_late_penalties_equal_those_of_nbgrader_autograde(late_course, tmp_path):
+    output = tmp_path / "graded"
+    arguments = ["--submissions", str(late_course / "submitted"), "--output", str(output), "--workers", "2"]
+    assert main(["grade", *arguments, "--course", str(late_course)]) == 0
+    ours = penalties(output / "gradebook.db")
+    assert {student: found[1] for student, found in ours.items()} == {
+        "early": 0,
+        "late": 1.25,
+        "later": 2.5,
+        "extended": 0,
+        "undated": 0,
+    }
+    environment = {**os.environ, "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]}
+    command = [str(Path(sys.executable).parent / "nbgrader"), "autograde", "00_mini"]
+    done = subprocess.run(command, cwd=late_course, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert penalties(late_course / "gradebook.db") == ours
+    page = (output / "feedback" / "later" / "00_mini" / "00_mini.html").read_text()
+    assert "4.5 of 9 points" in page and "2.5 taken off because it came late" in page
+    assert "later,later,,4.5" in (output / "lms_moodle.csv").read_text()
+
+
+def test_a_timestamp_that_is_none_and_one_that_is_a_link(tmp_path):
+    assert read_timestamp(tmp_path) == (None, "")
+    (tmp_path / "timestamp.txt").write_text("yesterday, honestly")
+    assert read_timestamp(tmp_path) == (None, "timestamp.txt holds no time; taken as handed in on time")
+    (tmp_path / "secret").write_text("2026-03-01 11:59:59 UTC")
+    (tmp_path / "timestamp.txt").unlink()
+    (tmp_path / "timestamp.txt").symlink_to("secret")
+    assert read_timestamp(tmp_path) == (None, "")

@@ -1,0 +1,160 @@
+"""What people read, from stored judgements and the gradebook: feedback with a person's marks, files for the LMS."""
+
+import csv
+from datetime import datetime
+
+import pytest
+from nbgrader.api import Gradebook
+
+from helpers.cli import main
+from helpers.grader.build import generate
+from helpers.grader.gradebook import record
+from helpers.grader.judge import Judgement, Row
+from helpers.grader.lms import Mark, canvas_csv, moodle_csv
+from helpers.grader.publish import default_database
+from helpers.grader.store import Store
+
+
+def judged(double=4.0, answer="Because <b>I</b> say so."):
+    rows = [
+        Row("double", "plain", double, 4.0, "correct" if double == 4 else "wrong", about="a few values"),
+        Row("Average", "module", 3.0, 3.0, "correct"),
+        Row("answer_why", "", None, 2.0, "manual", note="" if answer else "no answer"),
+    ]
+    return Judgement("00_mini", rows, answers={"answer_why": answer} if answer else {}, seconds=1.5)
+
+
+@pytest.fixture
+def output(mini, tmp_path):
+    """An output folder as a run leaves it: three students, of whom the last was refused before a lab was known."""
+    folder = tmp_path / "graded"
+    folder.mkdir()
+    generate(mini, tmp_path / "scratch", default_database(folder))
+    with Gradebook(default_database(folder)) as gradebook:
+        for student, judgement in (("ada", judged()), ("ben", judged(double=0.0, answer=""))):
+            record(gradebook, mini, student, judgement)
+            Store(folder).save(student, judgement, "digest")
+    Store(folder).save("eve", Judgement("", [Row("", "", 0.0, None, "denied", note="a link")]), "digest")
+    return folder
+
+
+def published(course, output):
+    assert main(["feedback", "--output", str(output), "--course", str(course)]) == 0
+    return {
+        student: (output / "feedback" / student / "00_mini" / "00_mini.html").read_text() for student in ("ada", "ben")
+    }
+
+
+def mark_by_hand(output, student, grade_id, score, comment, extra=None):
+    with Gradebook(default_database(output)) as gradebook:
+        grade = gradebook.find_grade(grade_id, "00_mini", "00_mini", student)
+        grade.manual_score, grade.extra_credit, grade.needs_manual_grade = score, extra, False
+        cell = grade_id.removeprefix("check_")
+        gradebook.find_comment(cell, "00_mini", "00_mini", student).manual_comment = comment
+        gradebook.db.commit()
+
+
+def test_before_marking_the_written_answer_waits(course, output):
+    pages = published(course, output)
+    assert "<strong>7 of 9 points</strong> so far; up to 2 more" in pages["ada"]
+    assert "Because &lt;b&gt;I&lt;/b&gt; say so." in pages["ada"]
+    assert "<strong>3 of 9 points</strong>." in pages["ben"] and "There is no answer here" in pages["ben"]
+
+
+def test_a_persons_mark_and_comment_stand_in_the_feedback_and_the_lms(course, output):
+    published(course, output)
+    mark_by_hand(output, "ada", "answer_why", 1.5, "Nearly: <i>say why</i>.\nRead again.")
+    mark_by_hand(output, "ben", "check_double", 2.0, "Right idea.", extra=0.5)
+    pages = published(course, output)
+    assert "<strong>8.5 of 9 points</strong>." in pages["ada"] and "1.5 of 2 points" in pages["ada"]
+    assert "Nearly: &lt;i&gt;say why&lt;/i&gt;.\nRead again." in pages["ada"]
+    assert "<strong>5.5 of 9 points</strong>" in pages["ben"] and "2.5 of 4 points" in pages["ben"]
+    assert "marked by your instructor" in pages["ben"] and "0.5 extra" in pages["ben"] and "Right idea." in pages["ben"]
+    rows = list(csv.DictReader((output / "lms_canvas.csv").open()))
+    assert [(row["SIS Login ID"], row["00_mini"]) for row in rows] == [("", "9"), ("ada", "8.5"), ("ben", "5.5")]
+
+
+def test_marking_changes_neither_judgements_nor_grades_csv(course, output):
+    published(course, output)
+    before = (output / "grades.csv").read_bytes()
+    mark_by_hand(output, "ada", "answer_why", 1.5, "Good.")
+    published(course, output)
+    assert (output / "grades.csv").read_bytes() == before
+    assert [student for student, _ in Store(output)] == ["ada", "ben", "eve"]
+
+
+def test_the_class_report_names_the_refused(course, output):
+    published(course, output)
+    assert "denied: a link" in (output / "class_report.html").read_text()
+
+
+def test_nothing_graded_and_a_wrong_gradebook_are_said_in_a_line(course, output, tmp_path, capsys):
+    assert main(["feedback", "--output", str(tmp_path / "empty"), "--course", str(course)]) == 1
+    assert "Nothing was graded into" in capsys.readouterr().err
+    elsewhere = f"sqlite:///{tmp_path}/other.db"
+    assert main(["feedback", "--output", str(output), "--course", str(course), "--db", elsewhere]) == 1
+    assert "is not in the gradebook" in capsys.readouterr().err
+
+
+def test_a_damaged_judgement_is_named(course, output, capsys):
+    path = next((output / "judgements").glob("*/ada.json"))
+    path.write_text(path.read_text()[:50])
+    assert main(["feedback", "--output", str(output), "--course", str(course)]) == 1
+    assert "ada.json is damaged" in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------------------------------------- LMS formats
+
+
+MARKS = [
+    Mark("ada", "01_a", 3.25, 4.0, first_name="Ada", last_name='=HYPERLINK("x")'),
+    Mark("ada", "02_b", 10 / 3, 5.0, first_name="Ada", last_name='=HYPERLINK("x")'),
+    Mark("ben@example.org", "02_b", 0.0, 5.0),
+]
+
+
+def test_canvas_takes_its_five_columns_points_possible_and_a_column_a_lab():
+    assert canvas_csv(MARKS).splitlines() == [
+        "Student,ID,SIS User ID,SIS Login ID,Section,01_a,02_b",
+        "    Points Possible,,,,,4,5",
+        '"\'=HYPERLINK(""x""), Ada",,ada,ada,,3.25,3.3333',
+        "ben@example.org,,ben@example.org,ben@example.org,,,0",
+    ]
+
+
+def test_moodle_takes_its_own_exports_columns():
+    assert moodle_csv(MARKS).splitlines() == [
+        "First name,Last name,Username,ID number,Email address,01_a (Real),02_b (Real)",
+        'Ada,"\'=HYPERLINK(""x"")",ada,ada,,3.25,3.3333',
+        ",,ben@example.org,ben@example.org,ben@example.org,,0",
+    ]
+
+
+# ----------------------------------------------------------------------------------------------------- on disk and back
+
+
+def test_a_judgement_comes_back_from_disk_as_it_was(tmp_path):
+    judgement = judged()
+    judgement.rows[0].misconception, judgement.notes, judgement.code = "squared", ["a \ud800 note"], {"double": "é"}
+    store = Store(tmp_path)
+    store.save("ada", judgement, "one")
+    assert store.load("ada", "00_mini", "one") == judgement
+    assert store.load("ada", "00_mini", "two") is None and store.load("ben", "00_mini", "one") is None
+    store.forget("ada", "00_mini")
+    assert list(store) == []
+
+
+def test_a_hostile_student_id_stays_inside_the_folder(tmp_path):
+    Store(tmp_path / "out").save("../../etc/passwd", Judgement("", []), "x")
+    assert [path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.json")] == [("out", "judgements")]
+    assert [student for student, _ in Store(tmp_path / "out")] == ["../../etc/passwd"]
+
+
+def test_marks_go_in_whole_or_not_at_all(mini, output, monkeypatch):
+    broken = judged()
+    broken.rows[0].points = "no number"
+    with Gradebook(default_database(output)) as gradebook:
+        with pytest.raises(TypeError):
+            record(gradebook, mini, "new", broken, timestamp=datetime(2026, 1, 1))
+    with Gradebook(default_database(output)) as gradebook:
+        assert [student.id for student in gradebook.students] == ["ada", "ben"]
