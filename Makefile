@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lab release grade bench clean
+.PHONY: demo test browser lab lecture page release grade bench clean
 
 demo: $(READY)
 	$(BIN)/distillab demo
@@ -14,11 +14,23 @@ test: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest
 
+# The labs, the lecture and the page in a real Chromium. PICTURES=docs takes the README's pictures anew.
+browser: $(READY)
+	DISTILLAB_PICTURES="$(PICTURES)" $(BIN)/python -m pytest -m browser tests/browser
+
 # A working copy of the labs, so that labs/ stays as released; a file that is already there is never overwritten.
 lab: $(READY)
 	mkdir -p my_labs
 	cp -R -n labs/. my_labs/
 	$(BIN)/jupyter lab --notebook-dir=my_labs
+
+# The explorers in large type, for the room; `?` shows the keys.
+lecture: $(READY)
+	$(BIN)/voila helpers/widgets/lecture.ipynb
+
+# The explorers in one file that opens from disk, without a network and without Python.
+page: $(READY)
+	$(BIN)/python -m helpers.widgets.page distillab.html
 
 release: $(READY)
 	$(BIN)/distillab release

@@ -146,8 +146,8 @@ function put(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
-let made = 0;
-const fresh = (stem) => `distillab-${stem}-${++made}`;
+// Random, because each explorer on a page has this module to itself, and a counter would start anew in each.
+const fresh = (stem) => `distillab-${stem}-${Math.random().toString(36).slice(2, 12)}`;
 
 // A labelled slider. `text(value)` is what the reader sees and hears; `put(value)` moves it without an event.
 function slider({ label, min, max, step, text, change, hint }) {

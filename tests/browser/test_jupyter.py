@@ -1,0 +1,178 @@
+"""The labs in a real JupyterLab and the lecture in a real Voilà: all cells run, and screen and Python agree."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from playwright.sync_api import Page, expect
+
+from helpers.teacher_logits import load_teacher_logits
+from tests.browser.test_page import cells, drag, explorer, read, settle, shown_temperature
+
+CUP = "She drank a cup of hot"
+NOTEBOOK = "jupyterapp.shell.currentWidget"
+SOLVED = ["01_temperature", "02_loss"]
+
+
+def open_notebook(open_page, address: str, name: str, **options) -> Page:
+    """Open a notebook in JupyterLab, without the other panels, and wait for its kernel."""
+    page = open_page(f"{address}/doc/tree/{name}.ipynb?reset", **options)
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    page.wait_for_function(f"{NOTEBOOK}.sessionContext.session?.kernel?.status === 'idle'", timeout=120_000)
+    return page
+
+
+def run_all(page: Page) -> list[str]:
+    """Run all cells from the menu, wait for the last, and return the errors."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.locator(".lm-Menu-item[data-command='runmenu:run-all']").click()
+    page.wait_for_function(
+        f"""() => [...{NOTEBOOK}.content.model.cells].filter((cell) => cell.type === 'code' && cell.sharedModel.source)
+            .every((cell) => cell.executionState === 'idle' && cell.executionCount)""",
+        timeout=180_000,
+    )
+    outputs = page.evaluate(
+        f"[...{NOTEBOOK}.content.model.cells].flatMap((cell) => cell.type === 'code' ? cell.outputs.toJSON() : [])"
+    )
+    return [f"{out['ename']}: {out['evalue']}" for out in outputs if out["output_type"] == "error"]
+
+
+def show_explorer(page: Page, identity: str, title: str):
+    """Scroll to a cell until its explorer stays in view: JupyterLab draws what is near, and guesses heights first."""
+    part = explorer(page, title)
+    for _ in range(20):
+        page.evaluate(
+            f"""async (identity) => {{
+                const {{ content }} = {NOTEBOOK};
+                const place = [...content.model.cells].findIndex((cell) => cell.id === identity);
+                content.activeCellIndex = place;
+                await content.scrollToItem(place, 'start');
+            }}""",
+            identity,
+        )
+        settle(page)
+        box = part.bounding_box() if part.count() else None
+        if box and 0 <= box["y"] < page.viewport_size["height"] / 2:
+            return part
+    raise AssertionError(f"{title} does not stay in view")
+
+
+def python(page: Page, code: str) -> str:
+    """Run code in the notebook's kernel, and return what it printed."""
+    return page.evaluate(
+        f"""async (code) => {{
+            let text = '';
+            const future = {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code, store_history: false }});
+            future.onIOPub = ({{ content, header }}) => {{
+                if (header.msg_type === 'stream') text += content.text;
+                if (header.msg_type === 'error') text += content.evalue;
+            }};
+            await future.done;
+            return text;
+        }}""",
+        code,
+    )
+
+
+def cell_with(name: str, text: str) -> str:
+    """Return the id of a lab's first cell that holds a text."""
+    from tests.browser.conftest import ROOT
+
+    notebook = json.loads((ROOT / "labs" / name / f"{name}.ipynb").read_text(encoding="utf-8"))
+    return next(cell["id"] for cell in notebook["cells"] if text in "".join(cell["source"]))
+
+
+def test_lab_01_in_jupyterlab(open_page, jupyterlab, accessible, picture):
+    page = open_notebook(open_page, jupyterlab, "solved_01_temperature", height=1000)
+    assert run_all(page) == []
+    part = show_explorer(page, cell_with("01_temperature", "TemperatureExplorer("), "Temperature explorer")
+    drag(page, part.get_by_label("Temperature T"), 0.7)
+    settle(page)
+    temperature = float(python(page, "print(explorer.temperature)"))
+    assert temperature == pytest.approx(shown_temperature(part), rel=5e-3) and temperature > 2
+    p = (load_teacher_logits()[CUP].logits.double() / temperature).softmax(-1)
+    tokens = cells(part, "Most likely tokens")
+    assert [read(row[0]) for row in tokens.values()] == pytest.approx(p[:10].tolist(), abs=6e-5)
+    assert python(page, "print(explorer.probabilities[0])").strip()[:8] == f"{p[0]:.10f}"[:8]
+
+    # The keys move the dial, and JupyterLab does not take them: the active cell stays, and no cell is deleted.
+    before = page.evaluate(f"[{NOTEBOOK}.content.activeCellIndex, {NOTEBOOK}.content.model.cells.length]")
+    part.get_by_label("Temperature T").focus()
+    for key in ("Home", "ArrowUp", "ArrowUp", "ArrowRight", "d", "d", "x"):
+        page.keyboard.press(key)
+    settle(page)
+    assert page.evaluate(f"[{NOTEBOOK}.content.activeCellIndex, {NOTEBOOK}.content.model.cells.length]") == before
+    assert float(python(page, "print(explorer.temperature)")) == pytest.approx(10**-0.97, abs=1e-3)
+
+    # Python moves the screen, and a plain ipywidget that is linked to it too.
+    python(page, "explorer.temperature = 2.0; explorer.pin(); explorer.logits = torch.tensor([5.0, 2.0, 0.5])")
+    expect(part.locator("output").first).to_have_text("2.00")
+    settle(page)
+    due = (torch.tensor([5.0, 2.0, 0.5]) / 2).softmax(-1)
+    assert [row[0] for row in cells(part, "Most likely tokens").values()] == [f"{p:.4f}" for p in due]
+
+    python(page, f"explorer.prompt = {CUP!r}; explorer.temperature = 1.0; explorer.pin(); explorer.temperature = 2.0")
+    page.evaluate("document.activeElement.blur()")
+    settle(page)
+    accessible(page, ".distillab")
+    picture("lab-explorer", page)
+    page.evaluate("jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+    expect(part).to_have_attribute("data-theme", "dark", timeout=20_000)
+    accessible(page, ".distillab")
+    page.evaluate("jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })")
+    expect(part).to_have_attribute("data-theme", "light", timeout=20_000)
+
+
+def test_lab_02_in_jupyterlab(open_page, jupyterlab):
+    page = open_notebook(open_page, jupyterlab, "solved_02_loss", height=1400)
+    assert run_all(page) == []
+    part = show_explorer(page, cell_with("02_loss", "LossExplorer("), "Loss explorer")
+    drag(page, part.get_by_label("α, weight of the soft term"), 0.8)
+    part.get_by_label("Student, happy: logit").focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    settle(page)
+    assert python(page, "print(explorer.student_logits[0])").strip() == "3.0"
+    # The lab's own loss, which a student writes, on what the screen shows.
+    code = (
+        "rows = [torch.tensor(x).view(1, 1, -1) for x in (explorer.student_logits, explorer.teacher_logits)]\n"
+        "print(distillation_loss(*rows, torch.tensor([[1]]), explorer.temperature, explorer.alpha).item())"
+    )
+    assert read(cells(part, "The loss")["total"][0]) == pytest.approx(float(python(page, code)), abs=1e-4)
+
+    bumps = show_explorer(page, cell_with("02_loss", "DivergenceExplorer("), "Divergence explorer")
+    assert read(cells(bumps, "What each student costs")["now"][1]) == pytest.approx(0.5107, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", SOLVED)
+def test_an_unsolved_lab_opens(open_page, jupyterlab, name):
+    page = open_notebook(open_page, jupyterlab, name)
+    assert page.get_by_text("NotImplementedError").count() or page.evaluate(
+        f"[...{NOTEBOOK}.content.model.cells].some((cell) => cell.sharedModel.source.includes('is not written yet'))"
+    )
+    assert page.locator(".jp-Cell h1").first.inner_text().startswith("Lab 0")
+
+
+def test_the_lecture_in_voila(open_page, voila, accessible):
+    page = open_page(voila, width=1920, height=1080)
+    part = explorer(page, "Temperature explorer")
+    part.locator("canvas").wait_for(timeout=120_000)
+    scene = page.locator(".dl-scene")
+    expect(scene).to_contain_text("1 of 11")
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    expect(scene).to_contain_text("4 of 11")
+    drag(page, part.get_by_label("Temperature T"), 0.8)
+    settle(page)
+    slider = part.get_by_label("Temperature T")
+    temperature = float(f"{10 ** float(slider.input_value()):.3g}")
+    p = (load_teacher_logits()[CUP].logits.double() / temperature).softmax(-1)
+    tokens = cells(part, "Most likely tokens")
+    assert [read(row[0]) for row in tokens.values()] == pytest.approx(p[:10].tolist(), abs=6e-5)
+    assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('.distillab')).fontSize)") > 20
+    accessible(page, ".distillab")
+    page.keyboard.press("PageUp")
+    expect(scene).to_contain_text("3 of 11")
+    expect(part.locator("output").first).to_have_text("1.00")
