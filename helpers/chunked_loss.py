@@ -28,7 +28,8 @@ from helpers.precision import product_dtype
 # KL of a chunk, mean over its tokens in nats, from the student's logits (n, V), the chunk's place, the temperature
 Targets = Callable[[Tensor, slice, float], Tensor]
 
-CHUNK_ELEMENTS = {"cpu": 2**22, "cuda": 2**25}  # logits at a time; large enough that a chunk keeps the device busy
+# Logits at a time: enough to keep the device busy, few enough that the tensors of a chunk are small beside the head.
+CHUNK_ELEMENTS = {"cpu": 3 * 2**19, "cuda": 2**25}
 
 
 def counted_labels(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -181,6 +182,7 @@ class _LinearThenLoss(torch.autograd.Function):
                     for_weight += gradient.T @ rows
                 if for_bias is not None:
                     for_bias += gradient.sum(dim=0)
+                del gradient, value  # before the next chunk's logits are made
         return total
 
     @staticmethod

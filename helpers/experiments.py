@@ -7,6 +7,7 @@ that nobody trained on.
 
     python -m helpers.experiments           five seeds of each arm → results/tiny_distillation.json
     python -m helpers.experiments --tune    learning rates, tried for each arm → results/tiny_learning_rates.json
+    python -m helpers.experiments --sweep   five seeds at several alphas and temperatures → results/tiny_sweep.json
 
 Leans on the tiny tier (`helpers.language`, `models`, `training`, `evaluation`).
 """
@@ -20,6 +21,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import transformers
@@ -33,6 +35,9 @@ from helpers.language import KnownLanguage, OracleTeacher
 from helpers.models import load_student, load_teacher
 from helpers.tiers import HELD_OUT_SEED
 from helpers.training import count_parameters, distill
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LENGTH = 64  # tokens in a row
 ROWS, BATCH_SIZE, STEPS = 300, 8, 300  # a student's text is 300 rows, 19,200 tokens; it sees each row eight times
@@ -55,6 +60,7 @@ CONTROL = Arm("hard labels only", alpha=0.0, learning_rate=1e-2)
 MIXED = Arm("labels and teacher", alpha=0.5, learning_rate=1e-2)
 SOFT = Arm("teacher only", alpha=1.0, learning_rate=2e-2)
 ARMS = (CONTROL, MIXED, SOFT)
+ALPHAS, TEMPERATURES = (0.3, 0.5, 0.7), (1.0, 3.0, 5.0, 10.0)
 
 
 def held_out_batches(language: KnownLanguage, rows: int = 200, seed: int = HELD_OUT_SEED) -> DataLoader:
@@ -137,6 +143,66 @@ def compare_students(
     return result
 
 
+def sweep(
+    alphas: Sequence[float] = ALPHAS,
+    temperatures: Sequence[float] = TEMPERATURES,
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    **options,
+) -> dict:
+    """Students at several alphas (with the temperature of `MIXED`) and at several temperatures (with its alpha).
+
+    The first arm is the control, hard labels only. All have one learning rate, that of the control and of `MIXED`, and
+    the same number of steps. options: as in `compare_students`, whose result this is, with "sweeps" besides: for
+    "alpha" and "temperature", the tried values and the names of their arms, [[value, name], …].
+    """
+    sweeps = {
+        "alpha": [(value, replace(MIXED, alpha=value)) for value in alphas],
+        "temperature": [(value, replace(MIXED, temperature=value)) for value in temperatures],
+    }
+    named = {
+        axis: [(value, replace(arm, name=f"alpha {arm.alpha:g}, T {arm.temperature:g}")) for value, arm in tried]
+        for axis, tried in sweeps.items()
+    }
+    arms = {arm.name: arm for tried in named.values() for _, arm in tried}  # the arm where both cross is run once
+    result = compare_students(seeds, [CONTROL, *arms.values()], **options)
+    return result | {"sweeps": {axis: [[value, arm.name] for value, arm in tried] for axis, tried in named.items()}}
+
+
+def plot_sweep(result: dict) -> tuple["Figure", str]:
+    """A figure of what `sweep` found, and its alt text, as `helpers.plots.show` takes them.
+
+    Distance to the truth in nats a token, over alpha and over temperature: mean, lowest and highest seed; the band is
+    the control, hard labels only.
+    """
+    from matplotlib import pyplot as plt  # only who draws waits for it
+
+    from helpers.plots import COLORS
+
+    control_name, *_ = result["arms"]
+    control = result["arms"][control_name]["distance"]
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.5), sharey=True, layout="constrained")
+    sentences = [f"Control, {control_name}: {control['mean']:.3f} nats a token."]
+    for axes, (axis, tried) in zip(panels, result["sweeps"].items(), strict=True):
+        values = [value for value, _ in tried]
+        found = [result["arms"][name]["distance"] for _, name in tried]
+        means = [each["mean"] for each in found]
+        reach = [[each["mean"] - each["low"] for each in found], [each["high"] - each["mean"] for each in found]]
+        axes.axhspan(control["low"], control["high"], color=COLORS[5], alpha=0.3)
+        axes.axhline(control["mean"], color=COLORS[0], linestyle="--", label=control_name)
+        axes.errorbar(values, means, yerr=reach, color=COLORS[3], marker="o", capsize=4, label="labels and teacher")
+        axes.set_xlabel({"alpha": "alpha, weight of the teacher", "temperature": "temperature T"}[axis])
+        if axis == "temperature":
+            axes.set_xscale("log")
+        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.minorticks_off()
+        listed = ", ".join(f"{mean:.3f} at {value:g}" for value, mean in zip(values, means, strict=True))
+        sentences.append(f"Distance to the truth over {axis}: {listed}.")
+    panels[0].set_ylabel("distance to the truth, nats a token")
+    panels[0].set_ylim(bottom=0)
+    panels[1].legend()
+    return figure, " ".join(sentences)
+
+
 def try_learning_rates(
     arms: Sequence[Arm] = ARMS, rates: Sequence[float] = TRIED_RATES, seeds: Sequence[int] = TUNING_SEEDS
 ) -> dict:
@@ -181,14 +247,18 @@ def main() -> None:
     """Run the experiment, or with --tune the search for learning rates, and write its result."""
     parser = argparse.ArgumentParser(description="Compare students of the tiny tier.")
     parser.add_argument("--tune", action="store_true", help="try learning rates instead, on seeds of their own")
+    parser.add_argument("--sweep", action="store_true", help="try several alphas and temperatures instead")
+    parser.add_argument("--plot", type=Path, help="with --sweep: a picture of it, to this file")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
     chosen = parser.parse_args()
     if chosen.tune:
         tried = {"machine": machine(), "seeds": list(TUNING_SEEDS), "arms": try_learning_rates()}
         write_result("tiny_learning_rates", tried, chosen.results)
         return
-    result = compare_students()
-    write_result("tiny_distillation", {"machine": machine(), **result}, chosen.results)
+    result, name = (sweep(), "tiny_sweep") if chosen.sweep else (compare_students(), "tiny_distillation")
+    write_result(name, {"machine": machine(), **result}, chosen.results)
+    if chosen.sweep and chosen.plot:
+        plot_sweep(result)[0].savefig(chosen.plot, dpi=150)
     print(f"distance to the truth, nats a token (student before: {result['before']['distance']['value']:.3f})")
     for name, arm in result["arms"].items():
         print(f"  {name:20}", "{mean:.4f} ({low:.4f} to {high:.4f})".format(**arm["distance"]))

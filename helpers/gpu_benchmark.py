@@ -91,9 +91,9 @@ def benchmark(folders: dict[str, Path], steps: int, progress: bool = True) -> di
 
 
 def _products(model: GPT2LMHeadModel) -> int:
-    """Weights that every token is multiplied with: all but the embeddings, and the head."""
-    embeddings = model.transformer.wpe.weight.numel() + model.transformer.wte.weight.numel()
-    return count_parameters(model) - embeddings + model.lm_head.weight.numel()
+    """Weights of the matrices that every token is multiplied with: those of the layers, and the head."""
+    matrices = sum(parameter.numel() for parameter in model.transformer.h.parameters() if parameter.dim() == 2)
+    return matrices + model.lm_head.weight.numel()
 
 
 def main() -> None:

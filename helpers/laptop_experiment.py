@@ -47,7 +47,7 @@ from helpers.teacher_states import RememberedTeacher
 from helpers.training import count_parameters, distill
 
 LEARNING_RATE, TEMPERATURE = 5e-4, 2.0
-LENGTH, HELD_OUT_ROWS = 128, 64
+LENGTH = 128
 ARMS = {"hard labels only": 0.0, "labels and teacher": 0.5, "teacher only": 1.0}  # and the weight α of the soft term
 CUT_STEPS, CUT_BATCH, CUT_HELD_OUT = 8, 4, 16
 MATCH_RATE, ADAPTING_RATE = 1e-3, 1e-4
@@ -65,10 +65,11 @@ class Setting:
     steps: int
     batch_size: int
     seeds: tuple[int, ...]
+    held_out: int = 64
 
     @property
     def folder(self) -> Path:
-        return self.state / f"{self.steps}x{self.batch_size}"
+        return self.state / f"{self.steps}x{self.batch_size}, {self.held_out} held out"
 
 
 def cuts(layers: int) -> dict[str, list[int]]:
@@ -121,7 +122,7 @@ class Experiment:
         return self._rows[text]
 
     def held_out(self, text: str) -> list:
-        return list(make_batches(spread_rows(self.rows(text)[1], HELD_OUT_ROWS), 4))
+        return list(make_batches(spread_rows(self.rows(text)[1], self.setting.held_out), 4))
 
     def student(self) -> PreTrainedModel:
         return keep_layers(self.teacher, student_layers(len(self.teacher.model.layers)))
@@ -294,6 +295,7 @@ def summary(experiment: Experiment) -> dict:
             "steps": setting.steps,
             "rows_a_step": setting.batch_size,
             "tokens_a_row": LENGTH,
+            "held_out_rows": setting.held_out,
             "tokens": setting.steps * setting.batch_size * LENGTH,
             "learning_rate": LEARNING_RATE,
             "temperature": TEMPERATURE,
@@ -330,12 +332,15 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=240, help="steps a student trains (default: 240)")
     parser.add_argument("--batch-size", type=int, default=8, help="rows of 128 tokens a step (default: 8)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
+    parser.add_argument("--held-out", type=int, default=64, metavar="N", help="rows to measure on (default: 64)")
     parser.add_argument("--units", type=int, metavar="N", help="stop after this many units (default: all)")
     parser.add_argument("--only", nargs="+", metavar="UNIT", help="only these units, as --list names them")
     parser.add_argument("--note", default="", metavar="TEXT", help="what else ran on the machine, for the result")
     parser.add_argument("--list", action="store_true", help="only show the units and which of them are done")
     chosen = parser.parse_args()
-    setting = Setting(chosen.wikitext, chosen.state, chosen.steps, chosen.batch_size, tuple(chosen.seeds))
+    setting = Setting(
+        chosen.wikitext, chosen.state, chosen.steps, chosen.batch_size, tuple(chosen.seeds), chosen.held_out
+    )
     experiment = Experiment(setting)
     missing = [unit for unit in experiment.units() if experiment.done(unit) is None]
     if chosen.list:

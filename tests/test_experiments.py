@@ -5,8 +5,22 @@ import math
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot as plt
 
-from helpers.experiments import ARMS, BATCH_SIZE, CONTROL, LENGTH, ROWS, SOFT, STEPS, TRIED_RATES, compare_students
+from helpers.experiments import (
+    ARMS,
+    BATCH_SIZE,
+    CONTROL,
+    LENGTH,
+    MIXED,
+    ROWS,
+    SOFT,
+    STEPS,
+    TRIED_RATES,
+    compare_students,
+    plot_sweep,
+    sweep,
+)
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -67,3 +81,31 @@ def test_committed_results_are_of_this_setting_and_show_the_gain():
     for entry in taught:
         assert entry["closer_than_control"] == len(setting["seeds"])
         assert entry["distance"]["mean"] < control["distance"]["low"]
+
+
+@pytest.fixture(scope="module")
+def swept():
+    return sweep(alphas=(0.3, 0.5), temperatures=(1.0, 3.0), seeds=(0,), steps=6, rows=16, progress=False)
+
+
+def test_a_sweep_holds_the_control_and_each_setting_once(swept):
+    arms = {name: (arm["alpha"], arm["temperature"]) for name, arm in swept["arms"].items()}
+    assert list(arms.values()) == [(0.0, 3.0), (0.3, 3.0), (0.5, 3.0), (0.5, 1.0)]
+    assert [[value, arms[name]] for value, name in swept["sweeps"]["alpha"]] == [[0.3, (0.3, 3.0)], [0.5, (0.5, 3.0)]]
+    tried = [[value, arms[name]] for value, name in swept["sweeps"]["temperature"]]
+    assert tried == [[1.0, (0.5, 1.0)], [3.0, (0.5, 3.0)]]
+    distances = [arm["distance"]["mean"] for arm in swept["arms"].values()]
+    assert len(set(distances)) == 4  # each setting reached its loss
+    assert all(arm["learning_rate"] == CONTROL.learning_rate == MIXED.learning_rate for arm in swept["arms"].values())
+
+
+def test_the_plot_of_a_sweep_shows_and_says_its_numbers(swept):
+    figure, alt = plot_sweep(swept)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["alpha, weight of the teacher", "temperature T"]
+    for axes, tried in zip(figure.axes, swept["sweeps"].values(), strict=True):
+        means = [swept["arms"][name]["distance"]["mean"] for _, name in tried]
+        drawn = axes.containers[0].lines[0]
+        assert list(drawn.get_xdata()) == [value for value, _ in tried] and list(drawn.get_ydata()) == means
+        assert all(f"{mean:.3f} at {value:g}" in alt for (value, _), mean in zip(tried, means, strict=True))
+    assert f"{swept['arms'][CONTROL.name]['distance']['mean']:.3f}" in alt
+    plt.close(figure)

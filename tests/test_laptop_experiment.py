@@ -14,11 +14,11 @@ from tests.small_models import save, small_llama, text
 @pytest.fixture
 def setting(monkeypatch, tmp_path):
     monkeypatch.setenv("DISTILLAB_TEACHER", str(save(small_llama(layers=8), tmp_path / "teacher")))
-    for name, value in {"LENGTH": 12, "HELD_OUT_ROWS": 8, "CUT_STEPS": 4, "CUT_BATCH": 2, "CUT_HELD_OUT": 4}.items():
+    for name, value in {"LENGTH": 12, "CUT_STEPS": 4, "CUT_BATCH": 2, "CUT_HELD_OUT": 4}.items():
         monkeypatch.setattr(experiment, name, value)
     (tmp_path / "wiki").mkdir()
     (tmp_path / "wiki" / "valid.txt").write_text(text(12 * 120))
-    return Setting(tmp_path / "wiki", tmp_path / "state", steps=6, batch_size=2, seeds=(0, 1))
+    return Setting(tmp_path / "wiki", tmp_path / "state", steps=6, batch_size=2, seeds=(0, 1), held_out=8)
 
 
 @pytest.mark.parametrize("layers", [8, 30])
@@ -43,7 +43,8 @@ def test_the_layers_that_turn_least_are_left_out():
 def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(
         sys, "argv", ["x", "--wikitext", str(setting.wikitext), "--state", str(setting.state), "--results",
-                      str(tmp_path / "results"), "--steps", "6", "--batch-size", "2", "--seeds", "0", "1"]
+                      str(tmp_path / "results"), "--steps", "6", "--batch-size", "2", "--held-out", "8",
+                      "--seeds", "0", "1"]
     )  # fmt: skip
     monkeypatch.setattr(experiment, "read_texts", lambda source: [text(12 * 120)])
     arguments = list(sys.argv)

@@ -1,0 +1,70 @@
+"""What the benchmarks share: the machine, peak memory, the rate of matrix products, a process of its own for each arm.
+
+Leans on torch and, for a process's peak memory, on Linux.
+"""
+
+import json
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from helpers.experiments import machine
+from helpers.precision import bfloat16_pays
+
+
+def describe_machine() -> dict:
+    """`helpers.experiments.machine`, the processor's name, and whether it multiplies bfloat16 faster than float32."""
+    described = machine() | {"bfloat16_pays": bfloat16_pays("cpu")}
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        flags = next((line.split() for line in lines if line.startswith("flags")), [])
+        described["model"] = names[0] if names else platform.processor()
+        described["units"] = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
+    if torch.cuda.is_available():
+        described["gpu"] = torch.cuda.get_device_name()
+    return described
+
+
+def reset_peak() -> float:
+    """Forget this process's peak memory so far; return what it holds now, in MB."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def peak() -> float:
+    """The most memory that this process held since `reset_peak`, in MB."""
+    return _status("VmHWM")
+
+
+def _status(field: str) -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise OSError(f"/proc/self/status has no {field}; peak memory is measured on Linux only")
+
+
+def matrix_rate(dtype: torch.dtype = torch.float32, size: int = 1536, times: int = 5) -> float:
+    """The best rate of products of two square matrices here and now, in floating-point operations a second."""
+    left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
+    left @ right
+    best = float("inf")
+    for _ in range(times):
+        began = time.perf_counter()
+        left @ right
+        best = min(best, time.perf_counter() - began)
+    return 2 * size**3 / best
+
+
+def in_own_process(module: str, *arguments: str) -> dict:
+    """Run `python -m module arguments … --out FILE` and return what it wrote: memory and caches start afresh there."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.json"
+        subprocess.run([sys.executable, "-m", module, *arguments, "--out", str(out)], check=True)
+        return json.loads(out.read_text(encoding="utf-8"))
