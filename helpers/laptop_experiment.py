@@ -52,7 +52,6 @@ ARMS = {"hard labels only": 0.0, "labels and teacher": 0.5, "teacher only": 1.0}
 CUT_STEPS, CUT_BATCH, CUT_HELD_OUT = 8, 4, 16
 MATCH_RATE, ADAPTING_RATE = 1e-3, 1e-4
 CHECKPOINT_EVERY = 20
-EVENLY = "evenly, both ends kept"
 BY_INFLUENCE, EQUAL_COST = "those that turn most", "labels and teacher, at the cost of hard labels only"
 
 
@@ -79,7 +78,7 @@ def cuts(layers: int) -> dict[str, list[int]]:
     return {
         "0, 2, 4 …": list(range(0, layers, 2)),
         "1, 3, 5 …": list(range(1, layers, 2)),
-        EVENLY: ends,
+        "evenly, both ends kept": ends,
         "the first half": list(range(half)),
         "both ends, no middle": [*range(half - half // 2), *range(layers - half // 2, layers)],
     }
@@ -134,11 +133,12 @@ class Experiment:
         if "wikitext" in texts:
             for name in (*cuts(30), BY_INFLUENCE):
                 units[f"cut/{name}"] = partial(self.cut, name)
-            units[f"cut/{EVENLY}, hidden states matched first"] = partial(self.cut, EVENLY, match=True)
+            units[f"cut/{BY_INFLUENCE}, hidden states matched first"] = partial(self.cut, BY_INFLUENCE, match=True)
             units["wikitext/teacher and student before"] = partial(self.before, "wikitext")
             for seed in self.setting.seeds:
                 for arm in ARMS:
                     units[f"wikitext/{arm}/{seed}"] = partial(self.arm, "wikitext", arm, seed)
+            for seed in self.setting.seeds:
                 units[f"wikitext/{EQUAL_COST}/{seed}"] = partial(self.equal_cost, "wikitext", seed)
             units["wikitext/adapted teacher"] = partial(self.adapt, "wikitext")
             for arm in list(ARMS)[1:]:

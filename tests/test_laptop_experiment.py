@@ -54,7 +54,7 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
     assert len(result["units"]) == 8 and "wikitext/teacher only/1" in result["missing"]
     kept = result["units"]["cut/0, 2, 4 …"]
     assert kept["kept"] == [0, 2, 4, 6] and kept["at_once"] > 1 and kept["steps"] == 4
-    assert result["units"]["cut/evenly, both ends kept, hidden states matched first"]["matching"]["steps"] == 2
+    assert result["units"]["cut/those that turn most, hidden states matched first"]["matching"]["steps"] == 2
     first = (setting.state / "cut - 0, 2, 4 ….json").stat().st_mtime_ns
     monkeypatch.setattr(sys, "argv", arguments)
     assert main() == 0
