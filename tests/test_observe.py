@@ -125,7 +125,15 @@ def test_gradient_of_a_vector_distinguishes_its_entries():
 
 def test_a_result_without_a_graph_is_an_error_where_a_gradient_is_due():
     assert seen_by("gradient", lambda x: x.detach().sum(), torch.ones(2), of=[0])["type"] == "RuntimeError"
-    assert seen_by("gradient", lambda x: 1.0, torch.ones(2), of=[0])["type"] == "TypeError"
+
+
+def test_a_result_that_is_no_tensor_or_a_subclass_of_one_has_no_gradient():
+    class Mine(torch.Tensor):
+        pass
+
+    assert seen_by("gradient", lambda x: 1.0, torch.ones(2), of=[0]) == {"value": 1.0}
+    seen = seen_by("gradient", lambda x: x.sum().as_subclass(Mine), torch.ones(2), of=[0])
+    assert list(seen) == ["value"] and isinstance(seen["value"], Opaque)
 
 
 class Scaled(torch.nn.Module):

@@ -184,6 +184,8 @@ class StudentKernel:
 
     def _why_it_ended(self, interrupted: bool) -> str:
         told = getattr(self.manager.provisioner, "ended", "")
+        if told == "grader":
+            raise RuntimeError("the process that kernels are forked from ended; this says nothing about the notebook")
         return told if told in ("memory", "timeout") else "timeout" if interrupted else "crash"
 
     def _collect(self, ran: Ran, message: dict[str, Any]) -> None:

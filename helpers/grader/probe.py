@@ -56,6 +56,7 @@ def install(forbidden, target, folder, recipes):
     """Open the comm target and close the forbidden modules. recipes: does the lab's judging build models?"""
     if recipes:
         keep()
+    restore(0)  # what a notebook draws at random is the same whenever it is graded
     shell = get_ipython()
     trim_messages(shell.kernel.session)
     names, comms = shell.user_ns, shell.kernel.comm_manager

@@ -59,7 +59,10 @@ class Zygote:
 
     def scratch(self) -> str | None:
         """Where short-lived folders belong, so that they go with the zygote; None, the system's own, without one."""
-        return self.folder if self._process is not None else None
+        if self._process is None:
+            return None
+        self.start()  # the folder of one that died would go away again
+        return self.folder
 
     def stop(self) -> None:
         """End it with every kernel that it started; its folder goes, too."""

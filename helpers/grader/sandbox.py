@@ -126,6 +126,9 @@ def build_root(order: Order, root: str) -> None:
     for path in [*(f"/dev/{name}" for name in DEVICES), *order.devices]:
         _show(path, root, read_only=False)
     os.symlink("/proc/self/fd", f"{root}/dev/fd")
+    os.makedirs(f"{root}/dev/pts")  # a cell that starts with ! runs its command in a terminal
+    syscalls.mount("devpts", f"{root}/dev/pts", "devpts", syscalls.NOSUID, "newinstance,ptmxmode=0666,mode=620")
+    os.symlink("pts/ptmx", f"{root}/dev/ptmx")
     os.makedirs(f"{root}/proc")
 
     os.makedirs(root + order.sockets, exist_ok=True)
@@ -198,7 +201,7 @@ def lock_files(order: Order) -> bool:
         return False
     readable = [*SYSTEM, *readable_paths(), "/etc", "/proc", "/dev"]
     devices = [f"/dev/{name}" for name in DEVICES]
-    syscalls.landlock(readable, [order.folder, order.sockets, "/tmp", "/dev/shm", *devices, *order.devices])
+    syscalls.landlock(readable, [order.folder, order.sockets, "/tmp", "/dev/shm", "/dev/pts", *devices, *order.devices])
     return True
 
 

@@ -185,7 +185,6 @@ def _kernel(order: sandbox.Order, status: int) -> None:
         os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *order.argv])
     try:
         sys.argv[1:] = order.argv
-        _seed()
         from ipykernel.kernelapp import IPKernelApp
 
         application = IPKernelApp.instance()
@@ -195,18 +194,6 @@ def _kernel(order: sandbox.Order, status: int) -> None:
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
-
-
-def _seed() -> None:
-    """Start every kernel from the same random state: a regrade gives the same."""
-    import random
-
-    import numpy as np
-    import torch
-
-    random.seed(0)
-    np.random.seed(0)
-    torch.manual_seed(0)
 
 
 if __name__ == "__main__":

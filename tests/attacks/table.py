@@ -335,7 +335,7 @@ if "a-secret-token" in seen: raise RuntimeError("found it")"""))  # fmt: skip
 simple("r34_shell", before=["!pip install nothing-of-this-name", "%cd /", "%reset_selective -f nothing",
                             "%%bash\nrm -rf / --no-preserve-root 2>/dev/null; exit 0"])  # fmt: skip
 simple("r41_gpu", double_cell=body("""import os
-devices = {"null", "zero", "full", "random", "urandom", "fd", "shm"}
+devices = {"null", "zero", "full", "random", "urandom", "fd", "shm", "pts", "ptmx"}
 if torch.cuda.is_available() or set(os.listdir("/dev")) - devices: raise RuntimeError("a device")"""))  # fmt: skip
 
 # --------------------------------------------------------------------------------------------------------- using it up
