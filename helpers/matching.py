@@ -21,7 +21,8 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from helpers.data import Batch
-from helpers.training import choose_precision, freeze, one_cycle
+from helpers.precision import choose_precision
+from helpers.schedules import one_cycle
 
 
 def keep_layers(teacher: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
@@ -104,7 +105,7 @@ def match_hidden_states(
     teacher's at the same layer. The loss is the squared error as a share of the teacher's squared length, mean over
     counted tokens and places: 0 is a perfect match, and 1 is no better than zeros. AdamW, schedule `one_cycle`.
     """
-    freeze(teacher)
+    teacher.eval().requires_grad_(False)
     precision = choose_precision(teacher)
     optimizer = torch.optim.AdamW([p for p in student.parameters() if p.requires_grad], lr=learning_rate, fused=True)
     places = [*list(kept)[1:], len(teacher.model.layers)]

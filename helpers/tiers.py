@@ -36,7 +36,7 @@ from helpers.data import (
 from helpers.fetch import DOWNLOAD_MB, KEPT_MB, WORKING_MB, free_mb, is_fetched, laptop_folder, missing_packages
 from helpers.language import KnownLanguage
 from helpers.models import HUB, choose_tier, is_here, load_tokenizer, model_source
-from helpers.training import choose_precision
+from helpers.precision import choose_precision
 
 HELD_OUT_SEED = 1_000_000  # far from the seeds of the students' texts
 TINY_ROWS = 300

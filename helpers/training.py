@@ -23,6 +23,7 @@ from helpers.chunked_loss import Targets, backbone_and_head, batch_loss, counted
 from helpers.data import Batch
 from helpers.losses import check_alpha, check_temperature
 from helpers.precision import choose_precision
+from helpers.schedules import one_cycle
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -220,14 +221,3 @@ def _add_up(student: nn.Module, loss: Tensor, interrupted: bool) -> bool:
     torch.distributed.all_reduce(shared)
     loss.copy_(shared[0])
     return bool(shared[1] > 0)
-
-
-def one_cycle(step: int, steps: int, warm_up: float = 0.1) -> float:
-    """Learning rate at step 0 … steps - 1 as a share of its peak: up in a straight line, then down as a cosine.
-
-    warm_up: the share of the steps that go up. Source: Smith and Topin 2018, "Super-Convergence" (one cycle).
-    """
-    up = max(1, round(warm_up * steps))
-    if step < up:
-        return (step + 1) / up
-    return (1 + math.cos(math.pi * (step - up + 1) / (steps - up + 1))) / 2

@@ -471,8 +471,8 @@ axes.set(yticks=range(len(estimates)), yticklabels=list(estimates), xlabel="perp
 axes.set_ylim(len(estimates) - 0.5, -0.5)
 show(
     figure,
-    alt=f"Four perplexities as points with bars for the 95 % interval over rows: {said}. Small strokes below the points "
-    "mark the single seeds.",
+    alt=f"Four perplexities as points with bars for the 95 % interval over rows: {said}. Small strokes below the "
+    "points mark the single seeds.",
 )
 
 # %% [markdown]
