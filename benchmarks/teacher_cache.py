@@ -5,9 +5,9 @@
 
 The tier's teacher answers held-out rows; the loss is the soft term alone, KL(teacher || student) at the tier's
 temperature; the gradient is that of all of the student's weights. Both are compared with those from all logits, for the
-student before distillation and, at the tiny tier, for one after it, where what is left to learn is small. "top" is off by
-a bias that does not go away with more text; "sampled" by noise that does: `of_the_mean` is what is left of it after
-averaging over the draws.
+student before distillation and, at the tiny tier, for one after it, where what is left to learn is small. "top" is off
+by a bias that more text does not take away; "sampled" by noise that it does: `of_the_mean` is what is left of the error
+after averaging over the draws.
 
 Leans on `helpers.teacher_cache` and `helpers.tiers`.
 """
