@@ -21,6 +21,7 @@ from nbformat import NotebookNode
 
 from helpers.grader.errors import GraderError
 
+CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat has it
 STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 LARGEST_ARCHIVE = 100 * 2**20  # bytes when unpacked
 MOST_FILES = 1000
@@ -224,7 +225,8 @@ def read_notebook(path: Path, limit: int, keep: tuple[str, ...] = ()) -> Noteboo
     except Refused:
         raise
     except Exception as problem:  # nbformat's upgrades of foreign content can end in any error
-        raise Refused(f"the notebook's cells cannot be read: {type(problem).__name__}: {problem}"[:300]) from None
+        said = " ".join(ascii(str(problem))[1:-1].split("\\n")[0].split())[:200]
+        raise Refused(f"the notebook's cells cannot be read: {type(problem).__name__}: {said}") from None
 
 
 def _read_cell(cell: dict) -> NotebookNode:
@@ -234,8 +236,8 @@ def _read_cell(cell: dict) -> NotebookNode:
         raise Refused("a cell's text is not text")
     makers = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
     read = makers.get(cell["cell_type"], nbformat.v4.new_raw_cell)(source)
-    if isinstance(cell.get("id"), str):
-        read["id"] = cell["id"][:64]
+    if isinstance(cell.get("id"), str) and CELL_ID.fullmatch(cell["id"]):  # another gets a new one
+        read["id"] = cell["id"]
     metadata = cell.get("metadata")
     if isinstance(metadata, dict) and isinstance(metadata.get("nbgrader"), dict):
         grade_id = metadata["nbgrader"].get("grade_id")
