@@ -35,8 +35,12 @@ def align(lab: Lab, submitted: NotebookNode) -> Aligned:
     notes: list[str] = []
     cells: list[NotebookNode] = []
     found: dict[str, int] = {}  # id → place among `cells`; for a check, the place before which it stood
-    for cell in submitted.cells:
+    answers = _answers_by_question(lab, submitted)
+    for number, cell in enumerate(submitted.cells):
         name = _identify(cell, known, lab)
+        if name is None and number in answers:
+            name = answers[number]
+            notes.append(f"the cell of {name} was known by the question before it, not by its id")
         if name and name in found:
             notes.append(f"the cell {name} stands more than once")
             if name.startswith("check_"):
@@ -105,6 +109,26 @@ def _identify(cell: NotebookNode, known: dict[str, NotebookNode], lab: Lab) -> s
         return by_id[cell["id"]]
     match = re.fullmatch(r"check\((\w+)\)", cell.source.strip())
     return f"check_{match[1]}" if match and match[1] in lab.exercises else None
+
+
+def _answers_by_question(lab: Lab, submitted: NotebookNode) -> dict[int, str]:
+    """Return the places of written answers that follow their question word for word, for notebooks that lost their ids.
+
+    An answer is the text cell right after its question, unless the source has a cell of that very text elsewhere.
+    """
+    texts = {cell.source.strip() for cell in lab.notebook.cells}
+    places: dict[int, str] = {}
+    for question, answer in zip(lab.notebook.cells, lab.notebook.cells[1:], strict=False):
+        grade_id = answer.metadata.get("nbgrader", {}).get("grade_id", "")
+        if not grade_id.startswith("answer_"):
+            continue
+        asked = [n for n, cell in enumerate(submitted.cells) if cell.source.strip() == question.source.strip()]
+        following = asked[0] + 1 if asked else len(submitted.cells)
+        if following < len(submitted.cells):
+            cell = submitted.cells[following]
+            if cell.cell_type == "markdown" and cell.source.strip() not in texts:
+                places[following] = grade_id
+    return places
 
 
 def _own_cell(cell: NotebookNode, source: NotebookNode | None) -> NotebookNode:
