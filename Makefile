@@ -40,8 +40,14 @@ OUTPUT ?= graded
 grade: $(READY)
 	$(BIN)/distillab grade --submissions "$(SUBMISSIONS)" --output "$(OUTPUT)"
 
+# Writes results/*.json. TEXT=file.txt trains the benchmark of the trainer on another text.
 bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m helpers.experiments
+	$(BIN)/python -m helpers.experiments --sweep
+	$(BIN)/python -m benchmarks.loss_memory
+	$(BIN)/python -m benchmarks.teacher_cache
+	$(BIN)/python -m benchmarks.training $(if $(TEXT),--text "$(TEXT)")
 
 clean:
 	rm -rf $(VENV) demo
