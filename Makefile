@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+OLD := .venv-ipywidgets7
 
 .PHONY: demo test browser lab lecture page release grade bench clean
 
@@ -15,8 +16,8 @@ test: $(READY)
 	$(BIN)/python -m pytest
 
 # The labs, the lecture and the page in a real Chromium. PICTURES=docs takes the README's pictures anew.
-browser: $(READY)
-	DISTILLAB_PICTURES="$(PICTURES)" $(BIN)/python -m pytest -m browser tests/browser
+browser: $(READY) $(OLD)/.ready
+	DISTILLAB_PICTURES="$(PICTURES)" DISTILLAB_OLD_PYTHON=$(OLD)/bin/python $(BIN)/python -m pytest -m browser tests/browser
 
 # A working copy of the labs, so that labs/ stays as released; a file that is already there is never overwritten.
 lab: $(READY)
@@ -50,7 +51,16 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.training $(if $(TEXT),--text "$(TEXT)")
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(OLD) demo
+
+# Colab has ipywidgets 7.7.1 and the classic notebook: these two alone, everything else comes from the environment.
+$(OLD)/.ready: $(READY)
+	$(PYTHON) -m venv $(OLD)
+	$(OLD)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  ipywidgets==7.7.1 widgetsnbextension==3.6.10 ipython_genutils==0.2.0 nbclassic==1.3.3
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+	  "$$($(OLD)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/newer.pth"
+	@touch $@
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
