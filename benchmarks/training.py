@@ -13,9 +13,10 @@ them. A token is useful if the loss counts it; padding is not.
   wrote.) It has no hard term.
 - **distill**: packed blocks, loss in chunks. **distill, kept answers**: the teacher's 64 likeliest tokens kept before.
 
-Each arm runs in a process of its own, all with the same number of tokens in a step. Seconds are those of the processor
-(all threads), so that other work on the machine disturbs less; with one thread they are those of the clock on an idle
-machine. Leans on TRL (extra "bench").
+Each arm runs in a process of its own. What is measured is how many tokens it computes in a second, padding included, on
+rows that are full. How many of the tokens that it computes are useful is counted over the whole text, in shuffled
+batches of 8 rows as the arm would pad them. Seconds are those of the processor (all threads), so that other work on the
+machine disturbs less; with one thread they are those of the clock on an idle machine. Leans on TRL (extra "bench").
 """
 
 import argparse
@@ -42,6 +43,7 @@ from helpers.training import count_parameters, distill, freeze
 
 VOCABULARY, LENGTH = 50_257, 128
 SHAPES = {"teacher": (24, 1024, 16), "student": (6, 768, 12)}  # layers, width, heads: GPT-2-medium, DistilGPT-2
+BATCH = 8  # rows that are padded together when the useful share of a text is counted
 TEMPERATURE, ALPHA, RATE, KEPT = 3.0, 0.5, 5e-5, 64
 ARMS = ("padded loop", "trl", "distill", "distill, kept answers")
 GOALS = {"padded loop": 4.0, "trl": 1.5, "share of the matrix rate": 0.4}
@@ -75,7 +77,7 @@ class Clock:
 
 
 def padded_loop(student, teacher, rows, batch_rows, steps, clock) -> list[int]:
-    """The usual loop; returns the counted tokens of each step."""
+    """The usual loop; returns how many tokens each step computes."""
     freeze(teacher)
     student.train()
     optimizer = torch.optim.AdamW(student.parameters(), lr=RATE)
@@ -89,13 +91,13 @@ def padded_loop(student, teacher, rows, batch_rows, steps, clock) -> list[int]:
         distillation_loss(logits, teacher_logits[:, :-1], labels, TEMPERATURE, ALPHA).backward()
         optimizer.step()
         optimizer.zero_grad()
-        counts.append(int((labels != -100).sum()))
+        counts.append(batch["input_ids"].numel())
         clock.tick()
     return counts
 
 
 def with_trl(student, teacher, rows, batch_rows, steps, clock, tokenizer) -> list[int]:
-    """TRL's trainer on the same rows, in the same order."""
+    """TRL's trainer on the same rows, in the same order; returns how many tokens each step computes."""
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl.experimental.gkd import GKDConfig, GKDTrainer
@@ -121,7 +123,8 @@ def with_trl(student, teacher, rows, batch_rows, steps, clock, tokenizer) -> lis
     pairs = zip(rows["input_ids"], rows["attention_mask"], strict=True)
     kept = [ids[mask == 1].tolist() for ids, mask in pairs][: batch_rows * steps]
     for start in range(0, len(kept), batch_rows):
-        counts.append(sum(len(ids) - 1 for ids in kept[start : start + batch_rows]))
+        batch = kept[start : start + batch_rows]
+        counts.append(len(batch) * max(map(len, batch)))
     with tempfile.TemporaryDirectory() as folder:
         arguments = GKDConfig(
             output_dir=folder, max_steps=steps, per_device_train_batch_size=batch_rows, lmbda=0.0, beta=0.0,
@@ -143,7 +146,10 @@ def one_arm(arm: str, text: Path | None, batch_rows: int, steps: int) -> dict:
     tokenizer = train_tokenizer(text)
     texts = list(islice(paragraphs_of(text), 100 + 20 * batch_rows * (steps + 1)))
     student, teacher = build("student", tokenizer), build("teacher", tokenizer).eval()
-    padded = encode_rows(texts, tokenizer, LENGTH)
+    padded = encode_rows(list(paragraphs_of(text)), tokenizer, LENGTH)
+    share = useful_share(arm, padded["attention_mask"])
+    longest = padded["attention_mask"].sum(dim=1).argsort(descending=True, stable=True)[: batch_rows * (steps + 1)]
+    padded = {name: rows[longest] for name, rows in padded.items()}
     packed = number_rows(
         {name: rows[: batch_rows * (steps + 1)] for name, rows in pack_blocks(texts, tokenizer, LENGTH).items()}
     )
@@ -170,14 +176,14 @@ def one_arm(arm: str, text: Path | None, batch_rows: int, steps: int) -> dict:
                 found["bytes_a_token"] = source.bytes_per_token
             clock.tick()
             history = distill(student, source, make_batches(packed, batch_rows), on_step=clock.tick, **options)
-            counts = history.tokens
+            counts = [batch_rows * LENGTH] * len(history.tokens)
     processor, clocked = clock.seconds()
-    tokens = counts[1:]
+    computed = sum(counts[1:])
     return found | {
-        "tokens_a_second": sum(tokens) / sum(processor),
-        "tokens_a_clock_second": sum(tokens) / sum(clocked),
-        "useful_tokens_a_step": tokens,
-        "useful_share": sum(tokens) / (len(tokens) * batch_rows * LENGTH),
+        "tokens_a_second": computed / sum(processor) * share,
+        "tokens_a_clock_second": computed / sum(clocked) * share,
+        "computed_tokens_a_second": computed / sum(processor),
+        "useful_share": share,
         "seconds_a_step": processor,
         "clock_seconds_a_step": clocked,
         "peak_mb": round(peak(), 1),
@@ -186,6 +192,18 @@ def one_arm(arm: str, text: Path | None, batch_rows: int, steps: int) -> dict:
         "precision": str(choose_precision(student)),
         "matrix_rate": max(rate, matrix_rate()),
     }
+
+
+def useful_share(arm: str, mask: torch.Tensor) -> float:
+    """How many of the tokens that an arm computes count, over all rows of a text. mask: the rows' attention mask."""
+    if arm.startswith("distill"):
+        return (LENGTH - 1) / LENGTH
+    lengths = mask.sum(dim=1)
+    useful = int((lengths - 1).sum())
+    if arm == "padded loop":
+        return useful / mask.numel()
+    order = torch.randperm(len(lengths), generator=torch.Generator().manual_seed(0))
+    return useful / sum(len(batch) * int(batch.max()) for batch in lengths[order].split(BATCH))
 
 
 def profile_step(text: Path | None, batch_rows: int) -> dict:
