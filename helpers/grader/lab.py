@@ -5,6 +5,7 @@ Everything here is trusted code from `solutions/`; it runs in the judge's own pr
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import importlib.util
 import json
@@ -141,12 +142,18 @@ class Lab:
             return {}
         tolerance = {"absolute": case.absolute, "relative": case.relative}
         expected, known = self.expected(case), self.exercises[case.exercise].misconceptions
-        values = {item.name: self._values(case, item.implementation) for item in known}
+        arguments = [decode(encode(argument)) for argument in case.arguments]  # models take a while: copies are quicker
+        values = {item.name: self._values(case, item.implementation, arguments) for item in known}
         return {name: seen for name, seen in values.items() if seen and differs(expected, seen, **tolerance)}
 
-    def _values(self, case: Case, answer: Any, must: bool = False) -> dict[str, Any]:
+    def _values(
+        self, case: Case, answer: Any, arguments: list[Any] | None = None, must: bool = False
+    ) -> dict[str, Any]:
         # Through encode and decode, so that both sides see the same copies of the inputs.
-        arguments = [decode(encode(argument)) for argument in case.arguments]
+        if arguments is None:
+            arguments = [decode(encode(argument)) for argument in case.arguments]
+        else:
+            arguments = copy.deepcopy(arguments)
         seen = observe(case.observe, answer, arguments, decode(encode(case.options)), seed_of(case))
         if "error" in seen:
             if must:
