@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import nbformat
 from nbformat import NotebookNode
 
+from helpers.grader.judge import Judgement
 from tests.conftest import AVERAGE, DOUBLE
 
 WRONG_DOUBLE = "def double(values):\n    return values * 3"
@@ -45,6 +46,25 @@ class Outcome:
     average: tuple[str, ...]
     points: float | None
     note: str = ""
+
+
+def shortcomings(judgement: Judgement, expected: Outcome) -> list[str]:
+    """What is not as it should be about a judgement; nothing where the outcome is right."""
+    found = []
+    for exercise, allowed in (("double", expected.double), ("Average", expected.average)):
+        rows = judgement.of(exercise)
+        # Bad input is refused before an attack comes to pass, so that case may be right whatever the others are.
+        seen = {row.verdict for row in rows if not row.case.startswith("validation")}
+        if not rows or not seen <= set(allowed):
+            found.append(f"{exercise}: {[(row.case, row.verdict, row.seen, row.note) for row in rows]}")
+    points = sum(row.points or 0 for row in judgement.rows)
+    checked = sum(row.points or 0 for row in judgement.rows if row.case.startswith("validation"))
+    if expected.points is not None and points not in (expected.points, expected.points + checked):
+        found.append(f"{points} points")
+    said = " ".join(judgement.notes + [row.note + row.seen for row in judgement.rows])
+    if expected.note not in said:
+        found.append(f"no note says {expected.note!r}: {said}")
+    return found
 
 
 ATTACKS: dict[str, Callable[[Place], NotebookNode]] = {}
@@ -332,8 +352,14 @@ for process in os.listdir("/proc"):
     except OSError:
         continue
 if "a-secret-token" in seen: raise RuntimeError("found it")"""))  # fmt: skip
-simple("r34_shell", before=["!pip install nothing-of-this-name", "%cd /", "%reset_selective -f nothing",
-                            "%%bash\nrm -rf / --no-preserve-root 2>/dev/null; exit 0"])  # fmt: skip
+
+
+@attack("r34_shell")
+def _(place):
+    shell = f"%%bash\necho x > {place.outside}/shell; exit 0"
+    return notebook(place, before=["!pip install nothing-of-this-name", "%cd /", "%reset_selective -f nothing", shell])
+
+
 simple("r41_gpu", double_cell=body("""import os
 devices = {"null", "zero", "full", "random", "urandom", "fd", "shm", "pts", "ptmx"}
 if torch.cuda.is_available() or set(os.listdir("/dev")) - devices: raise RuntimeError("a device")"""))  # fmt: skip

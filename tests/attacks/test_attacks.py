@@ -14,7 +14,7 @@ from helpers.grader.doctor import isolates, report
 from helpers.grader.grade import grade
 from helpers.grader.limits import Limits
 from helpers.grader.provisioner import KERNEL
-from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook
+from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
 
 LIMITS = Limits(cell=5, exercise=5, notebook=40, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
 HONEST = ("a_honest", "r15_in_between", "z_honest")
@@ -56,21 +56,10 @@ def test_honest_students_keep_all_their_points(graded, student):
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_has_its_right_outcome(graded, name):
-    root, judgements = graded
-    judgement, expected = judgements[name], EXPECTED[name]
-    for exercise, allowed in (("double", expected.double), ("Average", expected.average)):
-        rows = judgement.of(exercise)
-        # Bad input is refused before an attack comes to pass, so that case may be right whatever the others are.
-        seen = {row.verdict for row in rows if not row.case.startswith("validation")}
-        assert rows and seen <= set(allowed), [(row.case, row.verdict, row.seen, row.note) for row in rows]
-    points = sum(row.points or 0 for row in judgement.rows)
-    if expected.points is not None:
-        extra = sum(row.points for row in judgement.rows if row.case.startswith("validation"))
-        assert points in (expected.points, expected.points + extra)
+    _, judgements = graded
+    assert shortcomings(judgements[name], EXPECTED[name]) == []
     if name.startswith("r40_public"):
-        assert points < 7
-    said = " ".join(judgement.notes + [row.note + row.seen for row in judgement.rows])
-    assert expected.note in said
+        assert sum(row.points or 0 for row in judgements[name].rows) < 7
 
 
 def test_marks_in_the_gradebook_are_those_that_were_given(graded):

@@ -1,0 +1,154 @@
+"""How many hostile submissions end as they should: this grader beside stock nbgrader.
+
+    python -m benchmarks.attacks        → results/attacks.json
+
+The submissions are those of `tests/attacks/table.py`. Stock nbgrader gets the same lab with asserts for checks; right
+is a run that ends, the right points, nothing written outside and nothing left running. Stock has no sandbox: what would
+harm this computer (bombs, floods, signals to others) is not run on it, and not counted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+
+from benchmarks.measure import describe_machine
+from helpers.grader.build import put_environment_first, release
+from helpers.grader.grade import grade
+from helpers.grader.provisioner import KERNEL
+from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
+from tests.attacks.test_attacks import HONEST, LIMITS
+from tests.conftest import AVERAGE, CASES, DOUBLE, MISCONCEPTIONS, ROOT, SOURCE
+
+HARMFUL = ("r03", "r20_signals", "r20_writes_a_library", "r21", "r22", "r23", "r24", "r25", "r26", "r34")
+CHECKS = {
+    "double": (4, """values = torch.tensor([1.5, -2.0, 0.0])
+assert torch.allclose(double(values), values * 2)
+try:
+    double(torch.empty(0))
+    raise RuntimeError("no ValueError")
+except ValueError:
+    pass"""),
+    "Average": (3, "assert torch.allclose(Average(2.0)(torch.tensor([1.0, 3.0])), torch.tensor(4.0))"),
+}  # fmt: skip
+
+
+def stock_course(folder: Path) -> nbformat.NotebookNode:
+    """Make a course of stock nbgrader in `folder`; return its one notebook as students get it."""
+    cells = [nbformat.v4.new_code_cell("import torch", id="setup")]
+    for name, source in (("double", DOUBLE), ("Average", AVERAGE)):
+        points, check = CHECKS[name]
+        own = {"grade": False, "solution": True, "locked": False, "grade_id": name, "schema_version": 3}
+        test = own | {"grade": True, "solution": False, "locked": True, "grade_id": f"check_{name}", "points": points}
+        cells.append(nbformat.v4.new_code_cell(source, id=name, metadata={"nbgrader": own}))
+        cells.append(nbformat.v4.new_code_cell(check, id=f"check_{name}", metadata={"nbgrader": test}))
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    made = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    (folder / "source" / "00_mini").mkdir(parents=True)
+    nbformat.write(made, folder / "source" / "00_mini" / "00_mini.ipynb")
+    _nbgrader(folder, "generate_assignment", "00_mini")
+    return made
+
+
+def _nbgrader(folder: Path, *arguments: str) -> bool:
+    command = [sys.executable, "-m", "nbgrader", *arguments, "--ExecutePreprocessor.timeout=5"]
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, timeout=120).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def stock_is_right(course: Path, name: str, place: Place) -> bool:
+    """Have stock nbgrader grade one submission in a copy of the course."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "course"
+        shutil.copytree(course, folder)
+        outside = Path(scratch) / "outside"
+        outside.mkdir()
+        here = Place(
+            place.released, str(folder), str(folder / "gradebook.db"), place.neighbour, str(outside), os.getpid()
+        )
+        path = folder / "submitted" / name / "00_mini" / "00_mini.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(ATTACKS[name](here), path)
+        ended = _nbgrader(folder, "autograde", "00_mini", "--student", name)
+        if not ended or list(outside.iterdir()):
+            return False
+        with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
+            score = gradebook.find_submission("00_mini", name).score
+        expected = EXPECTED[name].points
+        return 0 <= score <= 7 if expected is None else abs(score - expected) < 1e-6
+
+
+def ours(root: Path) -> dict[str, bool]:
+    """Grade the whole class with this grader; say of each submission whether its outcome is right."""
+    course = root / "course"
+    folder = course / "solutions" / "00_mini"
+    folder.mkdir(parents=True)
+    for name, text in (("00_mini.py", SOURCE), ("cases.py", CASES), ("misconceptions.py", MISCONCEPTIONS)):
+        (folder / name).write_text(text, encoding="utf-8")
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    release(course)
+    released = nbformat.read(course / "labs" / "00_mini" / "00_mini.ipynb", as_version=4)
+    (root / "outside").mkdir()
+    neighbour = str(root / "submitted" / "a_honest" / "00_mini" / "00_mini.ipynb")
+    gradebook = str(root / "graded" / "gradebook.db")
+    place = Place(released, str(course), gradebook, neighbour, str(root / "outside"), os.getpid())
+    made = {student: notebook(place) for student in HONEST} | {name: make(place) for name, make in ATTACKS.items()}
+    for student, submission in made.items():
+        path = root / "submitted" / student / "00_mini" / "00_mini.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(submission, path)
+    graded = dict(grade(course, root / "submitted", root / "graded", limits=LIMITS, kernel_name=KERNEL).judgements)
+    whole = all(sum(row.points or 0 for row in graded[student].rows) == 7 for student in HONEST)
+    clean = not list((root / "outside").iterdir())
+    return {name: whole and clean and not shortcomings(graded[name], EXPECTED[name]) for name in ATTACKS}
+
+
+def _end_leftovers() -> None:
+    """End what an attack on stock left running; it is known by its marker."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if MARKER in path.read_bytes().decode(errors="replace"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
+        except OSError:
+            continue  # it ended in between
+
+
+def main() -> None:
+    """Run both and write the result."""
+    put_environment_first()
+    with tempfile.TemporaryDirectory() as scratch:
+        right = ours(Path(scratch))
+    with tempfile.TemporaryDirectory() as scratch:
+        released = stock_course(Path(scratch))
+        place = Place(released, "", "", str(Path(scratch) / "source" / "00_mini" / "00_mini.ipynb"), "", os.getpid())
+        tried = [name for name in ATTACKS if not name.startswith(HARMFUL)]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            stock = dict(
+                zip(tried, pool.map(lambda name: stock_is_right(Path(scratch), name, place), tried), strict=True)
+            )
+        _end_leftovers()
+    result = {
+        "machine": describe_machine(),
+        "submissions": {name: {"distillab": right[name], "stock nbgrader": stock.get(name)} for name in ATTACKS},
+        "distillab": {"right": sum(right.values()), "of": len(right)},
+        "stock nbgrader": {"right": sum(stock.values()), "of": len(stock)},
+    }
+    Path("results/attacks.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for grader in ("distillab", "stock nbgrader"):
+        print(f"{grader}: {result[grader]['right']} of {result[grader]['of']} hostile submissions end as they should")
+
+
+if __name__ == "__main__":
+    main()
