@@ -274,7 +274,7 @@ def _reaches_hub() -> bool:
 def product_rate() -> tuple[float, str]:
     """The rate of this processor's matrix products in 10⁹ operations a second, and the dtype that training uses.
 
-    The dtype is what `helpers.training.choose_precision` measures to be faster for a model of that size.
+    The dtype is what `helpers.precision.choose_precision` measures to be faster for a model of that size.
     """
     dtype = choose_precision(torch.nn.Linear(4096, 4096, bias=False))
     rows, weight = torch.ones(1024, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)
