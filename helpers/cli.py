@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     grade.add_argument("--db", metavar="URL", help="the gradebook (default: gradebook.db in the output folder)")
 
     grade.add_argument("--unsafe", action="store_true", help="run notebooks without a sandbox, with your own rights")
+    grade.add_argument("--cluster", metavar="URL", help="judge on a Dask cluster: its scheduler's address, tcp://…")
     grade.add_argument(
         "--again", action="store_true", help="judge all anew, also what did not change since the last run"
     )
@@ -126,6 +127,7 @@ def _grade(options: argparse.Namespace) -> int:
         limits=judge.limits,
         kernel_name=UNSAFE_KERNEL if options.unsafe else judge.kernel_name,
         again=options.again,
+        cluster=options.cluster,
     )
     labs = {judgement.lab for _, judgement in graded.judgements if judgement.lab}
     print(table(graded, [load_lab(options.course, name) for name in sorted(labs)]))

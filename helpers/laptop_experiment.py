@@ -33,7 +33,6 @@ from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
@@ -255,10 +254,7 @@ class Experiment:
     def run(self, unit: str) -> dict:
         """Run a unit and save its result."""
         began = time.perf_counter()
-        result = self.units()[unit]() | {
-            "all_seconds": round(time.perf_counter() - began, 1),
-            "threads": torch.get_num_threads(),
-        }
+        result = self.units()[unit]() | {"all_seconds": round(time.perf_counter() - began, 1)}
         file = self.file(unit)
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(".part")

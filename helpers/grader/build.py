@@ -82,6 +82,7 @@ def generate(lab: Lab, folder: Path, database: str) -> str:
     config = Config()
     config.CourseDirectory.root = str(folder)
     config.CourseDirectory.db_url = database
+    config.CourseDirectory.course_id = "default_course"  # nbgrader's own default; PostgreSQL minds that there is one
     config.CourseDirectory.assignment_id = lab.name
     config.GenerateAssignment.preprocessors = RELEASE_PREPROCESSORS
     converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)

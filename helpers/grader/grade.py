@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 
 from helpers.grader.build import generate, put_environment_first
+from helpers.grader.cluster import judge_on_cluster
 from helpers.grader.doctor import require_isolation
 from helpers.grader.errors import GraderError
 from helpers.grader.gradebook import exercise_verdict, record
@@ -59,7 +62,8 @@ def refused(lab: str, reason: str, verdict: str) -> Judgement:
     return Judgement(lab, [Row("", "", 0.0, None, verdict, note=reason)])
 
 
-def _judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str) -> Judgement:
+def judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str) -> Judgement:
+    """Judge one submission; a refused one gets a row that says why."""
     if submission.refusal:
         return refused(submission.lab, submission.refusal, submission.verdict)
     lab = load_lab(course, submission.lab)
@@ -90,15 +94,18 @@ def grade(
     limits: Limits | None = None,
     kernel_name: str = KERNEL,
     again: bool = False,
+    cluster: str | None = None,
 ) -> Graded:
     """Grade the submissions in a folder and write marks, feedback and the gradebook into `output`.
 
-    What an earlier run into the same folder has judged is kept where nothing changed, unless `again`. Raises
-    GraderError where there is nothing to grade, a lab was never released or this host cannot isolate.
+    What an earlier run into the same folder has judged is kept where nothing changed, unless `again`. `cluster` is the
+    address of a Dask scheduler to judge on. Raises GraderError where there is nothing to grade, a lab was never
+    released or this host cannot isolate.
     """
-    limits, output, config = limits or Limits(), Path(output), course_config(course)
+    course, limits, output, config = Path(course).resolve(), limits or Limits(), Path(output), course_config(course)
     names = _released(course, labs)
-    prepare(kernel_name)
+    if not cluster:
+        prepare(kernel_name)
     put_environment_first()
     with tempfile.TemporaryDirectory(prefix="intake-", dir=ZYGOTE.scratch()) as scratch:
         found, remarks = collect(submissions, names, Path(scratch))
@@ -114,6 +121,11 @@ def grade(
         extensions = take_over_dates(course, config, database, present)
         graded, store, progress = Graded(remarks=remarks), Store(output), Progress(len(found))
         key = judged_by(course, limits, kernel_name)
+        if cluster:
+            judge_here = partial(judge_on_cluster, cluster, course, limits=limits, kernel_name=kernel_name, key=key)
+        else:
+            cores = workers or os.cpu_count() or 1
+            judge_here = partial(_judge_in_threads, course, limits=limits, kernel_name=kernel_name, workers=cores)
         with progress, Gradebook(database) as gradebook:
             entered = {(lab, entry.student_id) for lab in present for entry in gradebook.assignment_submissions(lab)}
             for lab, student in entered & extensions.keys():
@@ -128,8 +140,7 @@ def grade(
                 else:
                     waiting[where] = (submission, digest)
             to_judge = [submission for submission, _ in waiting.values()]
-            cores = workers or os.cpu_count() or 1
-            for submission, judgement in _judge_all(course, to_judge, limits, kernel_name, cores):
+            for submission, judgement in _judge_all(judge_here, to_judge):
                 where = (submission.lab, submission.student)
                 if submission.lab:
                     lab = load_lab(course, submission.lab)
@@ -180,43 +191,51 @@ def _released(course: Path, labs: list[str] | None) -> list[str]:
     return released
 
 
-def _judge_all(
-    course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, workers: int
-) -> Iterator[tuple[Submission, Judgement]]:
-    """Judge every submission, several at a time, each in a thread that mostly waits for its kernel.
+Outcomes = Iterator[tuple[Submission, Judgement | BaseException]]
 
-    What goes wrong in the grader itself costs a submission a second try, then a row that says so, never the run.
+
+def _judge_all(
+    judge_here: Callable[[list[Submission]], Outcomes], submissions: list[Submission]
+) -> Iterator[tuple[Submission, Judgement]]:
+    """Judge every submission. What goes wrong in the grader itself costs a submission a second try, then a row that
+    says so, never the run.
     """
-    waiting = list(submissions)
-    if not waiting:
-        return
+    waiting = submissions
     for last_try in (False, True):
         failed: list[Submission] = []
-        with ThreadPoolExecutor(min(workers, len(waiting)) or 1) as pool:
-            futures: dict[Future, Submission] = {
-                pool.submit(_judge_submission, Path(course).resolve(), submission, limits, kernel_name): submission
-                for submission in waiting
-            }
-            try:
-                for future in as_completed(futures):
-                    submission = futures.pop(future)  # which frees the judgement when it has been used
-                    problem = future.exception()
-                    if problem is None:
-                        yield submission, future.result()
-                    elif isinstance(problem, GraderError):
-                        raise problem
-                    elif last_try:
-                        reason = f"the grader itself failed on this notebook: {type(problem).__name__}: {problem}"[:300]
-                        yield submission, refused(submission.lab, reason, "error")
-                    else:
-                        failed.append(submission)
-            except BaseException:  # Ctrl-C, too: what has not begun is left alone, what runs loses its kernel
-                pool.shutdown(wait=False, cancel_futures=True)
-                ZYGOTE.stop()
-                raise
+        with closing(judge_here(waiting)) as outcomes:
+            for submission, outcome in outcomes:
+                if isinstance(outcome, Judgement):
+                    yield submission, outcome
+                elif isinstance(outcome, GraderError):
+                    raise outcome
+                elif last_try:
+                    reason = f"the grader itself failed on this notebook: {type(outcome).__name__}: {outcome}"[:300]
+                    yield submission, refused(submission.lab, reason, "error")
+                else:
+                    failed.append(submission)
         waiting = failed
         if not waiting:
             return
+
+
+def _judge_in_threads(
+    course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, workers: int
+) -> Outcomes:
+    """Judge several at a time on this machine, each in a thread that mostly waits for its kernel."""
+    with ThreadPoolExecutor(min(workers, len(submissions)) or 1) as pool:
+        futures: dict[Future, Submission] = {
+            pool.submit(judge_submission, course, submission, limits, kernel_name): submission
+            for submission in submissions
+        }
+        try:
+            for future in as_completed(futures):
+                submission = futures.pop(future)  # which frees the judgement when it has been used
+                yield submission, future.exception() or future.result()
+        except BaseException:  # Ctrl-C, too: what has not begun is left alone, what runs loses its kernel
+            pool.shutdown(wait=False, cancel_futures=True)
+            ZYGOTE.stop()
+            raise
 
 
 def _write_notebook(output: Path, lab: Lab, student: str, judgement: Judgement) -> None:

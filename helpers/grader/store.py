@@ -11,9 +11,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
+
+import nbformat
 
 from helpers.grader.errors import GraderError
 from helpers.grader.intake import STUDENT_ID
@@ -33,8 +35,7 @@ class Store:
         """Write a judgement without its notebook, in place of an older one of the same student and lab."""
         path = self._path(student, judgement.lab)
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {name: item for name, item in vars(judgement).items() if name not in ("notebook", "rows")}
-        content |= {"student": student, "digest": digest, "rows": [asdict(row) for row in judgement.rows]}
+        content = {"student": student, "digest": digest} | to_plain(judgement)
         beside = path.with_name(path.name + ".part")
         beside.write_text(json.dumps(content, ensure_ascii=True, indent=1), encoding="utf-8")
         os.replace(beside, path)
@@ -42,7 +43,7 @@ class Store:
     def load(self, student: str, lab: str, digest: str) -> Judgement | None:
         """Return the stored judgement, or None where there is none or it was judged from something else."""
         content = _read(self._path(student, lab))
-        return _judgement(content) if content is not None and content["digest"] == digest else None
+        return from_plain(content) if content is not None and content["digest"] == digest else None
 
     def forget(self, student: str, lab: str) -> None:
         """Drop what is stored for a student and lab, if anything."""
@@ -52,7 +53,7 @@ class Store:
         """Yield every student and judgement, in the order of students and labs."""
         found = (_read(path) for path in self.folder.glob("*/*.json"))
         contents = sorted((item for item in found if item is not None), key=lambda item: (item["student"], item["lab"]))
-        return ((content["student"], _judgement(content)) for content in contents)
+        return ((content["student"], from_plain(content)) for content in contents)
 
     def _path(self, student: str, lab: str) -> Path:
         # A refused student id may hold anything; a file's name may not.
@@ -60,9 +61,19 @@ class Store:
         return self.folder / (lab or UNREADABLE) / f"{name}.json"
 
 
-def _judgement(content: dict[str, Any]) -> Judgement:
-    kept = {name: item for name, item in content.items() if name not in ("student", "digest", "rows")}
-    return Judgement(rows=[Row(**row) for row in content["rows"]], **kept)
+def to_plain(judgement: Judgement) -> dict[str, Any]:
+    """Return a judgement as data that JSON holds, without its notebook."""
+    content = {name: item for name, item in vars(judgement).items() if name not in ("notebook", "rows")}
+    return content | {"rows": [asdict(row) for row in judgement.rows]}
+
+
+def from_plain(content: dict[str, Any]) -> Judgement:
+    """Return the judgement of which `to_plain` made this; a notebook may stand in it as text."""
+    kept = {entry.name: content[entry.name] for entry in fields(Judgement) if entry.name in content}
+    kept["rows"] = [Row(**row) for row in content["rows"]]
+    if kept.get("notebook") is not None:
+        kept["notebook"] = nbformat.reads(kept["notebook"], as_version=4)
+    return Judgement(**kept)
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -1,0 +1,120 @@
+"""Judge on a Dask cluster (`--cluster tcp://…`): submissions go out as plain data, judgements come back as JSON text.
+
+The workers need this package and the course's folder at the same place (a shared file system, or the same container
+image); each judges in the same sandbox as on one machine. Scheduler, workers and grader trust each other, as Dask's
+pickles ask for: students' code never sees them, and what it computes crosses only as text. A worker that is killed
+costs its submissions another try on another worker; nothing is judged into the gradebook but by the grader itself.
+Leans on dask distributed, which the extra `cluster` brings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import stat
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from helpers.grader.errors import GraderError
+from helpers.grader.intake import LARGEST_EXTRA_FILE, MOST_FILES, Submission
+from helpers.grader.judge import Judgement
+from helpers.grader.limits import Limits
+from helpers.grader.store import from_plain, to_plain
+
+AHEAD = 3  # submissions handed out for each thread of the cluster: enough to keep it busy, few enough for the memory
+PATIENCE = 30  # seconds to wait for a scheduler and a first worker
+
+_preparing = threading.Lock()
+
+
+def judge_on_cluster(
+    address: str, course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, key: str
+) -> Iterator[tuple[Submission, Judgement | BaseException]]:
+    """Yield every submission with its judgement, or with what went wrong, in the order in which they get done.
+
+    Raises GraderError where there is no cluster, or where its workers have another version of the course.
+    """
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise GraderError("--cluster needs the extra “cluster”: pip install 'distillab[cluster]'") from None
+
+    with contextlib.ExitStack() as stack:
+        try:
+            client = stack.enter_context(Client(address, timeout=PATIENCE, set_as_default=False))
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except (OSError, TimeoutError, ValueError) as problem:
+            raise GraderError(
+                f"There is no cluster with a worker at {address} ({problem}). Start one with: dask scheduler, and "
+                "dask worker ADDRESS --nthreads 1 on each machine; see docs/instructors.md."
+            ) from None
+        waiting, under_way = iter(submissions), {}
+        done = as_completed(loop=client.loop)
+
+        def hand_out() -> None:
+            while len(under_way) < AHEAD * max(1, sum(client.nthreads().values())):
+                submission = next(waiting, None)
+                if submission is None:
+                    return
+                data = pack(submission)
+                future = client.submit(judge_packed, str(course), data, asdict(limits), kernel_name, key, pure=False)
+                under_way[future] = submission
+                done.add(future)
+
+        hand_out()
+        while under_way:
+            future = next(done)
+            submission = under_way.pop(future)
+            outcome: Judgement | BaseException
+            try:
+                outcome = from_plain(future.result())
+            except Exception as problem:  # whatever ended the task on its worker: `_judge_all` tries once more
+                outcome = problem
+            future.release()
+            hand_out()
+            yield submission, outcome
+
+
+def pack(submission: Submission) -> dict[str, Any]:
+    """Return a submission as plain data: its names, notes, and the bytes of its notebook and the files beside it."""
+    packed = {name: item for name, item in asdict(submission).items() if name != "path"}
+    packed["files"], packed["notebook"] = {}, ""
+    if submission.path is not None:
+        packed["notebook"] = submission.path.name
+        for path in sorted(submission.path.parent.iterdir())[:MOST_FILES]:
+            details = path.stat(follow_symlinks=False)
+            plain = stat.S_ISREG(details.st_mode) and details.st_nlink == 1
+            if path == submission.path or (plain and details.st_size <= LARGEST_EXTRA_FILE and path.suffix != ".ipynb"):
+                packed["files"][path.name] = path.read_bytes()
+    return packed
+
+
+def judge_packed(
+    course: str, packed: dict[str, Any], limits: dict[str, Any], kernel_name: str, key: str
+) -> dict[str, Any]:
+    """Judge a packed submission; this runs on a worker. Returns the judgement as plain data.
+
+    Raises GraderError where the worker's course or code is not the grader's.
+    """
+    from helpers.grader.grade import judge_submission, judged_by, prepare
+
+    bounds = Limits(**limits)
+    with _preparing:
+        prepare(kernel_name)
+        if judged_by(Path(course), bounds, kernel_name) != key:
+            raise GraderError(f"A worker of the cluster has another version of {course} or of distillab.")
+    with tempfile.TemporaryDirectory(prefix="distillab-") as folder:
+        for name, content in packed["files"].items():
+            (Path(folder) / name).write_bytes(content)
+        path = Path(folder) / packed["notebook"] if packed["notebook"] else None
+        names = ("student", "lab", "notes", "refusal", "verdict")
+        submission = Submission(path=path, **{name: packed[name] for name in names})
+        judgement = judge_submission(Path(course), submission, bounds, kernel_name)
+    plain = to_plain(judgement)
+    plain["notebook"] = nbformat.writes(judgement.notebook) if judgement.notebook is not None else None
+    return plain

@@ -1,0 +1,74 @@
+"""nbgrader's formgrader on the folder that `distillab grade` wrote: it shows the class and takes a person's mark."""
+
+import os
+import re
+import sys
+
+import nbformat
+import pytest
+
+from helpers.cli import main
+from tests.browser.conftest import free_port, served
+from tests.conftest import AVERAGE, DOUBLE
+
+ANSWERS = {
+    "ada": {"double": DOUBLE, "Average": AVERAGE, "answer_why": "Because it is *twice* as much."},
+    "ben": {"Average": AVERAGE},
+}
+
+
+@pytest.fixture(scope="module")
+def graded(course, tmp_path_factory):
+    """The output folder of a class of two: one who wrote an answer for a person to read, one who did not."""
+    folder, output = tmp_path_factory.mktemp("handed_in"), tmp_path_factory.mktemp("graded")
+    for student, sources in ANSWERS.items():
+        made = nbformat.read(course / "labs" / "00_mini" / "00_mini.ipynb", as_version=4)
+        for cell in made.cells:
+            cell.source = sources.get(cell.id, cell.source)
+        (folder / student / "00_mini").mkdir(parents=True)
+        nbformat.write(made, folder / student / "00_mini" / "00_mini.ipynb")
+    assert main(["grade", "--submissions", str(folder), "--output", str(output), "--course", str(course)]) == 0
+    return output
+
+
+@pytest.fixture(scope="module")
+def formgrader(graded):
+    """The address of JupyterLab, started in the output folder as docs/instructors.md says."""
+    port = free_port()
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--ServerApp.ip=127.0.0.1"]
+    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={graded}"]
+    with served(command + (["--allow-root"] if os.geteuid() == 0 else []), port, graded, "/api/status") as address:
+        yield address
+
+
+def saved(kind):
+    """A condition: the server has stored a grade or a comment."""
+    return lambda reply: f"/api/{kind}/" in reply.url and reply.request.method == "PUT" and reply.ok
+
+
+def test_a_person_marks_in_formgrader_and_the_student_reads_it(formgrader, graded, course, browser):
+    page = browser.new_page()  # not open_page: without a network, formgrader's own page misses its MathJax
+    page.goto(f"{formgrader}/formgrader/gradebook/00_mini/00_mini")
+    page.wait_for_function("document.querySelectorAll('table tbody tr').length == 2")
+    rows = page.locator("table tbody tr")
+    shown = " | ".join(rows.all_inner_texts())
+    assert re.search(r"\b7(\.0)? / 9\b", shown) and re.search(r"\b3(\.0)? / 9\b", shown), shown
+
+    rows.filter(has_text=re.compile(r"7(\.0)? / 9")).locator("a").first.click()
+    page.get_by_text("Because it is twice as much.").wait_for()
+    assert page.get_by_text("double: right, 4 of 4 points").is_visible(), "the person sees what the judge said"
+    with page.expect_response(saved("grade")):
+        page.locator("input#answer_why").fill("1.5")
+        page.locator("input#answer_why").press("Tab")
+    with page.expect_response(saved("comment")):
+        page.locator("textarea#answer_why-comment").fill("Say twice of *what*.")
+        page.locator("textarea#answer_why-comment").press("Tab")
+    page.close()
+
+    assert main(["feedback", "--output", str(graded), "--course", str(course)]) == 0
+    feedback = browser.new_page()
+    feedback.goto((graded / "feedback" / "ada" / "00_mini" / "00_mini.html").as_uri())
+    assert feedback.get_by_text("8.5 of 9 points").is_visible()
+    assert feedback.get_by_text("Say twice of *what*.").is_visible()
+    assert "ada,ada,,8.5" in (graded / "lms_moodle.csv").read_text()
+    feedback.close()
