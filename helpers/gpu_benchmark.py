@@ -25,8 +25,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from helpers.data import make_batches, whole_rows
 from helpers.experiments import machine, write_result
 from helpers.models import load_student, load_teacher
+from helpers.precision import choose_precision
 from helpers.tiers import tier_of
-from helpers.training import choose_precision, count_parameters, distill
+from helpers.training import count_parameters, distill
 
 SHAPES = {
     "teacher": {"n_layer": 24, "n_embd": 1024, "n_head": 16},  # GPT-2-medium

@@ -33,6 +33,7 @@ from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
@@ -254,7 +255,10 @@ class Experiment:
     def run(self, unit: str) -> dict:
         """Run a unit and save its result."""
         began = time.perf_counter()
-        result = self.units()[unit]() | {"all_seconds": round(time.perf_counter() - began, 1)}
+        result = self.units()[unit]() | {
+            "all_seconds": round(time.perf_counter() - began, 1),
+            "threads": torch.get_num_threads(),
+        }
         file = self.file(unit)
         file.parent.mkdir(parents=True, exist_ok=True)
         beside = file.with_suffix(".part")

@@ -116,7 +116,8 @@ def match_hidden_states(
         counted = batch["attention_mask"].bool()
         with torch.autocast(student.device.type, precision, enabled=precision != torch.float32):
             with torch.no_grad():
-                wanted = [_hidden_states(teacher, batch)[place] for place in places]
+                seen = _hidden_states(teacher, batch)
+            wanted = [seen[place] for place in places]
             loss = torch.stack(
                 [
                     _relative_error(ours[counted], theirs[counted])

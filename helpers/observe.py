@@ -237,7 +237,7 @@ def training(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
     if "value" in watched:
         seen["value"] = results[0] if _len(results) == 1 else results
     if "kind" in watched:
-        plain = _type(results[0]) in (float, int) or _isinstance(results[0], np.floating)
+        plain = _type(results[0]) in (float, int, np.float64, np.float32)
         seen["kind of value"] = "a number" if plain else "a tensor" if _isinstance(results[0], _Tensor) else "neither"
     if "student" in watched:
         seen["student's weights afterwards"] = weights_of(student)

@@ -24,7 +24,8 @@ from transformers import PreTrainedModel
 from helpers.chunked_loss import Targets, backbone_and_head, counted_labels
 from helpers.data import Batch
 from helpers.losses import forward_kl
-from helpers.training import choose_precision, freeze
+from helpers.precision import choose_precision
+from helpers.training import freeze
 
 KEY_BYTES = 32
 

@@ -47,8 +47,10 @@ SHARE_OF_RATE = 0.5  # of the rate of products alone; the rest goes into attenti
 
 @dataclass(frozen=True)
 class Tier:
-    """A tier in numbers. Names are for people; times are those of two cores (`gpu`: of one GPU), both labs together.
+    """A tier in numbers. Names are for people.
 
+    minutes: for labs 03 and 04 together, on two cores (tiny), on two cores with fast bfloat16 (laptop), on one GPU
+    (gpu); reckoned but for tiny, and `preflight` reckons the laptop tier anew for the machine that it runs on.
     download_mb: what has to be fetched once, in 10⁶ bytes. memory_gb: what the run holds at its peak, in 10⁹ bytes.
     steps, batch_size, length, learning_rate, temperature, alpha: the settings of the lab's run; length in tokens.
     held_out_rows: rows that students are measured on.
@@ -96,7 +98,7 @@ SETTINGS = {
             text="the Python language reference that every Python carries, or a text of yours",
             download_mb=DOWNLOAD_MB,
             memory_gb=5,
-            minutes=30,
+            minutes=15,
             steps=240,
             batch_size=8,
             length=128,
@@ -272,7 +274,7 @@ def _reaches_hub() -> bool:
 def product_rate() -> tuple[float, str]:
     """The rate of this processor's matrix products in 10⁹ operations a second, and the dtype that training uses.
 
-    The dtype is what `helpers.training.choose_precision` measures to be faster for a model of that size.
+    The dtype is what `helpers.precision.choose_precision` measures to be faster for a model of that size.
     """
     dtype = choose_precision(torch.nn.Linear(4096, 4096, bias=False))
     rows, weight = torch.ones(1024, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)

@@ -185,7 +185,7 @@ def distill(
                     stop = stop or (processes == 1 and interrupted())
                 if checkpoint is not None and (stop or step + 1 == steps or (step + 1) % checkpoint_every == 0):
                     save(step + 1)
-                if stop and step + 1 < steps:
+                if stop:
                     raise KeyboardInterrupt
     finally:
         student.eval()

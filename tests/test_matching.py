@@ -94,6 +94,14 @@ def test_matching_a_whole_copy_starts_at_zero_and_a_cut_one_comes_closer():
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
 
+def test_the_teacher_reads_a_batch_once():
+    teacher, read = small_llama(), []
+    teacher.model.register_forward_hook(lambda *seen: read.append(1))
+    student = keep_layers(teacher, [0, 2, 4])
+    match_hidden_states(student, teacher, [0, 2, 4], [BATCH], steps=2, learning_rate=1e-3, progress=False)
+    assert len(read) == 2
+
+
 def test_matching_compares_each_layer_with_what_it_saw_in_the_teacher():
     """Layers 1 and 3 do nothing, so that a cut without them is already a perfect match; another cut is none."""
     teacher = small_llama(layers=4)

@@ -265,6 +265,16 @@ def test_an_interrupt_without_a_checkpoint_ends_the_run_after_its_step(batches):
     assert steps == [1] and not student.training
 
 
+def test_an_interrupt_in_the_last_step_is_not_lost(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run_with_dropout(
+            shuffled(), checkpoint=tmp_path / "run",
+            on_step=lambda step, _: signal.raise_signal(signal.SIGINT) if step == 7 else None,
+        )  # fmt: skip
+    _, history = run_with_dropout(shuffled(), checkpoint=tmp_path / "run")
+    assert len(history.losses) == 7
+
+
 def test_bfloat16_products_change_a_run_a_little_and_weights_stay_in_float32(batches):
     losses = {}
     for precision in (torch.float32, torch.bfloat16):

@@ -202,6 +202,8 @@ def _judge_all(
     """
     waiting = submissions
     for last_try in (False, True):
+        if not waiting:
+            return
         failed: list[Submission] = []
         with closing(judge_here(waiting)) as outcomes:
             for submission, outcome in outcomes:
@@ -215,8 +217,6 @@ def _judge_all(
                 else:
                     failed.append(submission)
         waiting = failed
-        if not waiting:
-            return
 
 
 def _judge_in_threads(
