@@ -1,7 +1,9 @@
 """helpers.laptop_experiment: all units on a small Llama, what a cut-off leaves, and what the result says."""
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,8 @@ import torch
 from helpers import laptop_experiment as experiment
 from helpers.laptop_experiment import Experiment, Setting, cuts, main, most_influence
 from tests.small_models import save, small_llama, text
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -99,3 +103,15 @@ def test_list_shows_and_runs_nothing(setting, monkeypatch, capsys):
     assert main() == 0
     assert capsys.readouterr().out.splitlines()[-1] == "missing python/teacher only/0"
     assert not setting.state.exists()
+
+
+def test_the_table_of_cuts_in_the_docs_is_the_result():
+    units = json.loads((ROOT / "results" / "laptop_distillation.json").read_text(encoding="utf-8"))["units"]
+    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
+    rows = {
+        name: figures for name, *figures in re.findall(r"^\| (.+?) \| ([\d,]+) \| ([\d,]+) \|$", page, re.MULTILINE)
+    }
+    assert len(rows) == 6
+    for name, (at_once, after) in rows.items():
+        unit = units[f"cut/{name}"]
+        assert (at_once, after) == (f"{unit['at_once']:,.0f}", f"{unit['after']:,.0f}")
