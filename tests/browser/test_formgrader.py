@@ -1,4 +1,4 @@
-"""nbgrader's formgrader on the folder that `distillab grade` wrote: it shows the class and takes a person's mark."""
+"""What `distillab grade` wrote, in a real browser: formgrader takes a person's mark, everybody can read the pages."""
 
 import os
 import re
@@ -56,6 +56,7 @@ def test_a_person_marks_in_formgrader_and_the_student_reads_it(formgrader, grade
 
     rows.filter(has_text=re.compile(r"7(\.0)? / 9")).locator("a").first.click()
     page.get_by_text("Because it is twice as much.").wait_for()
+    page.wait_for_function("window.formgrader?.grades?.loaded && window.formgrader?.comments?.loaded")
     assert page.get_by_text("double: right, 4 of 4 points").is_visible(), "the person sees what the judge said"
     with page.expect_response(saved("grade")):
         page.locator("input#answer_why").fill("1.5")
@@ -72,3 +73,20 @@ def test_a_person_marks_in_formgrader_and_the_student_reads_it(formgrader, grade
     assert feedback.get_by_text("Say twice of *what*.").is_visible()
     assert "ada,ada,,8.5" in (graded / "lms_moodle.csv").read_text()
     feedback.close()
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("page", ["class_report.html", "feedback/ben/00_mini/00_mini.html"])
+def test_report_and_feedback_are_accessible_and_fit_a_telephone(graded, open_page, accessible, page, colours):
+    shown = open_page((graded / page).as_uri(), width=390, height=800, colours=colours)
+    accessible(shown)
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_printed_feedback_shows_the_students_code_on_white(graded, open_page):
+    shown = open_page((graded / "feedback" / "ada" / "00_mini" / "00_mini.html").as_uri(), colours="dark")
+    code = shown.locator("details pre").first
+    assert not code.is_visible()
+    shown.emulate_media(media="print", color_scheme="dark")
+    assert code.is_visible() and "def double" in code.inner_text()
+    assert shown.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -57,6 +57,15 @@ def test_loose_wins_over_zipped_with_a_note(folder, tmp_path):
     assert ("ada", "01_other") in found
 
 
+def test_a_readable_archive_stands_in_for_a_loose_form_that_is_refused(folder, tmp_path):
+    put(folder / "ada" / "00_mini" / "draft.ipynb")
+    put(folder / "ada" / "00_mini" / "final.ipynb")
+    zipped(folder / "ada.zip", ("00_mini/00_mini.ipynb", '{"zipped": 1}'))
+    submissions, _ = collect(folder, LABS, tmp_path / "scratch")
+    (only,) = submissions
+    assert "zipped" in only.path.read_text() and not only.refusal and "and 2 others" in only.notes[0]
+
+
 def test_one_notebook_under_another_name_is_taken(folder, tmp_path):
     put(folder / "ada" / "00_mini" / "my lab (1).ipynb")
     found, _ = taken(folder, tmp_path)
