@@ -29,9 +29,10 @@ def keep_layers(teacher: PreTrainedModel, kept: Sequence[int]) -> PreTrainedMode
     """A student with copies of the teacher's embeddings, head and of the layers `kept`, in eval mode.
 
     kept: numbers of layers, counted from 0, rising. The teacher stays as it is and shares no weight with the student.
-    Raises ValueError for layers that the teacher does not have, and for none or not rising ones.
+    Raises ValueError for layers that the teacher does not have, for none or not rising ones, and for a teacher of
+    another family.
     """
-    layers = teacher.model.layers
+    layers = decoder_layers(teacher)
     kept = list(kept)
     if not kept or kept != sorted(set(kept)) or not 0 <= kept[0] <= kept[-1] < len(layers):
         raise ValueError(f"kept is {kept}; it must hold rising numbers of layers between 0 and {len(layers) - 1}")
@@ -53,6 +54,17 @@ def keep_layers(teacher: PreTrainedModel, kept: Sequence[int]) -> PreTrainedMode
         if ".layers." not in name:
             student.get_buffer(name).copy_(buffer)
     return student.eval().requires_grad_(True)
+
+
+def decoder_layers(teacher: PreTrainedModel) -> nn.ModuleList:
+    """The teacher's layers. Raises ValueError for a model that does not keep them where Llama's family does."""
+    layers = getattr(getattr(teacher, "model", None), "layers", None)
+    if layers is None:
+        raise ValueError(
+            f"teacher is a {type(teacher).__name__}; a student can be cut from models of the Llama family only, with "
+            "their layers in model.layers"
+        )
+    return layers
 
 
 def student_layers(layers: int) -> list[int]:

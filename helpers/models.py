@@ -30,7 +30,7 @@ from transformers import (
 
 from helpers.fetch import FetchError, is_fetched, laptop_folder
 from helpers.language import KnownLanguage
-from helpers.matching import keep_layers, student_layers
+from helpers.matching import decoder_layers, keep_layers, student_layers
 
 ASSETS = Path(__file__).parent / "assets"
 TIERS = ("tiny", "laptop", "gpu")
@@ -81,7 +81,7 @@ def load_student(tier: str | None = None) -> PreTrainedModel:
         return load_folder_model("tiny_student")
     if chosen == "laptop":
         teacher = load_teacher("laptop")
-        return keep_layers(teacher, student_layers(len(teacher.model.layers)))
+        return keep_layers(teacher, student_layers(len(decoder_layers(teacher))))
     return _pretrained(AutoModelForCausalLM, chosen, "student", dtype=torch.float32)
 
 

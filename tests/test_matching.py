@@ -8,7 +8,7 @@ import torch
 
 from helpers.data import make_batches, whole_rows
 from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers
-from tests.small_models import WORDS, small_llama
+from tests.small_models import WORDS, small_gpt2, small_llama
 
 RESULT = json.loads((Path(__file__).parents[1] / "results" / "laptop_distillation.json").read_text(encoding="utf-8"))
 IDS = torch.randint(WORDS, (4, 12), generator=torch.Generator().manual_seed(0))
@@ -57,6 +57,11 @@ def test_a_student_saves_and_loads(tmp_path):
 def test_layers_that_there_are_not_are_said(kept):
     with pytest.raises(ValueError, match="kept is .* between 0 and 5"):
         keep_layers(small_llama(), kept)
+
+
+def test_a_teacher_of_another_family_is_refused():
+    with pytest.raises(ValueError, match="teacher is a GPT2LMHeadModel; .* Llama family"):
+        keep_layers(small_gpt2(2, 8), [0])
 
 
 def test_a_layer_that_does_nothing_has_no_influence():
