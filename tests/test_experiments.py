@@ -8,6 +8,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from helpers.experiments import (
+    ALPHAS,
     ARMS,
     BATCH_SIZE,
     CONTROL,
@@ -16,6 +17,7 @@ from helpers.experiments import (
     ROWS,
     SOFT,
     STEPS,
+    TEMPERATURES,
     TRIED_RATES,
     compare_students,
     plot_sweep,
@@ -109,3 +111,13 @@ def test_the_plot_of_a_sweep_shows_and_says_its_numbers(swept):
         assert all(f"{mean:.3f} at {value:g}" in alt for (value, _), mean in zip(tried, means, strict=True))
     assert f"{swept['arms'][CONTROL.name]['distance']['mean']:.3f}" in alt
     plt.close(figure)
+
+
+def test_the_committed_sweep_is_of_this_setting():
+    result = json.loads((RESULTS / "tiny_sweep.json").read_text())
+    assert len(result["setting"]["seeds"]) >= 5 and result["setting"]["steps"] == STEPS
+    assert [value for value, _ in result["sweeps"]["alpha"]] == list(ALPHAS)
+    assert [value for value, _ in result["sweeps"]["temperature"]] == list(TEMPERATURES)
+    for arm in list(result["arms"].values())[1:]:
+        pairs = zip(arm["runs"], result["arms"][CONTROL.name]["runs"], strict=True)
+        assert arm["closer_than_control"] == sum(a["distance"] < c["distance"] for a, c in pairs)
