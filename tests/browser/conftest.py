@@ -7,25 +7,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from benchmarks.browser import ROOT, chromium, free_port, served
 from helpers.grader.build import instructor_notebook
 from helpers.grader.lab import Lab
-
-ROOT = Path(__file__).parents[2]
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def pytest_collection_modifyitems(items):
@@ -38,17 +30,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def browser():
-    path = os.environ.get("DISTILLAB_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        pytest.fail(
-            "There is no Chromium here. On Debian: apt-get install chromium. Elsewhere: set DISTILLAB_CHROMIUM."
-        )
-    # Chromium refuses its sandbox to root; everybody else keeps it.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as tool:
-        running = tool.chromium.launch(executable_path=path, args=options)
+    with chromium() as running:
         yield running
-        running.close()
 
 
 @pytest.fixture
@@ -71,53 +54,6 @@ def open_page(browser):
     known = ("ResizeObserver loop", "Host is not attached")
     ours = [error for error in errors if not error.startswith(known)]
     assert ours == []
-
-
-@contextmanager
-def served(command: list[str], port: int, folder: Path, ready: str, **settings: str):
-    """A server in a process of its own, with its settings in `folder`, until the block ends."""
-    places = (
-        "JUPYTER_CONFIG_DIR",
-        "JUPYTER_RUNTIME_DIR",
-        "JUPYTERLAB_SETTINGS_DIR",
-        "JUPYTERLAB_WORKSPACES_DIR",
-        "IPYTHONDIR",
-    )
-    environment = {
-        **os.environ,
-        **{name: str(folder / name.lower()) for name in places},
-        "PYTHONPATH": str(ROOT),
-        **settings,
-    }
-    with open(folder / "server.log", "w", encoding="utf-8") as log:
-        server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}{ready}", server, folder / "server.log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-            server.wait(timeout=60)
-
-
-def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(address, timeout=30):
-                return
-        except urllib.error.HTTPError:
-            return  # it answers
-        except OSError:
-            if server.poll() is not None:
-                break
-            time.sleep(0.2)
-    pytest.fail(f"The server does not answer:\n{log.read_text(encoding='utf-8')[-3000:]}")
-
-
-def free_port() -> int:
-    """Return a port that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 import torch
 
+from benchmarks.browser import ROOT
 from helpers.teacher_logits import load_teacher_logits
-from tests.browser.conftest import ROOT
 from tests.browser.test_page import cells, drag, explorer, read, settle, shown_temperature
 
 CUP = "She drank a cup of hot"

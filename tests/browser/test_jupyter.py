@@ -78,7 +78,7 @@ def python(page: Page, code: str) -> str:
 
 def cell_with(name: str, text: str) -> str:
     """Return the id of a lab's first cell that holds a text."""
-    from tests.browser.conftest import ROOT
+    from benchmarks.browser import ROOT
 
     notebook = json.loads((ROOT / "labs" / name / f"{name}.ipynb").read_text(encoding="utf-8"))
     return next(cell["id"] for cell in notebook["cells"] if text in "".join(cell["source"]))

@@ -1,0 +1,197 @@
+"""How long a frame takes while a dial is dragged: the temperature explorer beside ipywidgets with a matplotlib redraw.
+
+    python -m benchmarks.widget_frames          → results/widget_frames.json
+
+Both stand on one page that Voilà serves, both show 200 bars, and the mouse drags both. The page takes the times itself:
+for the explorer from the start of a frame to the moment it is drawn, in every frame in which the dial moved, and the
+distance from one frame to the next; for ipywidgets from the dial's event to the new picture. Then the explorer's dial
+is moved 10,000 times, and what the page holds after garbage collection is compared with what it held before.
+Leans on Playwright and Voilà.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from playwright.sync_api import Locator, Page
+
+from benchmarks.browser import ROOT, chromium, free_port, served
+from benchmarks.measure import describe_machine
+
+BARS, MOVES, MANY = 200, 400, 10_000
+RESULT = ROOT / "results" / "widget_frames.json"
+
+EXPLORER = f"""import numpy as np
+from helpers.widgets import TemperatureExplorer
+
+logits = np.sort(3 * np.random.default_rng(0).standard_normal({BARS}))[::-1]
+explorer = TemperatureExplorer(logits=logits, top_k={BARS})
+explorer.pin()
+explorer"""
+
+REDRAWN = """import matplotlib.pyplot as plt
+from ipywidgets import HTML, FloatLogSlider, VBox
+
+from helpers.plots import as_html
+
+dial, picture = FloatLogSlider(value=1, min=-1, max=1.3, step=0.01, description="T"), HTML()
+
+
+def redraw(change=None):
+    weights = np.exp((logits - logits.max()) / dial.value)
+    figure, axes = plt.subplots(figsize=(9, 3.2))
+    axes.bar(range(len(logits)), weights / weights.sum())
+    axes.set(xlabel="token", ylabel="probability", ylim=(0, 1), title=f"T = {dial.value:.2f}")
+    picture.value = as_html(figure, alt=f"Bars of {len(logits)} tokens at T = {dial.value:.2f}")
+
+
+dial.observe(redraw, "value")
+redraw()
+VBox([dial, picture])"""
+
+# Registered before the explorer asks for a frame, so that `tick` opens each frame; the message comes after it is drawn.
+WATCH = """() => {
+    const times = (window.times = { work: [], between: [], redrawn: [] });
+    const channel = new MessageChannel();
+    let moved = false, drawing = false, began = 0, last = 0, asked = 0;
+    channel.port1.onmessage = () => { if (drawing) times.work.push(performance.now() - began); };
+    const tick = () => {
+        began = performance.now();
+        if (last && (moved || drawing)) times.between.push(began - last);
+        last = began;
+        drawing = moved;
+        moved = false;
+        channel.port2.postMessage(0);
+        requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+    document.querySelector('.distillab').addEventListener('input', () => { moved = true; }, true);
+    const slider = document.querySelector('.widget-slider, .jupyter-widget-slider');
+    slider.addEventListener('pointermove', () => { asked = asked || performance.now(); }, true);
+    document.addEventListener('mousemove', () => { if (times.watching) asked = asked || performance.now(); }, true);
+    new MutationObserver(() => {
+        if (asked) times.redrawn.push(performance.now() - asked);
+        asked = 0;
+    }).observe(document.querySelector('.widget-html'), { childList: true, subtree: true, attributes: true });
+}"""
+
+
+def measure(rounds: int = 3) -> dict:
+    """Drag both dials `rounds` times and return the times in milliseconds, then the growth over many moves."""
+    with tempfile.TemporaryDirectory() as scratch, chromium() as browser:
+        folder, port = Path(scratch), free_port()
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in (EXPLORER, REDRAWN)])
+        notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+        nbformat.write(notebook, folder / "frames.ipynb")
+        command = [sys.executable, "-m", "voila", str(folder / "frames.ipynb"), "--no-browser", f"--port={port}"]
+        with served([*command, "--Voila.ip=127.0.0.1"], port, folder, "/voila/static/require.min.js") as address:
+            page = browser.new_page(viewport={"width": 1280, "height": 1200})
+            page.goto(address)
+            page.wait_for_selector(".distillab canvas", timeout=120_000)
+            page.wait_for_selector(".widget-html img", timeout=120_000)
+            page.evaluate(WATCH)
+            ours, theirs = page.get_by_label("Temperature T"), page.locator(".widget-slider .noUi-handle")
+            taken = [_one_round(page, ours, theirs) for _ in range(rounds)]
+            growth = _growth(page, ours)
+        return {
+            "bars": BARS,
+            "moves": MOVES,
+            "explorer": {
+                "frame_ms": [_spread(times["work"]) for times in taken],
+                "between_frames_ms": [_spread(times["between"]) for times in taken],
+            },
+            "ipywidgets_and_matplotlib": {"event_to_picture_ms": [_spread(times["redrawn"]) for times in taken]},
+            "growth": growth,
+            "chromium": browser.version,
+            "load_average": round(os.getloadavg()[0], 1),
+        } | {"machine": describe_machine()}
+
+
+def _one_round(page: Page, ours: Locator, theirs: Locator) -> dict[str, list[float]]:
+    page.evaluate("Object.assign(times, { work: [], between: [], redrawn: [], watching: false })")
+    _drag(page, ours, MOVES)
+    page.evaluate("times.watching = true")
+    _drag(page, theirs, MOVES // 4, reach=200)
+    page.wait_for_timeout(1000)
+    page.evaluate("times.watching = false")
+    return page.evaluate("times")
+
+
+def _drag(page: Page, dial: Locator, moves: int, reach: int = 0) -> None:
+    """Press on the dial and move to and fro, a step a frame."""
+    dial.scroll_into_view_if_needed()
+    box = dial.bounding_box()
+    left, width = (box["x"] + 8, box["width"] - 16) if not reach else (box["x"] + box["width"] / 2 - reach / 2, reach)
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(left + width / 2, y)
+    page.mouse.down()
+    for step in range(moves):
+        share = abs((step / 60) % 2 - 1)  # to the other end in 60 steps
+        page.mouse.move(left + share * width, y)
+        page.wait_for_timeout(12)
+    page.mouse.up()
+
+
+def _growth(page: Page, dial: Locator) -> dict:
+    """What the page holds after 10,000 moves of the explorer's dial, against what it held after the first 1,000."""
+    tool = page.context.new_cdp_session(page)
+    tool.send("Performance.enable")
+    dial.scroll_into_view_if_needed()
+    box = dial.bounding_box()
+
+    def move(times: int) -> dict[str, float]:
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        page.mouse.down()
+        for step in range(times):
+            page.mouse.move(box["x"] + 10 + step * 37 % (box["width"] - 20), box["y"] + box["height"] / 2)
+        page.mouse.up()
+        page.wait_for_timeout(1500)
+        tool.send("HeapProfiler.collectGarbage")
+        metrics = {entry["name"]: entry["value"] for entry in tool.send("Performance.getMetrics")["metrics"]}
+        return {
+            "heap_mb": metrics["JSHeapUsedSize"] / 1e6,
+            "nodes": metrics["Nodes"],
+            "listeners": metrics["JSEventListeners"],
+        }
+
+    before = move(1000)
+    after = move(MANY)
+    return {"moves": MANY, "before": _rounded(before), "after": _rounded(after)}
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in values.items()}
+
+
+def _spread(times: list[float]) -> dict[str, float]:
+    parts = statistics.quantiles(times, n=100)
+    return {
+        "count": len(times),
+        "median": round(parts[49], 1),
+        "p95": round(parts[94], 1),
+        "most": round(max(times), 1),
+    }
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = argparse.ArgumentParser(description="Frame times of the temperature explorer while it is dragged.")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    options = parser.parse_args()
+    result = measure(options.rounds)
+    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"explorer, {BARS} bars: {json.dumps(result['explorer'])}")
+    print(f"ipywidgets and matplotlib: {json.dumps(result['ipywidgets_and_matplotlib'])}")
+    print(f"growth over {MANY} moves: {json.dumps(result['growth'])}")
+
+
+if __name__ == "__main__":
+    main()
