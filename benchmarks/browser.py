@@ -30,17 +30,17 @@ SETTINGS = (
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A Chromium until the block ends. Raises FileNotFoundError where there is none."""
+def chromium(*options: str) -> Iterator[Browser]:
+    """A Chromium until the block ends, with its own options. Raises FileNotFoundError where there is none."""
     path = os.environ.get("DISTILLAB_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         raise FileNotFoundError(
             "There is no Chromium here. On Debian: apt-get install chromium; or set DISTILLAB_CHROMIUM."
         )
     # Chromium refuses its sandbox to root; everybody else keeps it.
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []
+    needed = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as tool:
-        running = tool.chromium.launch(executable_path=path, args=options)
+        running = tool.chromium.launch(executable_path=path, args=[*needed, *options])
         try:
             yield running
         finally:

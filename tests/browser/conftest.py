@@ -18,6 +18,7 @@ from playwright.sync_api import Page
 from benchmarks.browser import ROOT, chromium, free_port, served
 from helpers.grader.build import instructor_notebook
 from helpers.grader.lab import Lab
+from helpers.launcher import write
 
 
 def pytest_collection_modifyitems(items):
@@ -63,7 +64,8 @@ def jupyterlab(tmp_path_factory):
     for source in sorted((ROOT / "solutions").iterdir()):
         if (source / f"{source.name}.py").exists():
             nbformat.write(instructor_notebook(Lab(source)), folder / f"solved_{source.name}.ipynb")
-            shutil.copy(ROOT / "labs" / source.name / f"{source.name}.ipynb", folder)
+            shutil.copytree(ROOT / "labs" / source.name, folder / source.name)
+    write(folder)
     quiet = (
         folder / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     )

@@ -8,12 +8,13 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from benchmarks.browser import ROOT
+from helpers.grader.lab import find_labs
 from helpers.teacher_logits import load_teacher_logits
 from tests.browser.test_page import cells, drag, explorer, read, settle, shown_temperature
 
 CUP = "She drank a cup of hot"
 NOTEBOOK = "jupyterapp.shell.currentWidget"
-SOLVED = ["01_temperature", "02_loss"]
 
 
 def open_notebook(open_page, address: str, name: str, **options) -> Page:
@@ -78,8 +79,6 @@ def python(page: Page, code: str) -> str:
 
 def cell_with(name: str, text: str) -> str:
     """Return the id of a lab's first cell that holds a text."""
-    from benchmarks.browser import ROOT
-
     notebook = json.loads((ROOT / "labs" / name / f"{name}.ipynb").read_text(encoding="utf-8"))
     return next(cell["id"] for cell in notebook["cells"] if text in "".join(cell["source"]))
 
@@ -146,13 +145,12 @@ def test_lab_02_in_jupyterlab(open_page, jupyterlab):
     assert read(cells(bumps, "What each student costs")["now"][1]) == pytest.approx(0.5107, abs=1e-3)
 
 
-@pytest.mark.parametrize("name", SOLVED)
+@pytest.mark.parametrize("name", find_labs(ROOT))
 def test_an_unsolved_lab_opens(open_page, jupyterlab, name):
-    page = open_notebook(open_page, jupyterlab, name)
-    assert page.get_by_text("NotImplementedError").count() or page.evaluate(
-        f"[...{NOTEBOOK}.content.model.cells].some((cell) => cell.sharedModel.source.includes('is not written yet'))"
-    )
-    assert page.locator(".jp-Cell h1").first.inner_text().startswith("Lab 0")
+    page = open_notebook(open_page, jupyterlab, f"{name}/{name}")
+    assert page.locator(".jp-Cell h1").first.inner_text().startswith(f"Lab {name[:2]}")
+    sources = page.evaluate(f"[...{NOTEBOOK}.content.model.cells].map((cell) => cell.sharedModel.source)")
+    assert any("is not written yet" in source for source in sources)
 
 
 def test_the_lecture_in_voila(open_page, voila, accessible):
@@ -176,3 +174,14 @@ def test_the_lecture_in_voila(open_page, voila, accessible):
     page.keyboard.press("PageUp")
     expect(scene).to_contain_text("3 of 11")
     expect(part.locator("output").first).to_have_text("1.00")
+
+
+def test_the_launcher_opens_with_the_labs_and_leads_to_one(open_page, jupyterlab, accessible, picture):
+    page = open_page(f"{jupyterlab}/lab/tree/start.ipynb?reset")
+    table = page.locator(".jp-OutputArea table")
+    table.wait_for(timeout=120_000)
+    expect(table).to_contain_text("0 of 3 exercises right; next: softmax_with_temperature")
+    accessible(page, ".jp-OutputArea")
+    picture("launcher", page)
+    page.get_by_role("link", name="Lab 01: Temperature").click()
+    page.locator(".jp-Notebook h1", has_text="Lab 01: Temperature").wait_for(timeout=60_000)

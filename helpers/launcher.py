@@ -1,0 +1,163 @@
+"""The notebook that `make lab` opens: the labs, what each needs, and how far you are.
+
+    python -m helpers.launcher FOLDER          writes FOLDER/start.ipynb for the labs that stand in FOLDER
+
+In a notebook, `overview()` shows the same. Progress is what your own checks showed, kept on your machine only.
+Leans on `helpers.progress` and `helpers.tiers`; what it writes is plain JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from helpers.progress import progress_file, read_progress
+from helpers.tiers import Preflight, preflight
+
+NAME = "start.ipynb"
+WELCOME = """# Distillab
+
+Open a lab by its name. Run the cell below at any time to see how far you are.
+
+**When something does not work**
+
+- *The kernel died, or a cell never ends*: choose Kernel → Restart Kernel, then Run → Run All Above Selected Cell. If it
+  dies again in the same cell, the machine is out of memory: close other notebooks and programs.
+- *No module named helpers*: the notebook runs in another Python. Choose Kernel → Change Kernel → Python 3, in a
+  JupyterLab that was started with `make lab`.
+- *An explorer shows only text*: your browser is older than 2024, or this viewer shows no widgets. Everything in the
+  labs can be done without it; Chrome 116, Firefox 124, Safari 17.4 or newer show it.
+- *A model is missing*: the labs run in the tier `tiny`, which needs no download. Others say below what they lack.
+"""
+CODE = "from helpers.launcher import overview\n\noverview()"
+
+
+@dataclass(frozen=True)
+class LabCard:
+    """What the launcher says of a lab: its title, minutes, what one needs, and its exercises."""
+
+    name: str
+    title: str
+    minutes: str
+    needs: str
+    exercises: tuple[str, ...]
+
+
+def cards(folder: Path) -> list[LabCard]:
+    """Return a card for each lab in `folder`, in their order; a file that is no lab's notebook is left out."""
+    found = []
+    for file in sorted(folder.glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb")):
+        try:
+            cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+        except (ValueError, KeyError):
+            continue  # half written or emptied by its owner: the launcher still opens
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+        checks = (re.match(r"check\((\w+)\)", "".join(c["source"])) for c in cells if c["cell_type"] == "code")
+        found.append(
+            LabCard(
+                name=file.parent.name,
+                title=_first(r"^# (.+)$", text) or file.stem,
+                minutes=_first(r"\*\*Time:\*\* about (\d+) minutes", text),
+                needs=_first(r"\*\*You need:\*\* (.+?)\n\n", text + "\n\n").replace("\n", " "),
+                exercises=tuple(dict.fromkeys(match[1] for match in checks if match)),
+            )
+        )
+    return found
+
+
+def _first(pattern: str, text: str) -> str:
+    match = re.search(pattern, text, re.MULTILINE | re.DOTALL if ".+?" in pattern else re.MULTILINE)
+    return match[1].strip() if match else ""
+
+
+class Overview:
+    """The labs with the student's progress; shows itself as a table in a notebook and as text elsewhere."""
+
+    def __init__(self, labs: list[LabCard], progress: dict, ready: Preflight) -> None:
+        self.labs, self.progress, self.ready = labs, progress, ready
+
+    def standing(self, lab: LabCard) -> str:
+        """Say how many of a lab's exercises are right, and which one is next."""
+        passed = [name for name in lab.exercises if self.progress.get(name, {}).get("passed")]
+        if not lab.exercises:
+            return "no exercises"
+        if len(passed) == len(lab.exercises):
+            return f"all {len(passed)} exercises right"
+        following = next(name for name in lab.exercises if name not in passed)
+        return f"{len(passed)} of {len(lab.exercises)} exercises right; next: {following}"
+
+    def tier(self) -> str:
+        """Say whether the chosen tier is ready, or what it lacks."""
+        if self.ready.ready:
+            return f"The tier “{self.ready.tier.name}” is ready."
+        lacks = "; ".join(self.ready.problems)
+        return f"The tier “{self.ready.tier.name}” is not ready: {lacks}. Until then: DISTILLAB_TIER=tiny make lab."
+
+    def __repr__(self) -> str:
+        rows = [
+            f"{lab.title} ({lab.minutes} minutes): {self.standing(lab)}\n    needs {lab.needs}" for lab in self.labs
+        ]
+        return "\n".join([*rows, self.tier()])
+
+    def _repr_html_(self) -> str:
+        left = 'style="text-align:left"'
+        heads = "".join(f'<th scope="col" {left}>{head}</th>' for head in ("lab", "minutes", "you need", "you"))
+        rows = ""
+        for lab in self.labs:
+            link = f'<a href="{lab.name}/{lab.name}.ipynb">{escape(lab.title)}</a>'
+            rows += f'<tr><th scope="row" {left}>{link}</th><td>{lab.minutes}</td>'
+            rows += f"<td {left}>{escape(lab.needs)}</td><td {left}>{escape(self.standing(lab))}</td></tr>"
+        table = f"<table><caption>The labs, and how far you are</caption><thead><tr>{heads}</tr></thead>"
+        table += f"<tbody>{rows}</tbody></table>"
+        kept = f"Progress is what your checks showed; it is kept in {progress_file()} and nowhere else."
+        return f"{table}<p>{escape(self.tier())}</p><p>{escape(kept)}</p>"
+
+
+def overview(folder: Path | str = ".") -> Overview:
+    """Return the labs in `folder` with the progress so far, and what the chosen tier lacks."""
+    return Overview(cards(Path(folder)), read_progress(), preflight())
+
+
+def write(folder: Path) -> Path:
+    """Write the launcher into `folder`, its table as it stands now, and return its path.
+
+    Raises FileExistsError where a notebook of that name is somebody else's.
+    """
+    path = folder / NAME
+    if path.exists() and not json.loads(path.read_text(encoding="utf-8")).get("metadata", {}).get("distillab"):
+        raise FileExistsError(f"{path} is not the launcher; rename it, and run this again")
+    shown = overview(folder)
+    data = {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
+    output = {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": data}
+    notebook = {
+        "cells": [
+            {"cell_type": "markdown", "id": "welcome", "metadata": {}, "source": WELCOME},
+            {
+                "cell_type": "code",
+                "id": "overview",
+                "metadata": {},
+                "execution_count": 1,
+                "outputs": [output],
+                "source": CODE,
+            },
+        ],
+        "metadata": {
+            "distillab": {"launcher": True},
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        },
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    path.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+if __name__ == "__main__":
+    try:
+        write(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
+    except (OSError, ValueError) as problem:
+        sys.exit(str(problem))
