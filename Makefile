@@ -52,6 +52,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.teacher_cache
 	$(BIN)/python -m benchmarks.grading
 	$(BIN)/python -m benchmarks.grading --scale 50 1000
+	$(BIN)/python -m benchmarks.widget_frames
 	$(BIN)/python -m benchmarks.training $(if $(TEXT),--text "$(TEXT)")
 
 clean:
