@@ -125,6 +125,7 @@ def demo(course: Path, output: Path) -> None:
     feedback = output / "graded" / "feedback" / "gus" / labs[-1].name / f"{labs[-1].name}.html"
     print(f"   marks     {output / 'graded' / 'grades.csv'} and {output / 'graded' / 'gradebook.db'}")
     print(f"   feedback  {output / 'graded' / 'feedback'}, for example {feedback}")
+    print(f"   class     {output / 'graded' / 'class_report.html'}, and marks for Canvas and Moodle beside it")
     print("   labs      make lab opens them in JupyterLab, in a working copy of your own")
     print(f"\nDone in {time.perf_counter() - began:.0f} s.")
 

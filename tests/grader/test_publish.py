@@ -11,6 +11,7 @@ from helpers.grader.build import generate
 from helpers.grader.gradebook import record
 from helpers.grader.judge import Judgement, Row
 from helpers.grader.lms import Mark, canvas_csv, moodle_csv
+from helpers.grader.progress import Progress
 from helpers.grader.publish import default_database
 from helpers.grader.store import Store
 
@@ -101,6 +102,16 @@ def test_a_damaged_judgement_is_named(course, output, capsys):
     path.write_text(path.read_text()[:50])
     assert main(["feedback", "--output", str(output), "--course", str(course)]) == 1
     assert "ada.json is damaged" in capsys.readouterr().err
+
+
+def test_the_progress_line_counts_verdicts_and_leaves_kept_ones_out_of_the_time_to_go(capsys):
+    with Progress(4) as progress:
+        progress.add(judged(), kept=True)
+        assert progress.bar.initial == 1
+        progress.add(judged(double=0.0))
+        progress.add(Judgement("", [Row("", "", 0.0, None, "denied")]))
+    line = capsys.readouterr().err.split("\r")[-1]
+    assert "3/4" in line and "3 correct, 1 wrong, 1 denied, 2 manual" in line and "<" in line
 
 
 # --------------------------------------------------------------------------------------------------------- LMS formats
