@@ -1,12 +1,15 @@
 """The command says in one line what is wrong, without a traceback, and exits with a status other than 0."""
 
+import csv
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from helpers import cli
+from helpers.grader import doctor
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,6 +55,25 @@ def test_a_missing_extra_is_said(capsys, monkeypatch):
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "nbgrader" else object())
     status, said = run(capsys, "release")
     assert status == 1 and "this needs nbgrader" in said and "pip install 'distillab[grader]'" in said
+
+
+def test_grading_without_a_sandbox_has_to_be_asked_for(capsys, course, notebook, tmp_path, monkeypatch):
+    path = tmp_path / "submitted" / "ada" / "00_mini" / "00_mini.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(notebook("def double(values):\n    return values * 2"), path)
+    arguments = ["grade", "--submissions", tmp_path / "submitted", "--output", tmp_path / "out", "--course", course]
+    monkeypatch.setattr(doctor, "protections", lambda: (doctor.Protection("the whole sandbox", False, True, "x"),))
+    status, said = run(capsys, *arguments)
+    assert status == 1 and "cannot lock students' code in" in said and "--unsafe" in said
+    assert run(capsys, *arguments, "--unsafe")[0] == 0
+    rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").open()))
+    assert "correct" in {row["verdict"] for row in rows if row["exercise"] == "double"}
+
+
+def test_doctor_says_what_this_computer_offers(capsys):
+    assert cli.main(["doctor"]) == 0
+    said = capsys.readouterr().out
+    assert all(name in said for name in doctor.MEANS)
 
 
 @pytest.mark.parametrize("workers", ["0", "-2", "many"])

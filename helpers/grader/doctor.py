@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 from helpers.grader.errors import GraderError
+from helpers.grader.order import Order
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _rehearse(folder: str) -> None:
 
     for name in ("root", "folder", "sockets", "hidden"):
         os.makedirs(f"{folder}/{name}")
-    order = sandbox.Order(f"{folder}/folder", f"{folder}/sockets", [], {}, files=2**20)
+    order = Order(f"{folder}/folder", f"{folder}/sockets", [], {}, files=2**20)
     sandbox.leave_namespaces()
     sandbox.build_root(order, f"{folder}/root")
     first = _tried_inside(order, f"{folder}/root")
@@ -127,7 +128,7 @@ def _rehearse(folder: str) -> None:
         raise OSError(first)
 
 
-def _tried_inside(order: object, root: str) -> str:
+def _tried_inside(order: Order, root: str) -> str:
     from helpers.grader import sandbox
 
     def inside() -> None:

@@ -26,8 +26,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Float, Integer
 
 from helpers.grader.errors import GraderError
-from helpers.grader.sandbox import Order
-from helpers.grader.zygote import SOCKET
+from helpers.grader.order import SOCKET, Order
 
 KERNEL, GPU_KERNEL, UNSAFE_KERNEL = "distillab-sandbox", "distillab-sandbox-gpu", "python3"
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
@@ -262,6 +261,13 @@ def install_kernels() -> None:
         }
         text = json.dumps(spec, indent=1) + "\n"
         path = folder / "kernel.json"
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        try:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
+        except OSError as problem:
+            raise GraderError(
+                f"The kernel {name} could not be written into this environment ({problem}). "
+                "Run distillab doctor once as the environment's owner."
+            ) from None

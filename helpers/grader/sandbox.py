@@ -16,32 +16,16 @@ import site
 import socket
 import struct
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.grader import syscalls
+from helpers.grader.order import Order
 
 NOBODY = 65534
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
 SETTINGS = ("alternatives", "fonts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "ssl")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 PASSWD = "root:x:0:0::/:/usr/sbin/nologin\nstudent:x:{0}:{0}::/tmp:/bin/sh\n"
-
-
-@dataclass(frozen=True)
-class Order:
-    """What one kernel gets. Sizes are bytes, times seconds; `devices` are paths to show beside the usual ones."""
-
-    folder: str  # its working folder, whose files are copied in; what it writes there is gone at the end
-    sockets: str  # where its connection file lies and its sockets go
-    argv: list[str]  # arguments for ipykernel
-    environment: dict[str, str]
-    memory: int = 4 * 2**30  # of all its processes together
-    processes: int = 256  # threads count, too
-    files: int = 512 * 2**20  # everything in its folder, /tmp and /dev/shm together
-    seconds: float = 900.0
-    cold: bool = False  # start Python afresh, as a GPU needs: CUDA does not survive a fork
-    devices: list[str] = field(default_factory=list)
 
 
 def readable_paths() -> list[str]:

@@ -2,7 +2,7 @@
 
     python -m helpers.grader.zygote FOLDER
 
-It listens on the socket FOLDER/zygote and answers an order (see `sandbox.Order`, one line of JSON) with the kernel's
+It listens on the socket FOLDER/zygote and answers an order (see `order.py`, one line of JSON) with the kernel's
 pidfd and a pipe that tells how the kernel fared. It lives as long as its standard input stays open: when the grader
 ends, however it ends, the zygote ends every kernel and removes FOLDER. Each kernel has three processes in a row:
 
@@ -26,8 +26,9 @@ import traceback
 from pathlib import Path
 
 from helpers.grader import sandbox, syscalls
+from helpers.grader.order import SOCKET, Order
 
-SOCKET, ROOT = "zygote", "root"
+ROOT = "root"
 BEAT = 0.1  # seconds between two looks at a kernel's memory and time
 # What labs import, and no module that a lab asks its students to write: a module that is there could be found.
 PRELOADED = (
@@ -96,7 +97,7 @@ def _serve(connection: socket.socket, root: str, lifeline: int) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         connection.settimeout(10)
-        order = sandbox.Order(**json.loads(connection.makefile().readline()))
+        order = Order(**json.loads(connection.makefile().readline()))
         reading, status = os.pipe()
         sandbox.leave_namespaces()
         sandbox.build_root(order, root)
@@ -113,7 +114,7 @@ def _serve(connection: socket.socket, root: str, lifeline: int) -> None:
     os._exit(0)
 
 
-def _first_process(order: sandbox.Order, root: str, lifeline: int, status: int) -> None:
+def _first_process(order: Order, root: str, lifeline: int, status: int) -> None:
     """Be the first process of the new namespaces: when it ends, so does everything in them."""
     try:
         os.setsid()
@@ -136,7 +137,7 @@ def _tell(status: int, what: dict) -> None:
     os.write(status, (json.dumps(what) + "\n").encode())
 
 
-def watch(order: sandbox.Order, kernel: int, lifeline: int) -> dict:
+def watch(order: Order, kernel: int, lifeline: int) -> dict:
     """Wait for the kernel's end, or bring it about; return why it ended.
 
     An interrupt that reaches this process is passed on to the kernel.
@@ -163,7 +164,7 @@ def watch(order: sandbox.Order, kernel: int, lifeline: int) -> dict:
             return {"ended": "memory"}
 
 
-def _kernel(order: sandbox.Order, status: int) -> None:
+def _kernel(order: Order, status: int) -> None:
     """Be the student's kernel: limits and locks first, then ipykernel as if it had just been started."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
