@@ -436,20 +436,25 @@ check(train_step)
 # Which loss can reach 0? And which one starts higher? (With α = 1 the loss is T² · KL at T = 3.)
 
 # %%
-few = next(iter(load_batches("tiny")[0]))
-few = {name: part[:4] for name, part in few.items()}
-by_heart = {}
-for name, alpha in {"labels only, α = 0": 0.0, "teacher only, α = 1": 1.0}.items():
+few = {name: part[:4] for name, part in next(iter(load_batches("tiny")[0])).items()}
+
+
+def learn_by_heart(alpha, steps=40):
+    """The losses of a tiny student that gets the same four rows at every step."""
     pupil = load_student("tiny").train()
     optimizer = torch.optim.AdamW(pupil.parameters(), lr=1e-2)
-    by_heart[name] = [train_step(pupil, freeze(restless), few, optimizer, 3.0, alpha) for _ in range(40)]
+    return [train_step(pupil, freeze(restless), few, optimizer, 3.0, alpha) for _ in range(steps)]
+
 
 # %%
+by_heart = {f"{who} only, α = {alpha}": learn_by_heart(alpha) for who, alpha in {"labels": 0.0, "teacher": 1.0}.items()}
+
+# %%
+ends = ", ".join(f"with {name} from {losses[0]:.2f} to {losses[-1]:.2f}" for name, losses in by_heart.items())
 figure, axes = plt.subplots(figsize=(7, 3.2))
 lines(axes, range(1, 41), by_heart)
 axes.set(xlabel="step, always on the same four rows", ylabel="loss (nats a token)")
 axes.set_ylim(bottom=0)
-ends = ", ".join(f"with {name} from {losses[0]:.2f} to {losses[-1]:.2f}" for name, losses in by_heart.items())
 show(figure, alt=f"Two falling curves over 40 steps on one batch: {ends} nats a token.")
 
 # %% [markdown]
@@ -530,26 +535,29 @@ for name, shift in {"without the shift": False, "with the shift": True}.items():
 # %%
 start_again = False
 checkpoint = Path("checkpoints") / f"{settings.name}_student.safetensors"
-graded = "NBGRADER_EXECUTION" in os.environ  # the grader judges your functions; it only tries out the run
+graded = "NBGRADER_EXECUTION" in os.environ  # the grader judges functions; it only tries the run
 steps = 20 if graded else settings.steps
-batches = [{name: part.to(device) for name, part in batch.items()} for batch in load_batches()[0]]
-print(f"{steps} steps of {settings.batch_size} rows; {len(batches)} batches, gone through again and again")
+training, _ = load_batches()
+batches = [{name: part.to(device) for name, part in batch.items()} for batch in training]
+print(f"{steps} steps of {settings.batch_size} rows; {len(batches)} batches, over and over")
 
 
 # %%
 def run(student, steps):
     """Train the student, from its checkpoint on where there is one; return the loss of every step."""
+    T, alpha = settings.temperature, settings.alpha
+    kept = {"tier": settings.name, "steps": steps, "temperature": T, "alpha": alpha}
     optimizer = torch.optim.AdamW(student.train().parameters(), lr=settings.learning_rate)
-    kept = {"tier": settings.name, "steps": steps, "temperature": settings.temperature, "alpha": settings.alpha}
     done, losses = load_checkpoint(checkpoint, student, optimizer, settings=kept) or (0, [])
-    with LiveCurve("Distillation", steps, done=losses) as live, interrupt_waits() as interrupted:
+    with LiveCurve("Distillation", steps, done=losses) as live, interrupt_waits() as stop:
         for step in range(done, steps):
             batch = batches[step % len(batches)]
-            live.add(train_step(student, teacher, batch, optimizer, settings.temperature, settings.alpha))
-            if interrupted() or (step + 1) % 50 == 0 or step + 1 == steps:
-                save_checkpoint(checkpoint, student, optimizer, step=step + 1, losses=live.losses, settings=kept)
-            if interrupted():
-                raise KeyboardInterrupt(f"stopped after step {step + 1}; run the cell again to go on")
+            live.add(train_step(student, teacher, batch, optimizer, T, alpha))
+            if stop() or (step + 1) % 50 == 0 or step + 1 == steps:
+                now = {"step": step + 1, "losses": live.losses}
+                save_checkpoint(checkpoint, student, optimizer, **now, settings=kept)
+            if stop():
+                raise KeyboardInterrupt(f"after step {step + 1}; run the cell again to go on")
     return live.losses
 
 

@@ -67,7 +67,7 @@ preflight()
 
 # %%
 device = "cuda" if torch.cuda.is_available() and settings.name != "tiny" else "cpu"
-graded = "NBGRADER_EXECUTION" in os.environ  # the grader judges your functions; it only tries out the rest
+graded = "NBGRADER_EXECUTION" in os.environ  # the grader judges functions; it only tries the rest
 tokenizer = load_tokenizer()
 teacher, original = freeze(load_teacher().to(device)), freeze(load_student().to(device))
 
