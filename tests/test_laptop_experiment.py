@@ -115,3 +115,14 @@ def test_the_table_of_cuts_in_the_docs_is_the_result():
     for name, (at_once, after) in rows.items():
         unit = units[f"cut/{name}"]
         assert (at_once, after) == (f"{unit['at_once']:,.0f}", f"{unit['after']:,.0f}")
+
+
+def test_the_table_of_arms_in_the_docs_is_the_result():
+    units = json.loads((ROOT / "results" / "laptop_distillation.json").read_text(encoding="utf-8"))["units"]
+    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
+    before = units["wikitext/teacher and student before"]
+    rows = {"teacher": before["teacher"], "student before": before["student"]}
+    rows |= {arm: units[f"wikitext/{arm}/0"] for arm in experiment.ARMS}
+    for name, unit in rows.items():
+        perplexity, kl, agreement = (unit[measure]["value"] for measure in ("perplexity", "kl", "agreement"))
+        assert f"| {name} | {perplexity:.1f} | {kl:.2f} | {100 * agreement:.0f} % |" in page
