@@ -108,9 +108,10 @@ class Overview:
         heads = "".join(f'<th scope="col" {left}>{head}</th>' for head in ("lab", "minutes", "you need", "you"))
         rows = ""
         for lab in self.labs:
+            needs = re.sub("`([^`]+)`", r"<code>\1</code>", escape(lab.needs))
             link = f'<a href="{lab.name}/{lab.name}.ipynb">{escape(lab.title)}</a>'
             rows += f'<tr><th scope="row" {left}>{link}</th><td>{lab.minutes}</td>'
-            rows += f"<td {left}>{escape(lab.needs)}</td><td {left}>{escape(self.standing(lab))}</td></tr>"
+            rows += f"<td {left}>{needs}</td><td {left}>{escape(self.standing(lab))}</td></tr>"
         table = f"<table><caption>The labs, and how far you are</caption><thead><tr>{heads}</tr></thead>"
         table += f"<tbody>{rows}</tbody></table>"
         kept = f"Progress is what your checks showed; it is kept in {progress_file()} and nowhere else."

@@ -52,6 +52,7 @@ def test_the_notebook_is_valid_and_links_to_labs_that_are_there(labs):
     notebook = nbformat.read(write(labs), as_version=4)
     nbformat.validate(notebook)
     html = notebook.cells[1].outputs[0].data["text/html"]
+    assert "<code>max</code>" in html and "`" not in html
     for card in cards(labs):
         assert f'href="{card.name}/{card.name}.ipynb"' in html and (labs / card.name / f"{card.name}.ipynb").exists()
 

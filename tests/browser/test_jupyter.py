@@ -176,12 +176,11 @@ def test_the_lecture_in_voila(open_page, voila, accessible):
     expect(part.locator("output").first).to_have_text("1.00")
 
 
-def test_the_launcher_opens_with_the_labs_and_leads_to_one(open_page, jupyterlab, accessible, picture):
+def test_the_launcher_opens_with_the_labs_and_leads_to_one(open_page, jupyterlab, accessible):
     page = open_page(f"{jupyterlab}/lab/tree/start.ipynb?reset")
     table = page.locator(".jp-OutputArea table")
     table.wait_for(timeout=120_000)
     expect(table).to_contain_text("0 of 3 exercises right; next: softmax_with_temperature")
     accessible(page, ".jp-OutputArea")
-    picture("launcher", page)
     page.get_by_role("link", name="Lab 01: Temperature").click()
     page.locator(".jp-Notebook h1", has_text="Lab 01: Temperature").wait_for(timeout=60_000)
