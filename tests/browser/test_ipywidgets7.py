@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 import torch
+from playwright.sync_api import TimeoutError
 
 from benchmarks.browser import ROOT
 from helpers.teacher_logits import load_teacher_logits
@@ -31,14 +32,16 @@ def test_lab_01s_explorer_in_the_classic_notebook(open_page, classic):
             Jupyter.notebook.kernel.comm_manager.targets['jupyter.widget']""",
         timeout=120_000,
     )
-    page.evaluate("Jupyter.notebook.execute_all_cells()")
-    page.wait_for_function(
-        """() => Jupyter.notebook.get_cells().filter((cell) => cell.cell_type === 'code' && cell.get_text())
-            .every((cell) => Number.isInteger(cell.input_prompt_number))""",
-        timeout=180_000,
-    )
+    # ipywidgets 7 now and then attaches a widget before the cell's output is there ("Host is not attached"), whatever the
+    # widget. A person runs the cell again; so does this test.
     part = explorer(page, "Temperature explorer")
-    page.wait_for_function("document.querySelector('.distillab canvas')", timeout=60_000)
+    for _ in range(4):
+        page.evaluate("Jupyter.notebook.execute_all_cells()")
+        try:
+            page.wait_for_function("document.querySelector('.distillab canvas')", timeout=30_000)
+            break
+        except TimeoutError:
+            continue
     drag(page, part.get_by_label("Temperature T"), 0.7)
     settle(page)
     temperature = shown_temperature(part)
