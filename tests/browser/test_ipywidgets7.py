@@ -32,7 +32,7 @@ def test_lab_01s_explorer_in_the_classic_notebook(open_page, classic):
             Jupyter.notebook.kernel.comm_manager.targets['jupyter.widget']""",
         timeout=120_000,
     )
-    # ipywidgets 7 now and then attaches a widget before the cell's output is there ("Host is not attached"), whatever the
+    # ipywidgets 7 now and then attaches a widget before its output is there ("Host is not attached"), whatever the
     # widget. A person runs the cell again; so does this test.
     part = explorer(page, "Temperature explorer")
     for _ in range(4):
