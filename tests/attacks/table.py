@@ -383,12 +383,12 @@ while True: threading.Thread(target=wait, daemon=True).start()"""))  # fmt: skip
 simple("r23_a_hundred_gigabytes", double=MEMORY, points=3, double_cell=body("bytearray(10**11)"))
 simple("r23_a_large_tensor", double=MEMORY, points=3, double_cell=body("torch.ones(25_000_000_000)"))
 simple(
-    "r23_grows", double=MEMORY, points=3, double_cell=body("kept = []\nwhile True: kept.append(torch.ones(2_000_000))")
+    "r23_grows", double=MEMORY, points=3, double_cell=body("kept = []\nwhile True: kept.append(torch.ones(20_000_000))")
 )
 simple("r23_shared_memory", double=MEMORY, points=3, double_cell=body("""import mmap
 block = mmap.mmap(-1, 4 * 2**30)
 for at in range(0, 4 * 2**30, 4096): block[at] = 1"""))  # fmt: skip
-simple("r23_grows_in_a_cell", before="kept = []\nwhile True: kept.append(torch.ones(2_000_000))")
+simple("r23_grows_in_a_cell", before="kept = []\nwhile True: kept.append(torch.ones(20_000_000))")
 FILL = """for number in range(10**6):
     with open(f"{place}/{{number}}", "wb") as file: file.write(b"x" * 2**20)"""
 for where in (".", "/tmp", "/dev/shm"):
