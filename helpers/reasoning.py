@@ -4,29 +4,54 @@ An *example* is a pair of 1-D tensors, `input_ids` and `labels`, as the exercise
 the labels are the same tokens with -100 over the question. Which traces are good enough is not decided here, and what
 the answer in a trace is neither: both are handed in.
 
-Leans on `helpers.losses` and `helpers.labels` for the loss and the shift, on `helpers.training` for the schedule, and
-on torch.
+Two models come with the package, made by `scripts/train_reasoners.py`: a *teacher* that has read worked solutions of
+one to five steps, and a smaller *student* that knows problems of one step only.
+
+Leans on `helpers.losses` and `helpers.labels` for the loss and the shift, on `helpers.training` for the schedule, on
+`helpers.evaluation` for intervals, on `helpers.models` for the weights, and on torch.
 """
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
+from helpers.evaluation import Estimate, estimate_ratio
 from helpers.labels import next_token_pairs
 from helpers.losses import IGNORE, hard_loss
+from helpers.models import load_folder_model
 from helpers.training import one_cycle
 from helpers.word_problems import Problem
 
 Example = tuple[Tensor, Tensor]
 
 
+def load_reasoner(role: str) -> GPT2LMHeadModel:
+    """The tiny "teacher" or the "student" as it is before distillation; without dropout, in eval mode.
+
+    A student sees each trace only a few times; dropout, which keeps a model from learning rows by heart, would only
+    slow it down. Raises ValueError for another role.
+    """
+    if role not in ("teacher", "student"):
+        raise ValueError(f'role is "{role}"; it must be "teacher" or "student"')
+    return without_dropout(load_folder_model(f"reasoning_{role}"))
+
+
+def without_dropout(model: nn.Module) -> nn.Module:
+    """Set the probability of every dropout layer to 0, and return the model."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0
+    return model
+
+
 def collate(examples: Sequence[Example], padding: int = 0) -> dict[str, Tensor]:
     """One batch of examples: `input_ids` and `labels`, each `(B, S)`, filled up on the right with padding and -100.
 
-    There is no attention mask: padding stands to the right of everything that counts, and a causal model looks to the
+    No attention mask is needed: padding stands to the right of everything that counts, and a causal model looks to the
     left.
     """
     width = max(len(input_ids) for input_ids, _ in examples)
@@ -65,11 +90,11 @@ def train_on_examples(
     batch_size: int = 32,
     learning_rate: float = 3e-3,
     seed: int = 0,
-    watch: Callable[[int, float], None] | None = None,
+    watch: Callable[[float], None] | None = None,
 ) -> list[float]:
     """Train the student in place on the tokens whose label is not -100, and return the loss of each step, in nats.
 
-    watch: called after each step with the step's number, from 1, and its loss.
+    watch: called with each step's loss, for example a `LiveCurve`'s add.
     Raises ValueError if there is no example.
     """
     if not examples:
@@ -78,9 +103,11 @@ def train_on_examples(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
     batches, losses = similar_lengths(examples, batch_size, seed), []
     student.train()
-    for step in range(1, steps + 1):
+    for _ in range(steps):
         batch = next(batches)
-        logits, labels = next_token_pairs(student(batch["input_ids"]).logits, batch["labels"])
+        everything = torch.ones_like(batch["input_ids"])
+        logits = student(batch["input_ids"], attention_mask=everything).logits
+        logits, labels = next_token_pairs(logits, batch["labels"])
         loss = hard_loss(logits, labels)
         optimizer.zero_grad()
         loss.backward()
@@ -89,7 +116,7 @@ def train_on_examples(
         schedule.step()
         losses.append(loss.item())
         if watch is not None:
-            watch(step, losses[-1])
+            watch(losses[-1])
     student.eval()
     return losses
 
@@ -151,3 +178,73 @@ def _continue(
         fed, mask = token, torch.cat([mask, torch.ones_like(token)], dim=1)
     rows = torch.cat(written, dim=1).tolist()
     return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+class Outcome(NamedTuple):
+    """One problem's result: its number of steps, whether the answer was right, and how many tokens were written."""
+
+    steps: int
+    right: bool
+    tokens: int
+
+
+def judge_answers(
+    problems: Sequence[Problem],
+    traces: Sequence[str],
+    extract_answer: Callable[[str], int | None],
+    tokenizer: PreTrainedTokenizerBase,
+) -> list[Outcome]:
+    """What became of each problem. Tokens are counted with the end of text. Steps are 0 where a problem has none."""
+    return [
+        Outcome(
+            problem.get("steps", 0),
+            extract_answer(trace) == problem["answer"],
+            len(tokenizer(trace, add_special_tokens=False)["input_ids"]) + 1,
+        )
+        for problem, trace in zip(problems, traces, strict=True)
+    ]
+
+
+def accuracy(runs: Sequence[Sequence[Outcome]], steps: int | None = None) -> Estimate:
+    """Share of right answers, with a 95 % bootstrap interval over the problems.
+
+    runs: the outcomes on the same problems of one student or of several, for example of one for each seed; a problem
+    then counts by the share of the students that were right. steps: only problems of so many steps.
+    Raises ValueError if no problem is left.
+    """
+    return _mean([[outcome.right for outcome in run if steps in (None, outcome.steps)] for run in runs])
+
+
+def tokens_written(runs: Sequence[Sequence[Outcome]]) -> Estimate:
+    """Mean number of tokens written for a problem, with a 95 % bootstrap interval over the problems."""
+    return _mean([[outcome.tokens for outcome in run] for run in runs])
+
+
+def _mean(rows: Sequence[Sequence[float]]) -> Estimate:
+    values = torch.tensor(rows, dtype=torch.float64)
+    if values.numel() == 0:
+        raise ValueError("there is no problem to take a mean over")
+    counts = torch.full((values.shape[1],), values.shape[0])
+    return estimate_ratio(values.sum(dim=0), counts, resamples=1000, confidence=0.95, seed=0, scale=float)
+
+
+def compare(ours: Sequence[Sequence[Outcome]], theirs: Sequence[Sequence[Outcome]]) -> Estimate:
+    """Accuracy of `ours` minus that of `theirs` on the same problems, with a 95 % bootstrap interval over them.
+
+    The two are compared problem by problem, which says more than two intervals side by side: a hard problem is hard
+    for both.
+    """
+    differences = [
+        [mine.right - other.right for mine, other in zip(run, run_of_theirs, strict=True)]
+        for run, run_of_theirs in zip(ours, theirs, strict=True)
+    ]
+    return _mean(differences)
+
+
+def in_words(name: str, other: str, difference: Estimate) -> str:
+    """What a difference in accuracy says, in a sentence; an interval that holds 0 says that no effect is shown."""
+    points = f"{abs(100 * difference.value):.0f} points ({100 * difference.low:+.0f} to {100 * difference.high:+.0f})"
+    if difference.low <= 0 <= difference.high:
+        return f"No effect shown: “{name}” and “{other}” differ by {points}."
+    better, worse = (name, other) if difference.value > 0 else (other, name)
+    return f"“{better}” is right more often than “{worse}”, by {points}."

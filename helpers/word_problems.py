@@ -29,7 +29,7 @@ from helpers.stories import END
 Problem = Mapping[str, Any]
 
 UNKNOWN = "<|unknown|>"
-LARGEST = 30  # no number in a problem or in its solution is larger
+LARGEST = 20  # no number in a problem or in its solution is larger
 HARDEST = 5  # steps
 NAMES = ("Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gita", "Hugo", "Ines", "Jon")
 THINGS = ("apples", "books", "cards", "coins", "eggs", "pens", "shells", "stamps")
@@ -58,30 +58,43 @@ DISTRACTORS = (
 
 
 def make_problems(
-    count: int, seed: int, steps: Sequence[int] = (1, 2, 3, 4, 5), distractors: float = 0.25
+    count: int,
+    seed: int,
+    steps: Sequence[int] = (1, 2, 3, 4, 5),
+    *,
+    distractors: float = 0.25,
+    starts: tuple[int, int] = (3, 12),
 ) -> list[dict[str, Any]]:
     """`count` problems, their number of steps going round through `steps`; the same seed gives the same problems.
 
-    distractors: the share of the problems with a sentence in them whose number does not matter.
+    distractors: the share of the problems with a sentence in them whose number does not matter. starts: the smallest
+    and the largest number that a problem may begin with.
     Raises ValueError if a number of steps is not between 1 and `HARDEST`.
     """
-    return [problem for problem, _ in solved_problems(count, seed, steps, distractors)]
+    return [problem for problem, _ in solved_problems(count, seed, steps, distractors=distractors, starts=starts)]
 
 
 def solved_problems(
-    count: int, seed: int, steps: Sequence[int] = (1, 2, 3, 4, 5), distractors: float = 0.25
+    count: int,
+    seed: int,
+    steps: Sequence[int] = (1, 2, 3, 4, 5),
+    *,
+    distractors: float = 0.25,
+    starts: tuple[int, int] = (3, 12),
 ) -> list[tuple[dict[str, Any], str]]:
     """The same problems as `make_problems` makes, each with a worked solution, as (problem, trace)."""
     if not steps or min(steps) < 1 or max(steps) > HARDEST:
         raise ValueError(f"steps is {tuple(steps)}; each must be a number from 1 to {HARDEST}")
     source = random.Random(seed)
-    return [_solved(source, steps[place % len(steps)], distractors) for place in range(count)]
+    return [_solved(source, steps[place % len(steps)], distractors, starts) for place in range(count)]
 
 
-def _solved(source: random.Random, steps: int, distractors: float) -> tuple[dict[str, Any], str]:
+def _solved(
+    source: random.Random, steps: int, distractors: float, starts: tuple[int, int]
+) -> tuple[dict[str, Any], str]:
     write = source.choice((_pile, _chain))
     names = source.sample(NAMES, steps + 2)
-    sentences, question, lines, answer = write(source, steps, names, source.choice(THINGS))
+    sentences, question, lines, answer = write(source, source.randint(*starts), steps, names, source.choice(THINGS))
     if source.random() < distractors:
         extra = source.choice(DISTRACTORS).format(name=names[0], other=names[-1], n=source.randint(2, 12))
         sentences.insert(source.randint(1, len(sentences)), extra)
@@ -90,9 +103,10 @@ def _solved(source: random.Random, steps: int, distractors: float) -> tuple[dict
     return problem, "\n".join([*(_capital(line) + "." for line in lines), f"#### {answer}"])
 
 
-def _pile(source: random.Random, steps: int, names: list[str], things: str) -> tuple[list[str], str, list[str], int]:
+def _pile(
+    source: random.Random, amount: int, steps: int, names: list[str], things: str
+) -> tuple[list[str], str, list[str], int]:
     """One pile, and what happens to it: sentences, question, the solution's lines, answer."""
-    amount = source.randint(3, 12)
     sentences, lines = [f"{names[0]} has {amount} {things}"], []
     for place in range(steps):
         sign, n = _operation(source, amount)
@@ -103,9 +117,11 @@ def _pile(source: random.Random, steps: int, names: list[str], things: str) -> t
     return sentences, f"How many {things} are there now?", lines, amount
 
 
-def _chain(source: random.Random, steps: int, names: list[str], things: str) -> tuple[list[str], str, list[str], int]:
+def _chain(
+    source: random.Random, amount: int, steps: int, names: list[str], things: str
+) -> tuple[list[str], str, list[str], int]:
     """Several people, each compared with the one before; now and then the last two are added up or compared."""
-    amounts = [source.randint(3, 12)]
+    amounts = [amount]
     sentences, lines = [f"{names[0]} has {amounts[0]} {things}"], []
     joined = steps > 1 and source.random() < 0.4
     for place in range(steps - joined):

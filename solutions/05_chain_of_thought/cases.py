@@ -60,18 +60,18 @@ def extract_answer_cases():
     return [
         Case(name, "many_steps", (trace("12 - 4 = 8", "8 * 3 = 24", "24 + 5 = 29", answer=29),), weight=2.0,
              about="a trace of several steps"),
-        Case(name, "alone", ("#### 42",), about="an answer without steps"),
+        Case(name, "answer_alone", ("#### 42",), about="an answer without steps"),
         Case(name, "zero_left", (trace("9 - 9 = 0", answer=0),), about="an answer of 0"),
         Case(name, "below_zero", (trace("3 - 11 = -8", answer=-8),), about="a negative answer"),
-        Case(name, "thousands", (trace("2400 * 3 = 7200", answer="7,200"),), about="a comma between thousands"),
-        Case(name, "millions", (trace("4000 * 1000 = 4000000", answer="4,000,000"),), about="several commas"),
+        Case(name, "with_thousands", (trace("2400 * 3 = 7200", answer="7,200"),), about="a comma between thousands"),
+        Case(name, "with_millions", (trace("4000 * 1000 = 4000000", answer="4,000,000"),), about="several commas"),
         Case(name, "below_zero_with_comma", (trace("100 - 1700 = -1600", answer="-1,600"),),
              about="a negative answer with a comma"),
         Case(name, "no_answer", (trace("6 + 6 = 12", "12 - 5 = 7"),), weight=2.0, about="steps without an answer"),
         Case(name, "marker_alone", (trace("6 + 6 = 12") + "\n####",), about="the mark with nothing after it"),
-        Case(name, "twice", (trace("6 + 8 = 14", answer=41) + "\n" + trace("14 + 5 = 19", answer=19),),
+        Case(name, "two_marks", (trace("6 + 8 = 14", answer=41) + "\n" + trace("14 + 5 = 19", answer=19),),
              weight=2.0, about="two answers"),
-        Case(name, "empty", ("",), about="an empty trace"),
+        Case(name, "empty_trace", ("",), about="an empty trace"),
         Case(name, "another_number_in_the_words", ("It is 8 o'clock.\nSo there are 5 + 4 = 9.\n#### 9",),
              about="numbers that belong to no step"),
     ]  # fmt: skip
@@ -111,7 +111,7 @@ def verify_steps_cases():
         Case(name, "difference_fails", (trace("20 - 6 = 15", answer=15),), about="a difference that fails"),
         Case(name, "long_numbers", (trace("12 + 35 = 47", "147 - 47 = 100", answer=100),), about="longer numbers"),
         Case(name, "last_digit_right", (trace("12 + 35 = 17", answer=17),), about="a sum whose last digit is right"),
-        Case(name, "uneven", (trace("4 + 5 = 9", "9 / 2 = 4", answer=4),), weight=2.0,
+        Case(name, "uneven_division", (trace("4 + 5 = 9", "9 / 2 = 4", answer=4),), weight=2.0,
              about="a division that leaves a rest"),
         Case(name, "even_division", (trace("24 / 3 = 8", answer=8),), about="a single division"),
         Case(name, "by_zero", (trace("4 / 0 = 0", answer=0),), about="a division by 0"),
@@ -131,7 +131,7 @@ def keep_trace_examples():
     name = "keep_trace"
     good, nine = problem(10), counted(9)
     return [
-        Case(name, "right", (good, trace("7 + 3 = 10", answer=10)), about="a right trace"),
+        Case(name, "right_trace", (good, trace("7 + 3 = 10", answer=10)), about="a right trace"),
         Case(name, "wrong_answer", (good, trace("7 - 3 = 4", answer=4)), about="steps that hold, and a wrong answer"),
         Case(name, "wrong_step", (good, trace("7 + 3 = 11", "11 - 1 = 10", answer=10)),
              about="a right answer after a wrong step"),
@@ -147,7 +147,7 @@ def keep_trace_cases():
     wordy = "After a good deal of thought, and having looked at the whole question from all sides, I find "
     remarks = "\n".join(["Let me think.", "Still thinking."] * 5)
     return [
-        Case(name, "right", (problem(26), trace("8 + 5 = 13", "13 * 2 = 26", answer=26)), weight=2.0,
+        Case(name, "right_trace", (problem(26), trace("8 + 5 = 13", "13 * 2 = 26", answer=26)), weight=2.0,
              about="a right trace"),
         Case(name, "wrong_answer", (problem(26), trace("8 + 5 = 13", "13 + 2 = 15", answer=15)), weight=2.0,
              about="steps that hold, and a wrong answer"),
@@ -155,14 +155,14 @@ def keep_trace_cases():
              about="the right number, but not as the answer"),
         Case(name, "answer_inside", (problem(1), trace("8 + 5 = 13", "13 - 2 = 11", answer=11)),
              about="an answer that contains the right digits"),
-        Case(name, "lucky", (problem(12), trace("5 + 9 = 15", "15 - 3 = 12", answer=12)), weight=2.0,
+        Case(name, "lucky_trace", (problem(12), trace("5 + 9 = 15", "15 - 3 = 12", answer=12)), weight=2.0,
              about="a right answer after a wrong step"),
         Case(name, "answer_only", (problem(12), "#### 12"), weight=2.0, about="a right answer without a step"),
         Case(name, "words_only", (problem(12), "It has to be a dozen.\n#### 12"), about="words instead of steps"),
         Case(name, "no_answer", (problem(14), trace("5 + 9 = 14")), about="right steps without an answer"),
         Case(name, "with_comma", (problem(1250), trace("1500 - 250 = 1250", answer="1,250")),
              about="a comma in the answer"),
-        Case(name, "negative", (problem(-6), trace("4 - 10 = -6", answer=-6)), about="an answer below 0"),
+        Case(name, "negative_answer", (problem(-6), trace("4 - 10 = -6", answer=-6)), about="an answer below 0"),
         Case(name, "eight_steps", counted(8), weight=2.0, about="eight steps"),
         Case(name, "nine_steps", counted(9, start=20), weight=2.0, about="nine steps"),
         Case(name, "twelve_steps", counted(12), about="twelve steps"),
@@ -207,7 +207,7 @@ def filter_traces_examples():
     return [
         Case(name, "one_of_two", pairs(good, bad), about="one trace of two is right"),
         Case(name, "none", pairs(bad), about="nothing to keep"),
-        Case(name, "twice", pairs(good, other, good), about="the same trace of the same question twice"),
+        Case(name, "two_marks", pairs(good, other, good), about="the same trace of the same question twice"),
     ]
 
 
@@ -219,15 +219,16 @@ def filter_traces_cases():
     same_numbers = apples(8, 5, question="Ben has {a} coins. Ben wins {b}. How many coins are there now?")
     lucky = (problem(12), trace("5 + 9 = 15", "15 - 3 = 12", answer=12))
     return [
-        Case(name, "mixed", pairs(one, wrong, two, also_wrong, three), weight=2.0, about="some right, some wrong"),
+        Case(name, "mixed_lot", pairs(one, wrong, two, also_wrong, three), weight=2.0, about="some right, some wrong"),
         Case(name, "all_right", pairs(three, one, two), about="all right"),
         Case(name, "wrong_first", pairs(wrong, one, also_wrong, two), weight=2.0, about="a wrong one first"),
         Case(name, "all_wrong", pairs(wrong, also_wrong), about="all wrong"),
-        Case(name, "nothing", ([], []), about="no trace at all"),
-        Case(name, "lucky", pairs(lucky, one), about="a right answer after a wrong step"),
+        Case(name, "no_traces", ([], []), about="no trace at all"),
+        Case(name, "lucky_trace", pairs(lucky, one), about="a right answer after a wrong step"),
         Case(name, "two_of_one_problem", pairs(one, in_other_words, two), weight=2.0,
              about="two different traces of one problem"),
-        Case(name, "repeated", pairs(one, two, one, one, three), weight=2.0, about="the same trace several times"),
+        Case(name, "repeated_trace", pairs(one, two, one, one, three), weight=2.0,
+             about="the same trace several times"),
         Case(name, "wrong_then_right", pairs((one[0], wrong[1]), one),
              about="a wrong and a right trace of one problem"),
         Case(name, "same_trace_of_two_problems", pairs(one, same_numbers), weight=2.0,
@@ -258,7 +259,7 @@ def compact_cases():
              about="all four signs"),
         Case(name, "below_zero", (trace("4 - 9 = -5", "-5 + 2 = -3", answer=-3),), about="numbers below 0"),
         Case(name, "already_compact", ("30 - 12 = 18\n18 / 2 = 9\n#### 9",), about="a trace that is compact already"),
-        Case(name, "remarks", ("Hm.\nFirst 6 + 8 = 14.\nGood, on we go.\nThen 14 - 3 = 11.\nDone.\n#### 11",),
+        Case(name, "remark_lines", ("Hm.\nFirst 6 + 8 = 14.\nGood, on we go.\nThen 14 - 3 = 11.\nDone.\n#### 11",),
              weight=2.0, about="lines without an equation"),
         Case(name, "same_result", (trace("5 + 5 = 10", "10 - 4 = 6", "6 + 4 = 10", answer=10),),
              about="a result that comes twice"),
@@ -296,7 +297,7 @@ def make_example_cases():
     return [
         Case(name, "two_steps", (chain, chain_trace, TOKENIZER), weight=2.0, about="two steps"),
         Case(name, "one_step", (pile, pile_trace, TOKENIZER), about="one step"),
-        Case(name, "compact", (chain, "5 + 4 = 9\n9 + 3 = 12\n#### 12", TOKENIZER), weight=2.0,
+        Case(name, "compact_form", (chain, "5 + 4 = 9\n9 + 3 = 12\n#### 12", TOKENIZER), weight=2.0,
              about="a compact trace"),
         Case(name, "answer_only", (pile, "#### 8", TOKENIZER), about="an answer without steps"),
         Case(name, "longer_question", (long, "9 - 5 = 4\n4 / 2 = 2\n#### 2", TOKENIZER),
