@@ -102,9 +102,10 @@ def train_on_examples(
     optimizer = torch.optim.AdamW(student.parameters(), lr=learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
     batches, losses = similar_lengths(examples, batch_size, seed), []
+    device = next(student.parameters()).device
     student.train()
     for _ in range(steps):
-        batch = next(batches)
+        batch = {name: values.to(device) for name, values in next(batches).items()}
         everything = torch.ones_like(batch["input_ids"])
         logits = student(batch["input_ids"], attention_mask=everything).logits
         logits, labels = next_token_pairs(logits, batch["labels"])
@@ -121,6 +122,11 @@ def train_on_examples(
     return losses
 
 
+def question_line(problem: Problem) -> str:
+    """What a tiny model reads of a problem: the question and a newline."""
+    return problem["question"] + "\n"
+
+
 @torch.inference_mode()
 def write_traces(
     model: nn.Module,
@@ -131,14 +137,17 @@ def write_traces(
     seed: int = 0,
     longest: int = 128,
     batch_size: int = 128,
+    prompt: Callable[[Problem], str] = question_line,
+    watch: Callable[[int], None] | None = None,
 ) -> list[str]:
-    """What the model writes after each question and a line end, up to its end of text.
+    """What the model writes after each prompt, up to its end of text.
 
     temperature: 0 takes the likeliest token each time; above 0, tokens are drawn. longest: tokens after which a trace
-    is cut. The same seed gives the same traces.
+    is cut. prompt: what the model reads of a problem, by default its question and a newline. watch: called with the
+    number of traces written so far. The same seed gives the same traces.
     """
     source = torch.Generator().manual_seed(seed)
-    prompts = [tokenizer(problem["question"] + "\n", add_special_tokens=False)["input_ids"] for problem in problems]
+    prompts = [tokenizer(prompt(problem), add_special_tokens=False)["input_ids"] for problem in problems]
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     traces = [""] * len(prompts)
     model.eval()
@@ -148,7 +157,9 @@ def write_traces(
             model, [prompts[place] for place in places], tokenizer.eos_token_id, longest, temperature, source
         )
         for place, tokens in zip(places, written, strict=True):
-            traces[place] = tokenizer.decode(tokens)
+            traces[place] = tokenizer.decode(tokens, skip_special_tokens=True)
+        if watch is not None:
+            watch(start + len(places))
     return traces
 
 
@@ -158,16 +169,17 @@ def _continue(
     """The tokens that the model adds to each prompt, without the end of text. Prompts are filled up on the left."""
     width = max(map(len, prompts))
     longest = min(longest, model.config.max_position_embeddings - width)
-    input_ids = torch.tensor([[end] * (width - len(prompt)) + prompt for prompt in prompts])
-    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    device = next(model.parameters()).device
+    input_ids = torch.tensor([[end] * (width - len(prompt)) + prompt for prompt in prompts], device=device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
     written, cache, fed = [], None, input_ids
     done = torch.zeros(len(prompts), dtype=torch.bool)
     for _ in range(longest):
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -fed.shape[1] :]
         output = model(fed, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True)
-        cache, logits = output.past_key_values, output.logits[:, -1]
+        cache, logits = output.past_key_values, output.logits[:, -1].float().cpu()
         if temperature > 0:
-            token = torch.multinomial((logits.float() / temperature).softmax(dim=-1), 1, generator=source)
+            token = torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=source)
         else:
             token = logits.argmax(dim=-1, keepdim=True)
         token[done] = end
@@ -175,7 +187,8 @@ def _continue(
         written.append(token)
         if done.all():
             break
-        fed, mask = token, torch.cat([mask, torch.ones_like(token)], dim=1)
+        fed = token.to(device)
+        mask = torch.cat([mask, torch.ones_like(fed)], dim=1)
     rows = torch.cat(written, dim=1).tolist()
     return [row[: row.index(end)] if end in row else row for row in rows]
 

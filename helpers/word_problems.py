@@ -17,7 +17,7 @@ Source of the form: Cobbe et al. 2021, "Training Verifiers to Solve Math Word Pr
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
@@ -43,10 +43,9 @@ EVENTS = {
     "/": ("{name} keeps one of {n} equal parts", "{n} people share and {name} keeps one share"),
 }
 COMPARISONS = {
-    "+": ("{other} has {n} more than {name}", "{name} has {n} fewer than {other}"),
-    "-": ("{other} has {n} fewer than {name}", "{name} has {n} more than {other}"),
+    "+": ("{other} has {n} more than {name}",),
+    "-": ("{other} has {n} fewer than {name}",),
     "*": ("{other} has {n} times as many as {name}",),
-    "/": ("{name} has {n} times as many as {other}",),
 }
 DISTRACTORS = (
     "{name} is {n} years old",
@@ -109,7 +108,7 @@ def _pile(
     """One pile, and what happens to it: sentences, question, the solution's lines, answer."""
     sentences, lines = [f"{names[0]} has {amount} {things}"], []
     for place in range(steps):
-        sign, n = _operation(source, amount)
+        sign, n = _operation(source, amount, EVENTS)
         event = source.choice(EVENTS[sign]).format(name=names[0], other=names[place + 1], n=n)
         sentences.append(event)
         equation, amount = _equation(amount, sign, n)
@@ -123,10 +122,10 @@ def _chain(
     """Several people, each compared with the one before; now and then the last two are added up or compared."""
     amounts = [amount]
     sentences, lines = [f"{names[0]} has {amounts[0]} {things}"], []
-    joined = steps > 1 and source.random() < 0.4
+    joined = steps > 1 and source.random() < 0.25
     for place in range(steps - joined):
         name, other = names[place], names[place + 1]
-        sign, n = _operation(source, amounts[-1])
+        sign, n = _operation(source, amounts[-1], COMPARISONS)
         said = source.choice(COMPARISONS[sign]).format(name=name, other=other, n=n)
         sentences.append(said)
         equation, amount = _equation(amounts[-1], sign, n)
@@ -143,12 +142,12 @@ def _chain(
     return sentences, f"What is the difference between {before} and {last}?", lines, high - low
 
 
-def _operation(source: random.Random, amount: int) -> tuple[str, int]:
+def _operation(source: random.Random, amount: int, signs: Iterable[str]) -> tuple[str, int]:
     """An operation on `amount` and its second number, with a whole result from 1 to `LARGEST`."""
     possible = [("+", n) for n in range(2, 10) if amount + n <= LARGEST]
     possible += [("-", n) for n in range(2, 10) if amount - n >= 1]
     rare = [("*", n) for n in (2, 3) if amount * n <= LARGEST]
-    rare += [("/", n) for n in (2, 3) if amount % n == 0 and amount > n]
+    rare += [("/", n) for n in (2, 3) if "/" in signs and amount % n == 0 and amount > n]
     return source.choice(rare) if rare and source.random() < 0.35 else source.choice(possible)
 
 

@@ -35,10 +35,10 @@ SHAPES = {"teacher": {"layers": 2, "width": 96, "heads": 4}, "student": {"layers
 # One entry a stage: the problems' numbers of steps, how many problems, training steps, batch, learning rate.
 STAGES = {
     "teacher": [
-        {"problem_steps": (1, 2), "problems": 12_000, "steps": 400, "batch_size": 32, "learning_rate": 4e-3},
-        {"problem_steps": STEP_COUNTS, "problems": 20_000, "steps": 600, "batch_size": 32, "learning_rate": 3e-3},
+        {"problem_steps": (1, 2), "problems": 12_000, "steps": 300, "batch_size": 32, "learning_rate": 4e-3},
+        {"problem_steps": STEP_COUNTS, "problems": 20_000, "steps": 900, "batch_size": 32, "learning_rate": 4e-3},
     ],
-    "student": [{"problem_steps": (1,), "problems": 12_000, "steps": 1500, "batch_size": 48, "learning_rate": 5e-3}],
+    "student": [{"problem_steps": (1,), "problems": 12_000, "steps": 1200, "batch_size": 32, "learning_rate": 5e-3}],
 }
 SEEDS = {"teacher": 11, "student": 21}
 

@@ -1,0 +1,230 @@
+"""Lab 05 with real models: a language model writes traces, the filter keeps some, and it is trained on these.
+
+    python -m helpers.open_reasoners --tier laptop              → results/chain_of_thought_laptop.json
+    python -m helpers.open_reasoners --tier gpu --problems train.jsonl
+
+laptop: SmolLM2-135M-Instruct on made-up problems of one and two steps. gpu: Qwen2.5-1.5B-Instruct, or the model that
+DISTILLAB_TEACHER names (a folder or a hub name), on a file in GSM8K's form that --problems or DISTILLAB_GSM8K names;
+the file's last problems are held out. In both, teacher and student are the same model (*self-distillation*): shown two
+worked examples it writes several traces for each problem, the kept ones are trained on *without* the examples, and
+what is compared is its accuracy on held-out problems before and after.
+
+Leans on `helpers.reasoning`, `helpers.chain_of_thought`, `helpers.word_problems`, and on the tiers' models.
+Source of the procedure: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning".
+"""
+
+import argparse
+import json
+import os
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+
+from helpers import chain_of_thought as cot
+from helpers.experiments import machine, write_result
+from helpers.live import LiveCurve
+from helpers.losses import IGNORE
+from helpers.models import load_teacher, load_tokenizer
+from helpers.reasoning import (
+    Example,
+    Outcome,
+    accuracy,
+    compare,
+    in_words,
+    judge_answers,
+    tokens_written,
+    train_on_examples,
+    write_traces,
+)
+from helpers.word_problems import Problem, make_problems, solved_problems
+
+HUB_TEACHER = "Qwen/Qwen2.5-1.5B-Instruct"
+INSTRUCTION = "Solve the problem. Write one step a line, each with one equation. End with #### and the answer."
+SHOWN = 2  # worked examples in the teacher's prompt
+# What a run does, by tier. longest: tokens of a trace. shots come from the generator in both tiers.
+SETTINGS = {
+    "laptop": {"problems": 100, "samples": 4, "held_out": 100, "longest": 64, "temperature": 0.8, "steps": 60,
+               "batch_size": 8, "write_batch": 32, "learning_rate": 2e-5},
+    "gpu": {"problems": 1000, "samples": 4, "held_out": 300, "longest": 320, "temperature": 0.8, "steps": 200,
+            "batch_size": 16, "write_batch": 128, "learning_rate": 1e-5},
+}  # fmt: skip
+
+
+def read_problems(path: Path) -> list[dict]:
+    """Problems of a file in GSM8K's form: a JSON object a line, with `question`, and `answer` that ends in `#### N`.
+
+    Returns mappings with `question`, `answer` (a whole number) and `solution` (text, without the marks `<<…>>` that
+    stand for a calculator). Raises ValueError, naming the line, where there is no answer.
+    """
+    problems = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        entry = json.loads(line)
+        answer = cot.extract_answer(entry["answer"])
+        if answer is None:
+            raise ValueError(f"{path}, line {number}: the answer does not end in #### and a whole number")
+        solution = re.sub(r"<<[^>]*>>", "", entry["answer"])
+        problems.append({"question": entry["question"], "answer": answer, "solution": solution})
+    return problems
+
+
+def open_answer(text: str) -> int | None:
+    """The answer in a text of any model: after `####`, else in `\\boxed{}`, else the last number.
+
+    Returns None where there is none, or where it is no whole number (12.50); 12.00 is 12.
+    """
+    marked = re.findall(r"####[^\d\n-]*(-?\d[\d,]*(?:\.\d+)?)", text)
+    boxed = re.findall(r"\\boxed\{[^\d}-]*(-?\d[\d,]*(?:\.\d+)?)", text)
+    numbers = re.findall(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?", text)
+    for found in (marked, boxed, numbers):
+        if found:
+            whole, _, rest = found[-1].replace(",", "").partition(".")
+            return None if rest.strip("0") else int(whole)
+    return None
+
+
+def chat_prompt(problem: Problem, tokenizer: PreTrainedTokenizerBase, shown: Sequence[tuple[Problem, str]] = ()) -> str:
+    """The problem as a conversation in the model's own form, up to where it begins to write.
+
+    shown: solved problems that stand before it, as if it had answered them. A tokenizer without a chat template gets
+    plain text.
+    """
+    turns = [{"role": "system", "content": INSTRUCTION}]
+    for example, trace in shown:
+        turns += [{"role": "user", "content": example["question"]}, {"role": "assistant", "content": trace}]
+    turns.append({"role": "user", "content": problem["question"]})
+    if tokenizer.chat_template is None:
+        return "\n\n".join(turn["content"] for turn in turns) + "\n\n"
+    return tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+
+
+def chat_example(problem: Problem, trace: str, tokenizer: PreTrainedTokenizerBase) -> Example:
+    """A training example in the model's own form: the conversation masked, trace and end of text learned."""
+    prompt = tokenizer(chat_prompt(problem, tokenizer), add_special_tokens=False)["input_ids"]
+    learned = [*tokenizer(trace, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+    return torch.tensor(prompt + learned), torch.tensor([IGNORE] * len(prompt) + learned)
+
+
+def to_answer(trace: str) -> str:
+    """A trace up to the end of its first answer's line; what a model writes after it is left out."""
+    found = re.search(r"####[^\n]*", trace)
+    return trace[: found.end()].strip() if found else trace.strip()
+
+
+def worked_examples() -> list[tuple[Problem, str]]:
+    """Solved problems to show the teacher: two of two steps, none of which is asked later."""
+    return solved_problems(SHOWN, seed=77, steps=(2,), distractors=0.0)
+
+
+def self_distil(
+    model: nn.Module,
+    tokenizer: PreTrainedTokenizerBase,
+    training: Sequence[Problem],
+    held_out: Sequence[Problem],
+    *,
+    samples: int,
+    longest: int,
+    temperature: float,
+    steps: int,
+    batch_size: int,
+    write_batch: int,
+    learning_rate: float,
+    seed: int = 0,
+    **unused: int,
+) -> dict:
+    """Draw `samples` traces for each training problem, keep, train the model on what is kept, measure before and after.
+
+    The model is trained in place. Returns a dictionary that JSON can hold. The steps of a trace are verified only in
+    the form that the worked examples show; a trace without one such equation is not kept.
+    """
+    shown = worked_examples()
+
+    def measure(examples: Sequence[tuple[Problem, str]]) -> list[Outcome]:
+        written = write_traces(
+            model, tokenizer, held_out, longest=longest, batch_size=write_batch,
+            prompt=lambda problem: chat_prompt(problem, tokenizer, examples),
+        )  # fmt: skip
+        return judge_answers(held_out, [to_answer(trace) for trace in written], open_answer, tokenizer)
+
+    runs = {"before, shown two examples": measure(shown), "before": measure(())}
+    asked = [problem for problem in training for _ in range(samples)]
+    drawn = write_traces(
+        model, tokenizer, asked, temperature=temperature, seed=seed, longest=longest, batch_size=write_batch,
+        prompt=lambda problem: chat_prompt(problem, tokenizer, shown),
+        watch=lambda count: print(f"{count} of {len(asked)} traces drawn", flush=True),
+    )  # fmt: skip
+    traces = [to_answer(trace) for trace in drawn]
+    kept = cot.filter_traces(asked, traces)
+    result: dict = {
+        "traces": len(traces),
+        "right_answer": sum(open_answer(t) == p["answer"] for p, t in zip(asked, traces, strict=True)) / len(traces),
+        "kept_traces": len(kept),
+        "problems_with_a_kept_trace": len({problem["question"] for problem, _ in kept}),
+    }
+    if kept:
+        examples = [chat_example(problem, trace, tokenizer) for problem, trace in kept]
+        with LiveCurve("Training on what was kept", steps) as live:
+            train_on_examples(
+                model, examples, steps=steps, batch_size=batch_size, learning_rate=learning_rate, watch=live.add
+            )
+        runs["after"] = measure(())
+        for other in ("before", "before, shown two examples"):
+            difference = compare([runs["after"]], [runs[other]])
+            result[f"after against {other}"] = {**difference._asdict(), "says": in_words("after", other, difference)}
+    result["arms"] = {
+        name: {
+            "accuracy": accuracy([run])._asdict(),
+            "accuracy_by_steps": {str(k): accuracy([run], k)._asdict() for k in sorted({o.steps for o in run})},
+            "tokens_written": tokens_written([run])._asdict(),
+        }
+        for name, run in runs.items()
+    }
+    return result
+
+
+def load(tier: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
+    """The tier's reasoner, which is teacher and student at once, and its tokenizer."""
+    if tier == "laptop":
+        return load_teacher("laptop"), load_tokenizer("laptop")
+    name = os.environ.get("DISTILLAB_TEACHER", HUB_TEACHER)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = torch.bfloat16 if device == "cuda" else torch.float32
+    return AutoModelForCausalLM.from_pretrained(name, dtype=precision).to(device), AutoTokenizer.from_pretrained(name)
+
+
+def main() -> None:
+    """Run a tier and write its result."""
+    parser = argparse.ArgumentParser(description="Distil the reasoning of a real model into itself.")
+    parser.add_argument("--tier", choices=sorted(SETTINGS), default="laptop")
+    parser.add_argument("--problems", type=Path, default=os.environ.get("DISTILLAB_GSM8K"), help="file in GSM8K's form")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
+    for name in ("samples", "held_out", "steps"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="instead of the tier's own number")
+    parser.add_argument("--count", type=int, help="problems to draw traces for, instead of the tier's own number")
+    chosen = parser.parse_args()
+    given = {"problems": chosen.count, "samples": chosen.samples, "held_out": chosen.held_out, "steps": chosen.steps}
+    settings = SETTINGS[chosen.tier] | {name: value for name, value in given.items() if value is not None}
+    if chosen.tier == "gpu":
+        if chosen.problems is None:
+            parser.error("the gpu tier needs problems: name a file in GSM8K's form with --problems or DISTILLAB_GSM8K")
+        problems = read_problems(Path(chosen.problems))
+        training, held_out = problems[: settings["problems"]], problems[-settings["held_out"] :]
+    else:
+        training = make_problems(settings["problems"], seed=1, steps=(1, 2), distractors=0.0)
+        held_out = make_problems(settings["held_out"], seed=1_000_001, steps=(1, 2), distractors=0.0)
+    began = time.perf_counter()
+    model, tokenizer = load(chosen.tier)
+    result = self_distil(model, tokenizer, training, held_out, **settings)
+    name = "SmolLM2-135M-Instruct" if chosen.tier == "laptop" else os.environ.get("DISTILLAB_TEACHER", HUB_TEACHER)
+    head = {"machine": machine(), "model": name, "setting": settings, "seconds": round(time.perf_counter() - began)}
+    write_result(f"chain_of_thought_{chosen.tier}", head | result, chosen.results)
+    for name, arm in result["arms"].items():
+        print(f"{name:28} {100 * arm['accuracy']['value']:5.1f} % right, {arm['tokens_written']['value']:5.1f} tokens")
+
+
+if __name__ == "__main__":
+    main()
