@@ -14,6 +14,7 @@ Source of the procedure: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning Wi
 """
 
 import argparse
+import copy
 import json
 import os
 import re
@@ -30,6 +31,7 @@ from helpers.experiments import machine, write_result
 from helpers.live import LiveCurve
 from helpers.losses import IGNORE
 from helpers.models import load_teacher, load_tokenizer
+from helpers.precision import choose_precision
 from helpers.reasoning import (
     Example,
     Outcome,
@@ -143,9 +145,12 @@ def self_distil(
     """
     shown = worked_examples()
 
+    def writer() -> nn.Module:
+        return copy.deepcopy(model).to(choose_precision(model))  # writing is faster in the dtype that suits the machine
+
     def measure(examples: Sequence[tuple[Problem, str]]) -> list[Outcome]:
         written = write_traces(
-            model, tokenizer, held_out, longest=longest, batch_size=write_batch,
+            writer(), tokenizer, held_out, longest=longest, batch_size=write_batch,
             prompt=lambda problem: chat_prompt(problem, tokenizer, examples),
         )  # fmt: skip
         return judge_answers(held_out, [to_answer(trace) for trace in written], open_answer, tokenizer)
@@ -153,7 +158,7 @@ def self_distil(
     runs = {"before, shown two examples": measure(shown), "before": measure(())}
     asked = [problem for problem in training for _ in range(samples)]
     drawn = write_traces(
-        model, tokenizer, asked, temperature=temperature, seed=seed, longest=longest, batch_size=write_batch,
+        writer(), tokenizer, asked, temperature=temperature, seed=seed, longest=longest, batch_size=write_batch,
         prompt=lambda problem: chat_prompt(problem, tokenizer, shown),
         watch=lambda count: print(f"{count} of {len(asked)} traces drawn", flush=True),
     )  # fmt: skip

@@ -4,8 +4,8 @@ An *example* is a pair of 1-D tensors, `input_ids` and `labels`, as the exercise
 the labels are the same tokens with -100 over the question. Which traces are good enough is not decided here, and what
 the answer in a trace is neither: both are handed in.
 
-Two models come with the package, made by `scripts/train_reasoners.py`: a *teacher* that has read worked solutions of
-one to five steps, and a smaller *student* that knows problems of one step only.
+Two models come with the package, made by `scripts/train_reasoners.py`: a *student* that has read a little of everything
+and is good at nothing that takes several steps, and a *teacher*, which is the same model after lessons.
 
 Leans on `helpers.losses` and `helpers.labels` for the loss and the shift, on `helpers.training` for the schedule, on
 `helpers.evaluation` for intervals, on `helpers.models` for the weights, and on torch.
@@ -23,6 +23,7 @@ from helpers.evaluation import Estimate, estimate_ratio
 from helpers.labels import next_token_pairs
 from helpers.losses import IGNORE, hard_loss
 from helpers.models import load_folder_model
+from helpers.precision import choose_precision
 from helpers.training import one_cycle
 from helpers.word_problems import Problem
 
@@ -102,12 +103,13 @@ def train_on_examples(
     optimizer = torch.optim.AdamW(student.parameters(), lr=learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
     batches, losses = similar_lengths(examples, batch_size, seed), []
-    device = next(student.parameters()).device
+    device, precision = next(student.parameters()).device, choose_precision(student)
     student.train()
     for _ in range(steps):
         batch = {name: values.to(device) for name, values in next(batches).items()}
         everything = torch.ones_like(batch["input_ids"])
-        logits = student(batch["input_ids"], attention_mask=everything).logits
+        with torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
+            logits = student(batch["input_ids"], attention_mask=everything).logits
         logits, labels = next_token_pairs(logits, batch["labels"])
         loss = hard_loss(logits, labels)
         optimizer.zero_grad()

@@ -32,7 +32,7 @@ from helpers.reasoning import (
 from helpers.word_problems import Problem, make_problems, problem_tokenizer
 
 SEEDS, PROBLEMS, STEPS, BATCH_SIZE, LEARNING_RATE = (0, 1, 2), 1000, 150, 32, 3e-3
-TEMPERATURE = 1.0  # at which the teacher writes
+TEMPERATURE = 0.7  # at which the teacher writes
 HELD_OUT, HELD_OUT_SEED, TRAINING_SEED = 250, 1_000_000, 10_000
 STEP_COUNTS = (1, 2, 3, 4, 5)
 
@@ -88,12 +88,22 @@ def trace_kinds(problems: Sequence[Problem], traces: Sequence[str]) -> dict[str,
     return {kind: number / count for kind, number in shares.items()}
 
 
-def run_seed(seed: int, *, problems: int = PROBLEMS, steps: int = STEPS, only: Sequence[str] | None = None) -> dict:
-    """Teacher's traces, students and their outcomes for one seed: {"kinds": …, "arms": {name: {…, "outcomes": …}}}."""
+def run_seed(
+    seed: int,
+    *,
+    problems: int = PROBLEMS,
+    steps: int = STEPS,
+    held_out_problems: int = HELD_OUT,
+    only: Sequence[str] | None = None,
+) -> dict:
+    """Teacher's traces, students and their outcomes for one seed: {"kinds": …, "arms": {name: {…, "outcomes": …}}}.
+
+    only: names of the arms to train, default all.
+    """
     tokenizer, teacher = problem_tokenizer(), load_reasoner("teacher")
     pool = make_problems(2 * problems, TRAINING_SEED + seed)
     traces = write_traces(teacher, tokenizer, pool, temperature=TEMPERATURE, seed=seed)
-    held_out = make_problems(HELD_OUT, HELD_OUT_SEED, STEP_COUNTS)
+    held_out = make_problems(held_out_problems, HELD_OUT_SEED, STEP_COUNTS)
     result: dict = {"seed": seed, "kinds": trace_kinds(pool, traces), "arms": {}}
     for name, pairs in arms(pool, traces, problems).items():
         if only is not None and name not in only:

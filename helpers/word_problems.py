@@ -4,10 +4,10 @@ The tiny tier of lab 05 runs on them: they come from a seed, their answers are e
 problem is a mapping with `question` (text), `answer` (a whole number) and `steps` (k). A worked solution is a *trace*
 in the form that GSM8K uses too: each step a line with one equation in it, and `#### N` as the last line.
 
-    Ana has 7 apples. Ana finds 3. The pile grows 2 times as large. How many apples are there now?
+    Ana has 7 apples. Monday brings 3. Tuesday makes it 2 times as many. How many apples now?
 
-    Ana finds 3, so there are 7 + 3 = 10.
-    The pile grows 2 times as large, so that makes 10 * 2 = 20.
+    Monday brings 3, so 7 + 3 = 10.
+    Tuesday makes it 2 times as many, so 10 * 2 = 20.
     #### 20
 
 Nothing here checks a trace: `helpers.chain_of_thought` does, and knows nothing of how a problem was made.
@@ -30,30 +30,24 @@ Problem = Mapping[str, Any]
 
 UNKNOWN = "<|unknown|>"
 LARGEST = 20  # no number in a problem or in its solution is larger
-HARDEST = 5  # steps
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
+HARDEST = len(DAYS)  # steps
 NAMES = ("Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gita", "Hugo", "Ines", "Jon")
 THINGS = ("apples", "books", "cards", "coins", "eggs", "pens", "shells", "stamps")
-SO = ("so there are", "so that makes", "so now we have")
 
 # What happens to a pile, by operation, and how two people compare; said in the question and again in the solution.
 EVENTS = {
-    "+": ("{name} finds {n}", "{name} buys {n} more", "{other} brings {n}", "{name} wins {n}"),
-    "-": ("{name} loses {n}", "{name} sells {n}", "{other} takes {n}", "{name} puts {n} away"),
-    "*": ("the pile grows {n} times as large", "{name} makes it {n} times as many"),
-    "/": ("{name} keeps one of {n} equal parts", "{n} people share and {name} keeps one share"),
+    "+": ("{day} brings {n}", "{day} adds {n} more"),
+    "-": ("{day} takes {n}", "{day} costs {name} {n}"),
+    "*": ("{day} makes it {n} times as many",),
+    "/": ("{day} leaves one of {n} equal parts",),
 }
 COMPARISONS = {
     "+": ("{other} has {n} more than {name}",),
     "-": ("{other} has {n} fewer than {name}",),
     "*": ("{other} has {n} times as many as {name}",),
 }
-DISTRACTORS = (
-    "{name} is {n} years old",
-    "it is {n} in the evening",
-    "the shop is {n} streets away",
-    "{other} has {n} cousins",
-    "it rained for {n} days",
-)
+DISTRACTORS = ("the shop is {n} streets away", "it rained for {n} hours", "there are {n} chairs")
 
 
 def make_problems(
@@ -95,7 +89,7 @@ def _solved(
     names = source.sample(NAMES, steps + 2)
     sentences, question, lines, answer = write(source, source.randint(*starts), steps, names, source.choice(THINGS))
     if source.random() < distractors:
-        extra = source.choice(DISTRACTORS).format(name=names[0], other=names[-1], n=source.randint(2, 12))
+        extra = source.choice(DISTRACTORS).format(n=source.randint(2, 12))
         sentences.insert(source.randint(1, len(sentences)), extra)
     text = " ".join(_capital(sentence) + "." for sentence in sentences)
     problem = {"question": f"{text} {question}", "answer": answer, "steps": steps}
@@ -109,11 +103,11 @@ def _pile(
     sentences, lines = [f"{names[0]} has {amount} {things}"], []
     for place in range(steps):
         sign, n = _operation(source, amount, EVENTS)
-        event = source.choice(EVENTS[sign]).format(name=names[0], other=names[place + 1], n=n)
+        event = source.choice(EVENTS[sign]).format(day=DAYS[place], name=names[0], n=n)
         sentences.append(event)
         equation, amount = _equation(amount, sign, n)
-        lines.append(f"{event}, {source.choice(SO)} {equation}")
-    return sentences, f"How many {things} are there now?", lines, amount
+        lines.append(f"{event}, so {equation}")
+    return sentences, f"How many {things} now?", lines, amount
 
 
 def _chain(
@@ -130,7 +124,7 @@ def _chain(
         sentences.append(said)
         equation, amount = _equation(amounts[-1], sign, n)
         amounts.append(amount)
-        lines.append(f"{said}, so {other} has {equation}")
+        lines.append(f"{said}, so {equation}")
     last, before = names[len(amounts) - 1], names[len(amounts) - 2]
     if not joined:
         return sentences, f"How many {things} does {last} have?", lines, amounts[-1]
@@ -164,15 +158,14 @@ def vocabulary() -> list[str]:
     """Every token of problems and solutions: end of text, unknown, newline, numbers, signs, words."""
     templates = [text for texts in (*EVENTS.values(), *COMPARISONS.values(), DISTRACTORS) for text in texts]
     fixed = [
-        "has . , so there are How many are there now? does have? do and have together? What is the difference between",
-        *SO,
+        "has . , so How many now? does have? do and have together? What is the difference between",
     ]
     texts = templates + [_capital(text) for text in templates] + fixed
     words = {word for text in texts for word in _pieces(text.replace("{", " ").replace("}", " "))}
-    words -= {"name", "other", "n"}
+    words -= {"name", "other", "day", "n"}
     numbers = [str(number) for number in range(100)]
     signs = ["####", "+", "-", "*", "/", "="]
-    return [END, UNKNOWN, "\n", *numbers, *signs, *sorted((words | set(NAMES) | set(THINGS)) - set(signs))]
+    return [END, UNKNOWN, "\n", *numbers, *signs, *sorted((words | set(NAMES) | set(THINGS) | set(DAYS)) - set(signs))]
 
 
 PATTERN = r"\n|####|\w+|[^\w\s]"

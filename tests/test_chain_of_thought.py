@@ -5,11 +5,8 @@ import pytest
 from helpers import chain_of_thought as cot
 from helpers.word_problems import problem_tokenizer
 
-PROBLEM = {
-    "question": "Ana has 7 apples. It is 9 in the evening. Ana finds 3. How many apples are there now?",
-    "answer": 10,
-}
-GOOD = "Ana finds 3, so there are 7 + 3 = 10.\n#### 10"
+PROBLEM = {"question": "Ana has 7 apples. There are 9 chairs. Monday brings 3. How many apples now?", "answer": 10}
+GOOD = "Monday brings 3, so 7 + 3 = 10.\n#### 10"
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ def test_a_student_learns_its_examples_by_heart_and_is_watched():
     model, seen = small_model(), []
     problems = make_problems(4, seed=1, steps=(1,))
     pairs = [make_example(problem, f"#### {problem['answer']}", TOKENIZER) for problem in problems]
-    losses = train_on_examples(model, pairs, steps=150, batch_size=4, learning_rate=1e-2, watch=seen.append)
-    assert seen == losses and losses[-1] < 0.1 < losses[0]
+    losses = train_on_examples(model, pairs, steps=400, batch_size=4, learning_rate=5e-3, watch=seen.append)
+    assert seen == losses and max(losses[-8:]) < 0.1 < losses[0]
     assert write_traces(model, TOKENIZER, problems) == [f"#### {problem['answer']}" for problem in problems]
     with pytest.raises(ValueError, match="examples"):
         train_on_examples(model, [], steps=1)

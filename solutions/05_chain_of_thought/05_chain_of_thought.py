@@ -206,12 +206,13 @@ check(verify_steps)
 # %% [markdown]
 # ## A teacher that errs
 #
-# The teacher is a language model with two layers and about a quarter of a million weights. It has read worked
-# solutions, and it is not perfect. You *draw* its traces at temperature 1, as people do when they want many different
-# traces from one teacher. Nobody has put mistakes into them: all of its mistakes are its own.
+# The student is a language model with two layers and about 120,000 weights. It has read a little of everything: stories
+# and problems of up to five steps, with solutions in words, without words, and with the answer alone. It has not read
+# enough to be good at it.
 #
-# The student is half as wide. It knows the words, and it has learned to solve problems of **one** step. It has never
-# seen a problem with two.
+# The teacher is the same model after lessons: several thousand worked solutions in words. It is not perfect. You *draw*
+# its traces at a temperature of 0.7, as people do who want many different traces from one teacher. Nobody has put
+# mistakes into them: all of its mistakes are its own.
 #
 # The next cell sets how much work your computer does. When the lab is graded, it takes a small setting, so that a whole
 # class can be graded quickly; the numbers further down then mean nothing, and no points hang on them.
@@ -225,7 +226,7 @@ tokenizer, teacher = problem_tokenizer(), load_reasoner("teacher")
 
 # %%
 problems = {seed: make_problems(PROBLEMS, seed=seed) for seed in SEEDS}
-traces = {seed: write_traces(teacher, tokenizer, problems[seed], temperature=1.0, seed=seed) for seed in SEEDS}
+traces = {seed: write_traces(teacher, tokenizer, problems[seed], temperature=0.7, seed=seed) for seed in SEEDS}
 print(sum(map(len, traces.values())), "traces drawn. The first:\n")
 print(problems[0][3]["question"], "\n")
 print(traces[0][3])
@@ -401,7 +402,7 @@ show(
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# The teacher is wrong more often when there are more steps, so the filter takes more away there. What is left is
+# If the teacher is wrong more often when there are more steps, the filter takes more away there. What is left is then
 # *cleaner and easier* than what was drawn. A fair comparison has to keep that in mind: with the same problems the
 # filtered student gets fewer traces, and fewer hard ones. The remedy is to draw again for the problems that are left
 # without a trace; you see below what that is worth here.
@@ -524,8 +525,9 @@ for token, label in zip(input_ids.tolist(), labels.tolist(), strict=True):
 # %% [markdown]
 # ## Four students
 #
-# All of them start from the same weights, take the same number of steps with the same number of examples in each, and
-# answer the same problems afterwards, which neither they nor the teacher have seen. They differ in what they read:
+# All of them start from the same weights (the student as it is now), take the same number of steps with the same
+# number of examples in each, and answer the same problems afterwards, which neither they nor the teacher have seen.
+# They differ in what they read:
 #
 # | student | reads |
 # | --- | --- |
@@ -579,12 +581,13 @@ teach("filtered and compact", compacted)
 #
 # ### Accuracy against the number of steps
 #
-# **Predict first.** At k = 1 the student before was good already. Which of the four curves falls fastest with k?
+# **Predict first.** Which of the four curves falls fastest with k? And where does the teacher lie, whose traces they
+# have read?
 
 # %%
 counts = range(1, 6)
 by_steps = {name: [accuracy(runs, k) for k in counts] for name, runs in outcomes.items()}
-drawn = judge_answers(held_out, write_traces(teacher, tokenizer, held_out, temperature=1.0), extract_answer, tokenizer)
+drawn = judge_answers(held_out, write_traces(teacher, tokenizer, held_out, temperature=0.7), extract_answer, tokenizer)
 by_steps["teacher, drawn"] = [accuracy([drawn], k) for k in counts]
 
 
@@ -660,7 +663,7 @@ print(f"The compact student writes {100 * saved:.0f} % fewer tokens than the fil
 
 # %%
 more = {seed: make_problems(PROBLEMS, seed=100 + seed) for seed in SEEDS}
-more_traces = {seed: write_traces(teacher, tokenizer, more[seed], temperature=1.0, seed=100 + seed) for seed in SEEDS}
+more_traces = {seed: write_traces(teacher, tokenizer, more[seed], temperature=0.7, seed=100 + seed) for seed in SEEDS}
 filled_up = {seed: (kept[seed] + filter_traces(more[seed], more_traces[seed]))[:PROBLEMS] for seed in SEEDS}
 teach("filtered, as many traces", filled_up)
 
@@ -763,8 +766,8 @@ for name in ("filtered", "filtered, as many traces"):
 # - **Quality against quantity.** It is often said that ten thousand verified traces do more than a hundred thousand
 #   raw ones. Test it at this scale: train a student on a tenth of your kept traces, and compare it with the one that
 #   had all the raw ones. Then halve the raw ones, again and again, until the two are level.
-# - **Slips.** Let the students *draw* their answers at temperature 1 instead of taking the likeliest token. Does the
-#   filter buy more now?
+# - **Slips.** Let the students *draw* their answers at a temperature of 0.7 instead of taking the likeliest token. Does
+#   the filter buy more now?
 # - **Draw again.** Draw four more traces for each problem that the filter has left without one. How many problems do
 #   you win back at each k, and does the student gain from it?
 # - **Vote.** Draw five traces of a problem from a student and take the answer that comes most often (Wang et al. 2022,

@@ -16,7 +16,7 @@ TOKENIZER = Recipe("tokenizer", of="problems")
 # -------------------------------------------------------------------------------------------------------- builders
 
 
-def problem(answer, question="Ana has 7 apples. Ana finds 3. How many apples are there now?"):
+def problem(answer, question="Ana has 7 apples. Monday brings 3. How many apples now?"):
     return {"question": question, "answer": answer}
 
 
@@ -48,7 +48,7 @@ def extract_answer_examples():
     name = "extract_answer"
     return [
         Case(name, "two_steps", (trace("7 + 3 = 10", "10 * 2 = 20", answer=20),), about="a trace of two steps"),
-        Case(name, "cut_off", ("Ana finds 3, so there are 7 + 3 =",), about="a trace that was cut off: no answer"),
+        Case(name, "cut_off", ("Monday brings 3, so 7 + 3 =",), about="a trace that was cut off: no answer"),
         Case(name, "second_thoughts", ("So there are 7 + 3 = 10.\n#### 73\nNo, again.\n#### 10",),
              about="two answers: the last one counts"),
         Case(name, "commas", (trace("1500 - 250 = 1250", answer="1,250"),), about="a comma between thousands"),
@@ -194,7 +194,7 @@ def pairs(*items):
     return [item[0] for item in items], [item[1] for item in items]
 
 
-def apples(start, more, answer=None, question="Ana has {a} apples. Ana finds {b}. How many apples are there now?"):
+def apples(start, more, answer=None, question="Ana has {a} apples. Monday brings {b}. How many apples now?"):
     """A problem with a one-step trace; with an `answer` of its own, the trace is wrong."""
     right = start + more
     text = question.format(a=start, b=more)
@@ -215,8 +215,8 @@ def filter_traces_cases():
     name = "filter_traces"
     one, two, three = apples(8, 5), apples(9, 4), apples(3, 6)
     wrong, also_wrong = apples(5, 9, answer=15), apples(2, 6, answer=9)
-    in_other_words = (one[0], trace("8 + 5 = 13", answer=13, words=("Ana finds 5, that makes ", ".")))
-    same_numbers = apples(8, 5, question="Ben has {a} coins. Ben wins {b}. How many coins are there now?")
+    in_other_words = (one[0], trace("8 + 5 = 13", answer=13, words=("Monday brings 5, that makes ", ".")))
+    same_numbers = apples(8, 5, question="Ben has {a} coins. Monday brings {b}. How many coins now?")
     lucky = (problem(12), trace("5 + 9 = 15", "15 - 3 = 12", answer=12))
     return [
         Case(name, "mixed_lot", pairs(one, wrong, two, also_wrong, three), weight=2.0, about="some right, some wrong"),
@@ -274,7 +274,7 @@ def make_example_examples():
     name = "make_example"
     short = problem(10)
     return [
-        Case(name, "one_step", (short, "Ana finds 3, so there are 7 + 3 = 10.\n#### 10", TOKENIZER), about="one step"),
+        Case(name, "one_step", (short, "Monday brings 3, so 7 + 3 = 10.\n#### 10", TOKENIZER), about="one step"),
         Case(name, "answer_only", (short, "#### 10", TOKENIZER), about="an answer without steps"),
     ]
 
@@ -284,15 +284,13 @@ def make_example_cases():
     chain = problem(
         12, "Ana has 5 coins. Ben has 4 more than Ana. Cleo has 3 more than Ben. How many coins does Cleo have?"
     )
-    chain_trace = (
-        "Ben has 4 more than Ana, so Ben has 5 + 4 = 9.\nCleo has 3 more than Ben, so Cleo has 9 + 3 = 12.\n#### 12"
-    )
-    pile = problem(8, "Eva has 4 books. The pile grows 2 times as large. How many books are there now?")
-    pile_trace = "The pile grows 2 times as large, so that makes 4 * 2 = 8.\n#### 8"
+    chain_trace = "Ben has 4 more than Ana, so 5 + 4 = 9.\nCleo has 3 more than Ben, so 9 + 3 = 12.\n#### 12"
+    pile = problem(8, "Eva has 4 books. Monday makes it 2 times as many. How many books now?")
+    pile_trace = "Monday makes it 2 times as many, so 4 * 2 = 8.\n#### 8"
     long = problem(
         2,
-        "Dan has 9 eggs. It rained for 9 days. Dan loses 5. Dan keeps one of 2 equal parts. "
-        "How many eggs are there now?",
+        "Dan has 9 eggs. It rained for 9 hours. Monday takes 5. Tuesday leaves one of 2 equal parts. "
+        "How many eggs now?",
     )
     return [
         Case(name, "two_steps", (chain, chain_trace, TOKENIZER), weight=2.0, about="two steps"),
