@@ -8,7 +8,7 @@ Two models come with the package, made by `scripts/train_reasoners.py`: a *stude
 and is good at nothing that takes several steps, and a *teacher*, which is the same model after lessons.
 
 Leans on `helpers.losses` and `helpers.labels` for the loss and the shift, on `helpers.training` for the schedule, on
-`helpers.evaluation` for intervals, on `helpers.models` for the weights, and on torch.
+`helpers.intervals` for intervals, on `helpers.models` for the weights, and on torch.
 """
 
 import random
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
-from helpers.evaluation import Estimate, estimate_ratio
+from helpers.intervals import Estimate, estimate_ratio
 from helpers.labels import next_token_pairs
 from helpers.losses import IGNORE, hard_loss
 from helpers.models import load_folder_model
