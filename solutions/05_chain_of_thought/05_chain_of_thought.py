@@ -390,8 +390,9 @@ kept_steps = [problem["steps"] for seed in SEEDS for problem, _ in kept[seed]]
 kept_share = [100 * kept_steps.count(k) / drawn_steps.count(k) for k in range(1, 6)]
 
 # %%
+heights = {"kept": kept_share}
 figure, axes = plt.subplots(figsize=(7, 3))
-bars(axes, [f"{k}" for k in range(1, 6)], {"kept": kept_share})
+bars(axes, [f"{k}" for k in range(1, 6)], heights)
 axes.set(xlabel="steps of the problem, k", ylabel="traces kept (%)", ylim=(0, 105))
 show(
     figure,
@@ -599,8 +600,9 @@ def percent(estimates):
 
 
 # %%
+curves = list(by_steps.items())
 figure, axes = plt.subplots(figsize=(7, 4))
-for place, (name, estimates) in enumerate(by_steps.items()):
+for place, (name, estimates) in enumerate(curves):
     values, reach = percent(estimates)
     style = {"color": COLORS[place], "marker": "os^Dv"[place], "linestyle": LINES[place], "capsize": 3}
     axes.errorbar([k + 0.06 * (place - 2) for k in counts], values, yerr=reach, label=name, **style)
