@@ -547,15 +547,16 @@ outcomes = {}
 
 def teach(name, pairs_of):
     """Train a student for each seed on its pairs of problem and trace; note what becomes of the held-out problems."""
-    outcomes[name] = []
+    runs = []
     with LiveCurve(name, steps=STEPS * len(SEEDS)) as live:
         for seed in SEEDS:
             student = load_reasoner("student")
             examples = [make_example(problem, trace, tokenizer) for problem, trace in pairs_of[seed]]
             train_on_examples(student, examples, steps=STEPS, seed=seed, watch=live.add)
             answers = write_traces(student, tokenizer, held_out)
-            outcomes[name].append(judge_answers(held_out, answers, extract_answer, tokenizer))
-    print(f"{name}: {100 * accuracy(outcomes[name]).value:.0f} % of the held-out problems right")
+            runs.append(judge_answers(held_out, answers, extract_answer, tokenizer))
+    outcomes[name] = runs
+    print(f"{name}: {100 * accuracy(runs).value:.0f} % of the held-out problems right")
 
 
 # %% [markdown]
@@ -576,6 +577,7 @@ teach("filtered", kept)
 # %%
 compacted = {seed: [(problem, compact(trace)) for problem, trace in kept[seed]] for seed in SEEDS}
 teach("filtered and compact", compacted)
+students = outcomes
 
 # %% [markdown]
 # The losses of the four cannot be compared: they are means over different texts. That is why you compare answers.
@@ -587,7 +589,7 @@ teach("filtered and compact", compacted)
 
 # %%
 counts = range(1, 6)
-by_steps = {name: [accuracy(runs, k) for k in counts] for name, runs in outcomes.items()}
+by_steps = {name: [accuracy(runs, k) for k in counts] for name, runs in students.items()}
 drawn = judge_answers(held_out, write_traces(teacher, tokenizer, held_out, temperature=0.7), extract_answer, tokenizer)
 by_steps["teacher, drawn"] = [accuracy([drawn], k) for k in counts]
 
@@ -622,8 +624,8 @@ show(
 # the right, accuracy upwards. Which corner is the best one, and who comes nearest to it?
 
 # %%
-cost = {name: tokens_written(runs) for name, runs in outcomes.items()}
-overall = {name: accuracy(runs) for name, runs in outcomes.items()}
+cost = {name: tokens_written(runs) for name, runs in students.items()}
+overall = {name: accuracy(runs) for name, runs in students.items()}
 
 figure, axes = plt.subplots(figsize=(7, 3.6))
 for place, (name, tokens) in enumerate(cost.items()):
@@ -637,7 +639,7 @@ axes.legend(fontsize="small")
 show(
     figure,
     alt="Right answers over tokens written for a problem, a point with intervals for each student. "
-    + " ".join(f"{name}: {cost[name].value:.0f} tokens, {100 * overall[name].value:.0f} %." for name in outcomes),
+    + " ".join(f"{name}: {cost[name].value:.0f} tokens, {100 * overall[name].value:.0f} %." for name in students),
 )
 
 # %% [markdown]
@@ -646,7 +648,7 @@ show(
 
 # %%
 for name, other in (("raw traces", "answer only"), ("filtered", "raw traces"), ("filtered and compact", "filtered")):
-    print(in_words(name, other, compare(outcomes[name], outcomes[other])))
+    print(in_words(name, other, compare(students[name], students[other])))
 saved = 1 - cost["filtered and compact"].value / cost["filtered"].value
 print(f"The compact student writes {100 * saved:.0f} % fewer tokens than the filtered one.")
 
@@ -673,7 +675,7 @@ teach("filtered, as many traces", filled_up)
 for name in ("filtered", "filtered, as many traces"):
     traces_read = sum(len({"filtered": kept}.get(name, filled_up)[seed]) for seed in SEEDS) // len(SEEDS)
     print(f"{traces_read} traces against {PROBLEMS} raw ones.")
-    print(in_words(name, "raw traces", compare(outcomes[name], outcomes["raw traces"])), "\n")
+    print(in_words(name, "raw traces", compare(students[name], students["raw traces"])), "\n")
 
 # %% [markdown]
 # <details><summary>How to read this</summary>
