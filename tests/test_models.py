@@ -138,5 +138,5 @@ def test_a_model_that_cannot_be_had_is_said_in_one_line(monkeypatch, tmp_path):
     assert "\n" not in str(raised.value)
 
 
-def test_all_weights_together_leave_room():
-    assert sum(path.stat().st_size for path in ASSETS.glob("*.safetensors")) < 2_000_000
+def test_all_weights_together_stay_small():
+    assert sum(path.stat().st_size for path in ASSETS.glob("*.safetensors")) < 5_000_000  # of every lab together
