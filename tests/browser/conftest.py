@@ -91,7 +91,8 @@ def voila(tmp_path_factory):
 @pytest.fixture(scope="session")
 def old_python() -> Path:
     """The Python of the small environment with ipywidgets 7.7.1, which Colab has; `make browser` makes it."""
-    python = Path(os.environ.get("DISTILLAB_OLD_PYTHON") or "missing")
+    # Absolute, for the server runs elsewhere; not resolved, for the link is what makes it an environment's Python.
+    python = Path(os.environ.get("DISTILLAB_OLD_PYTHON") or "missing").absolute()
     if not python.exists():
         pytest.fail("The environment with ipywidgets 7.7.1 is not here: run `make browser`.")
     return python
