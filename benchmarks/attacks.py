@@ -9,7 +9,7 @@ harm this computer (bombs, floods, signals to others) is not run on it, and not 
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
 import shutil
 import signal
@@ -23,6 +23,7 @@ import nbformat
 from nbgrader.api import Gradebook
 
 from benchmarks.measure import describe_machine
+from helpers.experiments import write_result
 from helpers.grader.build import put_environment_first, release
 from helpers.grader.grade import grade
 from helpers.grader.provisioner import KERNEL
@@ -127,6 +128,9 @@ def _end_leftovers() -> None:
 
 def main() -> None:
     """Run both and write the result."""
+    parser = argparse.ArgumentParser(description="How many hostile submissions end as they should.")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
+    chosen = parser.parse_args()
     put_environment_first()
     with tempfile.TemporaryDirectory() as scratch:
         right = ours(Path(scratch))
@@ -145,7 +149,7 @@ def main() -> None:
         "distillab": {"right": sum(right.values()), "of": len(right)},
         "stock nbgrader": {"right": sum(stock.values()), "of": len(stock)},
     }
-    Path("results/attacks.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result("attacks", result, chosen.results)
     for grader in ("distillab", "stock nbgrader"):
         print(f"{grader}: {result[grader]['right']} of {result[grader]['of']} hostile submissions end as they should")
 

@@ -24,13 +24,13 @@ from pathlib import Path
 import nbformat
 from playwright.sync_api import Locator, Page
 
-from benchmarks.browser import ROOT, chromium, free_port, served
+from benchmarks.browser import chromium, free_port, served
 from benchmarks.measure import describe_machine
+from helpers.experiments import write_result
 from helpers.widgets import TemperatureExplorer
 from helpers.widgets.page import page as html
 
 BARS, MOVES, PICTURES, MANY = 200, 240, 20, 10_000
-RESULT = ROOT / "results" / "widget_frames.json"
 
 EXPLORER = f"""import numpy as np
 from helpers.widgets import TemperatureExplorer
@@ -190,11 +190,11 @@ def main() -> None:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description="Frame times of the temperature explorer while it is dragged.")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
     options = parser.parse_args()
     result = measure(options.rounds)
     result["growth"] = growth()
-    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_result("widget_frames", result, options.results)
     print(f"explorer, {BARS} bars: {json.dumps(result['explorer'])}")
     print(f"ipywidgets and matplotlib: {json.dumps(result['ipywidgets_and_matplotlib'])}")
     print(f"growth over {MANY} moves: {json.dumps(result['growth'])}")
