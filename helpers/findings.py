@@ -1,0 +1,136 @@
+"""What a check found, and how it is shown: as HTML in a notebook, as text in plain Python, the same to a screen reader.
+
+`helpers.checks` runs the check itself. Leans on torch and on `helpers.recipes` for values that are no tensors.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import torch
+
+from helpers.recipes import SGD
+
+
+@dataclass
+class Finding:
+    """What one example showed: the call, what came back, what was expected, the likely cause, what to do next."""
+
+    about: str
+    passed: bool
+    call: str = ""
+    came_back: str = ""
+    expected: str = ""
+    cause: str = ""
+    next_step: str = ""
+    values: dict[str, Any] | None = None  # what was seen, decoded; None after an error
+
+
+@dataclass
+class CheckResult:
+    """The outcome of a check. True where every example agrees; shows itself in a notebook and in plain Python."""
+
+    exercise: str
+    findings: list[Finding] = field(default_factory=list)
+    message: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.findings) and all(finding.passed for finding in self.findings)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    @property
+    def headline(self) -> str:
+        if not self.findings:
+            return f"{self.exercise}: not checked yet"
+        agreed = sum(finding.passed for finding in self.findings)
+        outcome = "all right" if self.passed else "not right yet"
+        return f"{self.exercise}: {outcome}, {agreed} of {len(self.findings)} examples agree"
+
+    def __repr__(self) -> str:
+        lines = [("✓ " if self.passed else "✗ ") + self.headline]
+        if self.message:
+            lines.append(f"  {self.message}")
+        for finding in self.findings:
+            lines.append(f"  {'✓' if finding.passed else '✗'} {finding.about}")
+        for finding in self._to_explain():
+            rows = [(label, text) for label, text in _rows(finding) if text]
+            lines.append("")
+            lines += [f"  {label + ':':<14}{text.replace(chr(10), chr(10) + ' ' * 16)}" for label, text in rows]
+        return "\n".join(lines)
+
+    def _to_explain(self) -> list[Finding]:
+        return [finding for finding in self.findings if not finding.passed][:1]
+
+    def _repr_html_(self) -> str:
+        return render_html(self)
+
+
+def _rows(finding: Finding) -> list[tuple[str, str]]:
+    return [
+        ("You called", finding.call),
+        ("Came back", finding.came_back),
+        ("Expected", finding.expected),
+        ("Likely cause", finding.cause),
+        ("Try next", finding.next_step),
+    ]
+
+
+# Colours are Okabe-Ito's; text takes the host's colour, so that a dark theme stays readable.
+_STYLE = (
+    "border:1px solid {colour};border-left:6px {pattern} {colour};padding:.5em 1em;margin:.3em 0;"
+    "color:var(--jp-content-font-color1,inherit);font-family:var(--jp-content-font-family,sans-serif)"
+)
+
+
+def render_html(result: CheckResult) -> str:
+    """Return a check's outcome as an HTML fragment; every text in it is escaped."""
+    colour, pattern, mark = ("#009E73", "solid", "✓") if result.passed else ("#D55E00", "double", "✗")
+    style = _STYLE.format(colour=colour, pattern=pattern)
+    label = escape(result.headline, quote=True)
+    parts = [f'<div role="region" aria-label="Check of {label}" style="{style}"><p><strong>{mark} {label}</strong></p>']
+    if result.message:
+        parts.append(f"<p>{escape(result.message)}</p>")
+    if result.findings:
+        items = (f"<li>{'✓ agrees' if f.passed else '✗ differs'}: {escape(f.about)}</li>" for f in result.findings)
+        parts.append(f'<ul style="list-style:none;padding-left:0">{"".join(items)}</ul>')
+    for finding in result._to_explain():
+        cells = (
+            f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding-right:1em">{row}</th>'
+            f'<td style="text-align:left;white-space:pre-wrap">{escape(text)}</td></tr>'
+            for row, text in _rows(finding)
+            if text
+        )
+        parts.append(f"<table><caption>{escape(finding.about)}</caption>{''.join(cells)}</table>")
+    return "".join(parts) + "</div>"
+
+
+def show(label: str, value: Any) -> str:
+    """Return a value as short text, with four digits."""
+    if isinstance(value, torch.Tensor):
+        text = _tensor_text(value)
+    elif isinstance(value, float):
+        text = f"{value:.6g}"
+    elif isinstance(value, torch.nn.Module):
+        mode = "train" if value.training else "eval"
+        text = f"a {type(value).__name__} with {sum(w.numel() for w in value.parameters())} weights, in {mode} mode"
+    elif isinstance(value, SGD):
+        text = f"torch.optim.SGD(…, lr={value.learning_rate:g})"
+    elif isinstance(value, dict):
+        text = "\n".join(f"{key}: {show('value', item)}" for key, item in value.items())
+    else:
+        text = repr(value)
+    return text if label == "value" else f"{label}: {text}"
+
+
+def _tensor_text(tensor: torch.Tensor) -> str:
+    if tensor.dim() == 0:
+        return f"{tensor.item():.6g}" if tensor.is_floating_point() else repr(tensor.item())
+    shown = torch.round(tensor.double(), decimals=4) if tensor.is_floating_point() else tensor
+    text = json.dumps(shown.tolist()).replace("], [", "],\n [") if tensor.numel() <= 60 else "…"
+    return f"{text}  (shape {tuple(tensor.shape)})"
