@@ -43,7 +43,7 @@ OUTPUT ?= graded
 grade: $(READY)
 	$(BIN)/distillab grade --submissions "$(SUBMISSIONS)" --output "$(OUTPUT)"
 
-# Writes results/*.json. TEXT=file.txt trains the benchmark of the trainer on another text.
+# Writes results/*.json and docs/measured.md. TEXT=file.txt trains the benchmark of the trainer on another text.
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m helpers.experiments
@@ -54,7 +54,9 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.grading
 	$(BIN)/python -m benchmarks.grading --scale 50 1000
 	$(BIN)/python -m benchmarks.widget_frames
+	$(BIN)/python -m benchmarks.labs
 	$(BIN)/python -m benchmarks.training $(if $(TEXT),--text "$(TEXT)")
+	$(BIN)/python -m benchmarks.summary
 
 clean:
 	rm -rf $(VENV) $(OLD) demo

@@ -9,6 +9,7 @@ import torch
 
 from benchmarks import loss_memory, teacher_cache, text, training
 from benchmarks.measure import matrix_rate, peak, reset_peak
+from benchmarks.summary import grading, grading_scale, page
 from helpers.data import whole_rows
 from helpers.models import new_model
 from helpers.training import freeze
@@ -105,3 +106,17 @@ def test_the_committed_bias_of_kept_answers_falls_and_that_of_samples_is_noise()
         assert biases == sorted(biases) and biases[-1] < 0
         for row in student["sampled"].values():
             assert abs(row["bias_of_kl"]) < 4 * row["spread_of_kl"] / result["setting"]["draws"] ** 0.5
+
+
+def test_the_page_of_measures_is_that_of_the_results():
+    assert (RESULTS.parent / "docs" / "measured.md").read_text(encoding="utf-8") == page(RESULTS)
+
+
+def test_a_goal_that_was_missed_is_said_to_be():
+    found = {"per_minute": 50.0}, {"per_minute": 5.0}
+    result = {"ours": found[0], "stock": found[1], "ratio": 10.0, "same_marks": "4 of 4"}
+    assert grading(result)[0][3] is False and grading(result | {"ratio": 12.0})[0][3] is True
+    run = {"submissions": 50, "judged": 50, "worker_killed": True, "peak_memory_of_the_grader_mb": 1}
+    assert grading_scale({"runs": [run, run], "cost_ratio": 1.1})[0][3] is True
+    for bad in ({"judged": 49}, {"worker_killed": False}):
+        assert grading_scale({"runs": [run, run | bad], "cost_ratio": 1.1})[0][3] is False
