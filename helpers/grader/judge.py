@@ -20,6 +20,7 @@ from helpers import compare
 from helpers.checks import NOT_WRITTEN
 from helpers.grader.align import Aligned, align, names_bound
 from helpers.grader.cases import Case
+from helpers.grader.idle import idle_cells
 from helpers.grader.kernel import KernelDied, StudentKernel, TimeUp
 from helpers.grader.lab import AnswerKey, Exercise, Lab, seed_of
 from helpers.grader.limits import Limits
@@ -80,6 +81,7 @@ class _Run:
         self.rows: dict[str, list[Row]] = {}
         self.ended: dict[int, str] = {}  # place of a cell that ended its kernel or its time → verdict
         self.errors: dict[int, tuple[str, str]] = {}  # place of a cell that raised → the error's name and message
+        self.idle = idle_cells(lab, aligned)  # places of cells that are not run
 
     def judgement(self) -> Judgement:
         while self._one_kernel():
@@ -126,8 +128,13 @@ class _Run:
                     if exercise is not None:
                         if exercise not in self.rows:
                             self._judge_exercise(kernel, self.lab.exercises[exercise])
+                    elif place in self.idle:
+                        cell.outputs = [_notice("[Not run while grading: no mark depends on this cell.]")]
                     elif cell.cell_type == "code" and place not in self.ended:
                         self._run_cell(kernel, place, cell)
+                        if place in self.errors and self.idle:  # it may have missed what an idle cell does
+                            self.idle = set()
+                            return True
                 except KernelDied:
                     return len(self.rows) < len(self.lab.exercises)
         return False
