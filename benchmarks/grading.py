@@ -168,14 +168,15 @@ def points_of(output: Path) -> dict[tuple[str, str], float]:
     return points
 
 
-def compare(students: int, stock: int, workers: int) -> dict:
+def compare(students: int, stock: int, workers: int | None) -> dict:
     """Grade the same class with both graders."""
     labs = [load_lab(COURSE, name) for name in LABS]
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_class(folder / "in", labs, students, lambda lab: COURSE / "labs" / lab.name / f"{lab.name}.ipynb")
         began = time.perf_counter()
-        memory = finish(grade_ours(folder / "in", folder / "out", "--workers", str(workers), "--lab", *LABS))
+        at_once = [] if workers is None else ["--workers", str(workers)]
+        memory = finish(grade_ours(folder / "in", folder / "out", *at_once, "--lab", *LABS))
         ours, ours_points = time.perf_counter() - began, points_of(folder / "out")
         print(f"distillab grade: {len(ours_points)} submissions in {ours:.0f} s", flush=True)
         (folder / "stock").mkdir()
@@ -185,7 +186,7 @@ def compare(students: int, stock: int, workers: int) -> dict:
     rates = {"ours": 60 * len(ours_points) / ours, "stock": 60 * len(stock_points) / theirs}
     return {
         "labs": LABS,
-        "workers": workers,
+        "workers": workers or "the default",
         "ours": {"submissions": len(ours_points), "seconds": round(ours, 1), "per_minute": round(rates["ours"], 1)}
         | {"peak_memory_mb": round(memory)},
         "stock": {"submissions": len(stock_points), "seconds": round(theirs, 1)}
@@ -265,7 +266,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Grade a class; compare with stock nbgrader, or with a larger class.")
     parser.add_argument("--students", type=int, default=60)
     parser.add_argument("--stock", type=int, help="students that stock nbgrader grades (default: all)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--workers", type=int, help="judged at once (default: the grader's own; a cluster's: the cores)"
+    )
     parser.add_argument(
         "--scale", type=int, nargs="+", metavar="N", help="class sizes to grade on a Dask cluster instead"
     )
@@ -273,7 +276,7 @@ def main() -> None:
     chosen = parser.parse_args()
     put_environment_first()
     if chosen.scale:
-        name, result = "grading_scale", scale(chosen.scale, chosen.workers)
+        name, result = "grading_scale", scale(chosen.scale, chosen.workers or os.cpu_count() or 1)
     else:
         stock = chosen.students if chosen.stock is None else min(chosen.stock, chosen.students)
         name, result = "grading", compare(chosen.students, stock, chosen.workers)

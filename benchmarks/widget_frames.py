@@ -150,6 +150,24 @@ def _drag(page: Page, dial: Locator, moves: int) -> None:
     page.mouse.up()
 
 
+def at_rest() -> list[float]:
+    """Milliseconds from frame to frame of a page that does nothing, while the mouse moves over it as in a round."""
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 1200})
+        page.set_content("<input type=range style='width:400px' aria-label='nothing'>")
+        page.evaluate(
+            """() => {
+            let last = 0;
+            window.between = [];
+            const tick = (now) => { if (last) between.push(performance.now() - last); last = performance.now();
+                requestAnimationFrame(tick); };
+            requestAnimationFrame(tick);
+        }"""
+        )
+        _drag(page, page.get_by_label("nothing"), MOVES)
+        return page.evaluate("between")
+
+
 def growth() -> dict:
     """What the page holds after 10,000 moves of the explorer's dial, each drawn, against the first 1,000."""
     explorer = TemperatureExplorer(logits=[3 * math.sin(place) for place in range(BARS)], top_k=BARS)
@@ -193,9 +211,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
     options = parser.parse_args()
     result = measure(options.rounds)
+    result["empty_page"] = {"between_frames_ms": _spread(at_rest())}
     result["growth"] = growth()
     write_result("widget_frames", result, options.results)
     print(f"explorer, {BARS} bars: {json.dumps(result['explorer'])}")
+    print(f"a page that does nothing: {json.dumps(result['empty_page'])}")
     print(f"ipywidgets and matplotlib: {json.dumps(result['ipywidgets_and_matplotlib'])}")
     print(f"growth over {MANY} moves: {json.dumps(result['growth'])}")
 

@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     )
     grade.add_argument("--output", type=Path, required=True, metavar="DIR", help="where marks and feedback go")
     grade.add_argument("--lab", nargs="+", metavar="NAME", help="only these labs (default: every released lab)")
-    grade.add_argument("--workers", type=_positive, metavar="N", help="notebooks judged at once (default: the cores)")
+    grade.add_argument("--workers", type=_positive, metavar="N", help="notebooks judged at once (default: cores + 1)")
     grade.add_argument("--db", metavar="URL", help="the gradebook (default: gradebook.db in the output folder)")
 
     grade.add_argument("--unsafe", action="store_true", help="run notebooks without a sandbox, with your own rights")

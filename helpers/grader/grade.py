@@ -124,8 +124,8 @@ def grade(
         if cluster:
             judge_here = partial(judge_on_cluster, cluster, course, limits=limits, kernel_name=kernel_name, key=key)
         else:
-            cores = workers or os.cpu_count() or 1
-            judge_here = partial(_judge_in_threads, course, limits=limits, kernel_name=kernel_name, workers=cores)
+            at_once = workers or (os.cpu_count() or 1) + 1  # one more than the cores: a kernel that starts mostly waits
+            judge_here = partial(_judge_in_threads, course, limits=limits, kernel_name=kernel_name, workers=at_once)
         with progress, Gradebook(database) as gradebook:
             entered = {(lab, entry.student_id) for lab in present for entry in gradebook.assignment_submissions(lab)}
             for lab, student in entered & extensions.keys():

@@ -74,22 +74,19 @@ def record(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement, *
 
 
 def _enter(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -> None:
-    where = (lab.name, lab.name, student)
+    notebook = gradebook.find_submission_notebook(lab.name, lab.name, student)
+    grades = {grade.name: grade for grade in notebook.grades}
+    comments = {comment.name: comment for comment in notebook.comments}
     for name in lab.exercises:
-        rows = judgement.of(name)
-        grade = gradebook.find_grade(f"check_{name}", *where)
+        rows, grade = judgement.of(name), grades[f"check_{name}"]
         grade.auto_score = round(sum(row.points for row in rows), 6)
         grade.needs_manual_grade = grade.manual_score is not None
-        comment = gradebook.find_comment(name, *where)
-        comment.auto_comment = summary(rows) if rows else "; ".join(row.note for row in judgement.rows)
-    for name in lab.answers:
-        grade_id = f"answer_{name}"
-        grade = gradebook.find_grade(grade_id, *where)
-        grade.auto_score = None if grade_id in judgement.answers else 0.0
-        grade.needs_manual_grade = grade.manual_score is not None or grade_id in judgement.answers
-        gradebook.find_comment(grade_id, *where).auto_comment = (
-            None if grade_id in judgement.answers else "No response."
-        )
+        comments[name].auto_comment = summary(rows) if rows else "; ".join(row.note for row in judgement.rows)
+    for grade_id in (f"answer_{name}" for name in lab.answers):
+        grade, answered = grades[grade_id], grade_id in judgement.answers
+        grade.auto_score = None if answered else 0.0
+        grade.needs_manual_grade = grade.manual_score is not None or answered
+        comments[grade_id].auto_comment = None if answered else "No response."
 
 
 @dataclass

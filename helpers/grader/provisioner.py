@@ -7,6 +7,7 @@ kernels can use them by name, unmodified `nbgrader autograde` too. Leans on jupy
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import json
 import os
@@ -235,6 +236,12 @@ class SandboxProvisioner(LocalProvisioner):
             raise GraderError(f"The sandbox could not be set up; see: distillab doctor. {failed}")
         self.pid, self.pgid, self.cwd = 0, None, folder
         return self.connection_info
+
+    async def wait(self) -> int | None:
+        """Wait for the kernel's end, and look more often than jupyter_client: a class starts a kernel each second."""
+        while self.process is not None and self.process.poll() is None:
+            await asyncio.sleep(0.005)
+        return await super().wait()
 
     @property
     def ended(self) -> str:
