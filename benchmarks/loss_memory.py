@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.measure import describe_machine, in_own_process, peak, reset_peak
-from helpers.chunked_loss import loss_in_chunks
+from helpers.chunked_loss import PartLoss, logits_targets, loss_in_chunks
 from helpers.experiments import write_result
-from helpers.losses import distillation_loss, forward_kl, hard_loss
+from helpers.losses import distillation_loss, hard_loss
 
 TOKENS, VOCABULARY, WIDTH, TEACHER_WIDTH = 1024, 50_257, 768, 1024  # DistilGPT-2 taught by GPT-2-medium
 TEMPERATURE, ALPHA = 3.0, 0.5
@@ -39,10 +39,16 @@ def one_way(way: str, tokens: int = TOKENS, vocabulary: int = VOCABULARY) -> dic
     states.requires_grad_()
     head.requires_grad_()
 
-    def chunk_loss(logits: torch.Tensor, part: slice) -> torch.Tensor:
-        soft = forward_kl(logits, F.linear(taught[part], teacher_head), None, TEMPERATURE)
-        mixed = ALPHA * TEMPERATURE**2 * soft + (1 - ALPHA) * hard_loss(logits, labels[part])
-        return mixed * (len(labels[part]) / tokens)
+    targets = logits_targets(taught, lambda some: F.linear(some, teacher_head))
+
+    def chunk_loss(here: slice) -> PartLoss:
+        soft = targets(here, TEMPERATURE)
+
+        def part_loss(logits: torch.Tensor, part: slice) -> torch.Tensor:
+            hard = hard_loss(logits, labels[here][part])
+            return (ALPHA * TEMPERATURE**2 * soft(logits, part) + (1 - ALPHA) * hard) * (len(logits) / tokens)
+
+        return part_loss
 
     before = reset_peak()
     began = time.perf_counter()

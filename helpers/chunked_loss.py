@@ -25,11 +25,15 @@ from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import IGNORE, forward_kl, hard_loss
 from helpers.precision import product_dtype
 
-# KL of a chunk, mean over its tokens in nats, from the student's logits (n, V), the chunk's place, the temperature
-Targets = Callable[[Tensor, slice, float], Tensor]
+# From the student's logits of a part of a chunk, (n, V), and where in the chunk that part stands: a 0-d tensor.
+PartLoss = Callable[[Tensor, slice], Tensor]
+# For a chunk of tokens and a temperature: the KL of its parts, mean over a part's tokens, in nats.
+Targets = Callable[[slice, float], PartLoss]
 
-# Logits at a time: enough to keep the device busy, few enough that the tensors of a chunk are small beside the head.
-CHUNK_ELEMENTS = {"cpu": 3 * 2**19, "cuda": 2**25}
+# Logits of a chunk: with few rows, products run at half of a processor's rate; with many, the chunk outgrows the head.
+CHUNK_ELEMENTS = {"cpu": 2**22, "cuda": 2**25}
+# Beside its logits the loss needs several tensors of their size, so it takes a chunk in this many parts.
+PARTS = 8
 
 
 def counted_labels(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -64,17 +68,22 @@ def batch_loss(
     counted, labels = counted_labels(batch)
     states, head = states_and_head(student, batch, counted, forward)
 
-    def loss(logits: Tensor, part: slice) -> Tensor:
-        value = logits.new_zeros((), dtype=torch.float32)
-        if targets is not None and alpha > 0:
-            value = value + alpha * temperature**2 * targets(logits, part, temperature)
-        if alpha < 1:
-            value = value + (1 - alpha) * hard_loss(logits, labels[part])
-        return value * (len(labels[part]) / max(total, 1))
+    def chunk_loss(here: slice) -> PartLoss:
+        soft = targets(here, temperature) if targets is not None and alpha > 0 else None
+
+        def part_loss(logits: Tensor, part: slice) -> Tensor:
+            value = logits.new_zeros((), dtype=torch.float32)
+            if soft is not None:
+                value = value + alpha * temperature**2 * soft(logits, part)
+            if alpha < 1:
+                value = value + (1 - alpha) * hard_loss(logits, labels[here][part])
+            return value * (len(logits) / max(total, 1))
+
+        return part_loss
 
     if head is None:
-        return loss(states, slice(None))
-    return loss_in_chunks(states, head.weight, head.bias, loss, chunk)
+        return chunk_loss(slice(None))(states, slice(None))
+    return loss_in_chunks(states, head.weight, head.bias, chunk_loss, chunk)
 
 
 def model_targets(teacher: nn.Module, batch: Batch) -> Targets:
@@ -86,14 +95,24 @@ def model_targets(teacher: nn.Module, batch: Batch) -> Targets:
     with torch.inference_mode():
         states, head = states_and_head(teacher, batch, counted)
         dtype = product_dtype(states)
-        weight = None if head is None else head.weight.to(dtype)
-        bias = None if head is None or head.bias is None else head.bias.to(dtype)
+        if head is not None:
+            weight, bias = head.weight.to(dtype), None if head.bias is None else head.bias.to(dtype)
+    if head is None:
+        return logits_targets(states, lambda logits: logits)
+    return logits_targets(states, lambda some: F.linear(some.to(dtype), weight, bias))
 
-    def kl(student_logits: Tensor, part: slice, temperature: float) -> Tensor:
-        teacher_logits = states[part] if weight is None else F.linear(states[part].to(dtype), weight, bias)
-        return forward_kl(student_logits, teacher_logits, None, temperature)
 
-    return kl
+def logits_targets(states: Tensor, to_logits: Callable[[Tensor], Tensor]) -> Targets:
+    """The soft term from what a teacher's logits are made of.
+
+    states: `(N, H)`, one a counted token. to_logits: makes `(n, V)` logits of `(n, H)`; called once a chunk.
+    """
+
+    def chunk_kl(here: slice, temperature: float) -> PartLoss:
+        teacher_logits = to_logits(states[here])
+        return lambda student_logits, part: forward_kl(student_logits, teacher_logits[part], None, temperature)
+
+    return chunk_kl
 
 
 def states_and_head(
@@ -131,13 +150,14 @@ def loss_in_chunks(
     states: Tensor,
     weight: Tensor,
     bias: Tensor | None,
-    loss: Callable[[Tensor, slice], Tensor],
+    loss: Callable[[slice], PartLoss],
     chunk: int | None = None,
 ) -> Tensor:
-    """Sum over chunks of loss(states[part] @ weight.T + bias, part), with at most `chunk` rows of logits alive.
+    """The sum of a loss over the rows of states @ weight.T + bias, with at most `chunk` rows of logits alive.
 
-    states: `(N, H)`. weight: `(V, H)`. loss: called with logits `(n, V)` and the slice that they stand for; the sum
-    over all slices is the result. Under autocast the products run in its dtype; the loss runs outside it.
+    states: `(N, H)`. weight: `(V, H)`. loss: called with the slice of each chunk; what it returns is called with
+    logits `(n, V)` of a part of the chunk and the part's slice in it. The sum over all parts of all chunks is the
+    result. Under autocast the products run in its dtype; the loss runs outside it.
     Returns a 0-d float32 tensor (float64 for float64 states), through which gradients reach states, weight and bias,
     once. No rows: 0, with gradients of 0.
     """
@@ -163,26 +183,30 @@ class _LinearThenLoss(torch.autograd.Function):
         with torch.autocast(states.device.type, enabled=False):
             matrix, shift = weight.to(dtype), None if bias is None else bias.to(dtype)
             for start in range(0, len(states), chunk):
-                part = slice(start, start + chunk)
-                rows = states[part].to(dtype)
-                logits = F.linear(rows, matrix, shift)
-                if not any(wanted):
-                    total += loss(logits, part)
-                    continue
-                with torch.enable_grad():
-                    value = loss(logits.requires_grad_(), part)
-                    (gradient,) = torch.autograd.grad(value, logits)
-                del logits
-                total += value.detach()
+                here = slice(start, start + chunk)
+                rows = states[here].to(dtype)
+                logits, part_loss = F.linear(rows, matrix, shift), loss(here)
+                size = -(-len(rows) // PARTS)
+                for part in (slice(first, first + size) for first in range(0, len(rows), size)):
+                    if not any(wanted):
+                        total += part_loss(logits[part], part)
+                        continue
+                    with torch.enable_grad():
+                        leaf = logits[part].detach().requires_grad_()
+                        value = part_loss(leaf, part)
+                        (gradient,) = torch.autograd.grad(value, leaf)
+                    total += value.detach()
+                    logits[part] = gradient  # in the place of the logits, which nothing needs any more
+                    del leaf, value, gradient
                 if for_states is not None:
-                    for_states[part] = gradient @ matrix
+                    for_states[here] = logits @ matrix
                 if for_weight is not None and for_weight.dtype == dtype:
-                    for_weight.addmm_(gradient.T, rows)  # adds in place: no second matrix of the weight's size
+                    for_weight.addmm_(logits.T, rows)  # adds in place: no second matrix of the weight's size
                 elif for_weight is not None:
-                    for_weight += gradient.T @ rows
+                    for_weight += logits.T @ rows
                 if for_bias is not None:
-                    for_bias += gradient.sum(dim=0)
-                del gradient, value  # before the next chunk's logits are made
+                    for_bias += logits.sum(dim=0)
+                del logits, part_loss  # before those of the next chunk are made
         return total
 
     @staticmethod

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from helpers.chunked_loss import CHUNK_ELEMENTS, Targets, counted_labels, states_and_head
+from helpers.chunked_loss import CHUNK_ELEMENTS, PARTS, PartLoss, Targets, counted_labels, states_and_head
 from helpers.data import Batch
 from helpers.losses import check_temperature, widen
 from helpers.precision import choose_precision
@@ -84,16 +84,20 @@ class TeacherCache:
         values = torch.from_numpy(self.values[rows][chosen].astype(np.float32)).to(device)
         compare = bucketed_kl if self.about["form"] == "top" else sampled_kl
 
-        def kl(student_logits: Tensor, part: slice, temperature: float) -> Tensor:
+        def chunk_kl(here: slice, temperature: float) -> PartLoss:
             if temperature != self.about["temperature"]:
                 raise ValueError(
                     f"temperature is {temperature}, and {self.folder} holds answers at {self.about['temperature']}; "
                     "keep answers at this temperature first"
                 )
-            log_probs = F.log_softmax(widen(student_logits) / temperature, dim=-1)
-            return compare(log_probs, tokens[part], values[part]).sum() / max(len(log_probs), 1)
 
-        return kl
+            def kl(student_logits: Tensor, part: slice) -> Tensor:
+                log_probs = F.log_softmax(widen(student_logits) / temperature, dim=-1)
+                return compare(log_probs, tokens[here][part], values[here][part]).sum() / max(len(log_probs), 1)
+
+            return kl
+
+        return chunk_kl
 
 
 def bucketed_kl(student: Tensor, tokens: Tensor, log_probs: Tensor) -> Tensor:
@@ -202,7 +206,8 @@ def keep_answers(
 def _answers(teacher, batch, counted, temperature, k, form, power, generator) -> tuple[Tensor, Tensor]:
     """Tokens `(N, k)` and values `(N, k + 1)` for the counted positions of a batch."""
     states, head = states_and_head(teacher, batch, counted)
-    rows = max(1, CHUNK_ELEMENTS.get(states.device.type, CHUNK_ELEMENTS["cuda"]) // teacher.config.vocab_size)
+    elements = CHUNK_ELEMENTS.get(states.device.type, CHUNK_ELEMENTS["cuda"]) // PARTS
+    rows = max(1, elements // teacher.config.vocab_size)
     tokens, values = [], []
     for part in states.split(rows) if len(states) else [states]:
         log_probs = F.log_softmax(widen(part if head is None else head(part)) / temperature, dim=-1)

@@ -21,9 +21,8 @@ from filelock import FileLock
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from helpers.chunked_loss import Targets, backbone_and_head, counted_labels
+from helpers.chunked_loss import Targets, backbone_and_head, counted_labels, logits_targets
 from helpers.data import Batch
-from helpers.losses import forward_kl
 from helpers.precision import choose_precision
 from helpers.training import freeze
 
@@ -71,12 +70,7 @@ class RememberedTeacher:
     def targets(self, batch: Batch) -> Targets:
         """The soft term for a batch, chunk by chunk, as `helpers.chunked_loss.model_targets` gives it."""
         counted, _ = counted_labels(batch)
-        states = self.states(batch)[:, :-1][counted]
-
-        def kl(student_logits: Tensor, part: slice, temperature: float) -> Tensor:
-            return forward_kl(student_logits, self._logits(states[part]), None, temperature)
-
-        return kl
+        return logits_targets(self.states(batch)[:, :-1][counted], self._logits)
 
     def __call__(self, input_ids: Tensor, attention_mask: Tensor) -> SimpleNamespace:
         """An object with all `logits` `(B, S, V)`, float32, as a model gives them."""

@@ -26,8 +26,8 @@ def test_logits_and_targets_are_the_teachers(teacher, tmp_path):
     student_logits = torch.randn(6 * 9, WORDS, generator=torch.Generator().manual_seed(2))
     part = slice(7, 31)
     for temperature in (1.0, 2.5):
-        ours = remembered.targets(BATCH)(student_logits[part], part, temperature)
-        theirs = model_targets(teacher, BATCH)(student_logits[part], part, temperature)
+        ours = remembered.targets(BATCH)(part, temperature)(student_logits[part], slice(None))
+        theirs = model_targets(teacher, BATCH)(part, temperature)(student_logits[part], slice(None))
         assert ours.item() == pytest.approx(theirs.item(), rel=1e-3)
 
 
