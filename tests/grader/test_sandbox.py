@@ -178,11 +178,10 @@ def grader_at_work(course, notebook, tmp_path):
 
 def _descendants(pid: int) -> list[int]:
     try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
+        threads = [Path(f"/proc/{pid}/task/{thread}/children") for thread in os.listdir(f"/proc/{pid}/task")]
+        children = {int(child) for path in threads if path.exists() for child in path.read_text().split()}
+    except OSError:  # it has just ended
         return []
-    threads = [Path(f"/proc/{pid}/task/{thread}/children") for thread in os.listdir(f"/proc/{pid}/task")]
-    children = {int(child) for path in threads if path.exists() for child in path.read_text().split()}
     return [found for child in children for found in (child, *_descendants(child))]
 
 
