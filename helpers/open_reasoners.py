@@ -136,7 +136,6 @@ def self_distil(
     write_batch: int,
     learning_rate: float,
     seed: int = 0,
-    **unused: int,
 ) -> dict:
     """Draw `samples` traces for each training problem, keep, train the model on what is kept, measure before and after.
 
@@ -223,7 +222,8 @@ def main() -> None:
         held_out = make_problems(settings["held_out"], seed=1_000_001, steps=(1, 2), distractors=0.0)
     began = time.perf_counter()
     model, tokenizer = load(chosen.tier)
-    result = self_distil(model, tokenizer, training, held_out, **settings)
+    how = {name: value for name, value in settings.items() if name not in ("problems", "held_out")}
+    result = self_distil(model, tokenizer, training, held_out, **how)
     name = "SmolLM2-135M-Instruct" if chosen.tier == "laptop" else os.environ.get("DISTILLAB_TEACHER", HUB_TEACHER)
     head = {"machine": machine(), "model": name, "setting": settings, "seconds": round(time.perf_counter() - began)}
     write_result(f"chain_of_thought_{chosen.tier}", head | result, chosen.results)

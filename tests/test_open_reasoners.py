@@ -136,3 +136,14 @@ def test_what_is_kept_is_trained_on_and_compared(tokenizer, monkeypatch):
     assert result["arms"]["after"]["accuracy"]["value"] == 0.5
     assert result["after against before"]["says"].startswith("No effect shown")
     json.dumps(result)
+
+
+@pytest.mark.parametrize("tier", ["laptop", "gpu"])
+def test_the_command_runs_its_tier_and_writes_what_it_found(tmp_path, tokenizer, gsm8k, monkeypatch, tier):
+    monkeypatch.setattr(open_reasoners, "load", lambda name: (small_model(tokenizer), tokenizer))
+    given = f"--tier {tier} --problems {gsm8k} --count 3 --samples 1 --held-out 2 --steps 2 --results {tmp_path}"
+    monkeypatch.setattr("sys.argv", ["open_reasoners", *given.split()])
+    open_reasoners.main()
+    found = json.loads((tmp_path / f"chain_of_thought_{tier}.json").read_text(encoding="utf-8"))
+    assert found["traces"] == 3 and found["arms"]["before"]["accuracy"]["rows"] == 2
+    assert (found["setting"]["held_out"], found["setting"]["steps"]) == (2, 2)
