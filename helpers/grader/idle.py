@@ -49,7 +49,8 @@ def _names_used(cell: NotebookNode) -> set[str]:
 
 def _globals_read(table: SymbolTable) -> Iterator[str]:
     for symbol in table.get_symbols():
-        if symbol.is_referenced() and (table.get_type() == "module" or symbol.is_global()):
+        # A class's body may read a global and bind the same name; only in a function is a bound name its own.
+        if symbol.is_referenced() and (table.get_type() != "function" or symbol.is_global()):
             yield symbol.get_name()
     for inner in table.get_children():
         yield from _globals_read(inner)

@@ -66,6 +66,10 @@ def test_a_name_of_the_answers_own_is_nothing_that_it_needs(lab):
     assert idle(lab, "print([factor for factor in range(3)], object().start if False else 0)") == DEMONSTRATIONS
 
 
+def test_a_class_that_binds_a_name_may_read_the_global_of_that_name_first(lab):
+    assert idle(lab, "class Own:\n    factor = factor") == DEMONSTRATIONS[1:]
+
+
 def test_a_demonstration_that_was_changed_runs(lab):
     changed = [(DEMONSTRATIONS[3], "print(shown, 'and more')")]
     assert idle(lab, changed=changed) == DEMONSTRATIONS[4:]  # it shows `shown`, which is made of the other two
