@@ -20,9 +20,10 @@ from helpers import compare
 from helpers.checks import NOT_WRITTEN
 from helpers.grader.align import Aligned, align, names_bound
 from helpers.grader.cases import Case
+from helpers.grader.diagnose import diagnose
 from helpers.grader.idle import idle_cells
 from helpers.grader.kernel import KernelDied, StudentKernel, TimeUp
-from helpers.grader.lab import AnswerKey, Exercise, Lab, seed_of
+from helpers.grader.lab import Exercise, Lab, seed_of
 from helpers.grader.limits import Limits
 from helpers.grader.refusals import verdict_of
 from helpers.observe import decode, encode
@@ -82,6 +83,7 @@ class _Run:
         self.ended: dict[int, str] = {}  # place of a cell that ended its kernel or its time → verdict
         self.errors: dict[int, tuple[str, str]] = {}  # place of a cell that raised → the error's name and message
         self.idle = idle_cells(lab, aligned)  # places of cells that are not run
+        self.full: int | None = None  # place of the first cell in this kernel that ran out of memory and went on
 
     def judgement(self) -> Judgement:
         while self._one_kernel():
@@ -118,6 +120,7 @@ class _Run:
 
     def _one_kernel(self) -> bool:
         """Run the cells from the top in a fresh kernel. Return whether another kernel is needed."""
+        self.full = None
         with StudentKernel(self.kernel_name, self.folder, self.limits) as kernel:
             kernel.install_probe(self.lab.closed, self.lab.uses_recipes)
             for place, cell in enumerate(self.aligned.notebook.cells):
@@ -128,6 +131,9 @@ class _Run:
                     if exercise is not None:
                         if exercise not in self.rows:
                             self._judge_exercise(kernel, self.lab.exercises[exercise])
+                            if any(self._for_want_of_room(row.verdict) for row in self.rows[exercise]):
+                                del self.rows[exercise]
+                                return True
                     elif place in self.idle:
                         cell.outputs = [_notice("[Not run while grading: no mark depends on this cell.]")]
                     elif cell.cell_type == "code" and place not in self.ended:
@@ -135,9 +141,36 @@ class _Run:
                         if place in self.errors and self.idle:  # it may have missed what an idle cell does
                             self.idle = set()
                             return True
-                except KernelDied:
+                        if place in self.errors and self._ran_out(place):
+                            return True
+                except KernelDied as death:
+                    if self._for_want_of_room(death.verdict):
+                        self.rows.pop(exercise or "", None)
+                        self.ended.pop(place, None)
                     return len(self.rows) < len(self.lab.exercises)
         return False
+
+    def _ran_out(self, place: int) -> bool:
+        """Take note of a cell that raised for want of memory. Return whether an earlier one is to blame."""
+        verdict, _ = verdict_of(*self.errors[place], str(self.folder))
+        if self._for_want_of_room(verdict):
+            del self.errors[place]
+            return True
+        if verdict == "memory":
+            self.full = place
+        return False
+
+    def _for_want_of_room(self, verdict: str) -> bool:
+        """Return whether something failed in a kernel that an earlier cell filled up; that cell is then left out.
+
+        Such a cell goes on holding what it took, so that whatever comes after it fails, or does not, by a few bytes.
+        """
+        if self.full is None or verdict not in ("memory", "crash"):
+            return False
+        self.ended[self.full] = "memory"
+        notice = _notice("This cell used up the memory. The rest ran without it.")
+        self.aligned.notebook.cells[self.full].outputs = [notice]
+        return True
 
     def _run_cell(self, kernel: StudentKernel, place: int, cell: NotebookNode) -> None:
         if not cell.source.strip():
@@ -249,34 +282,6 @@ class _Run:
             Row(exercise.name, case.name, 0.0, round(points[case.name], 6), verdict, note=note, about=case.about)
             for case in exercise.cases
         ]
-
-
-def diagnose(
-    exercise: Exercise, key: AnswerKey, verdicts: dict[str, str], values: dict[str, dict[str, Any] | None]
-) -> dict[str, str]:
-    """Return the misconception that explains each wrong value, by case: the one that agrees with most of what was seen.
-
-    A misconception that would have failed a case which the answer passes counts for less.
-    """
-    score = {item.name: 0 for item in exercise.misconceptions}
-    matched: dict[str, list[str]] = {}
-    for case in exercise.cases:
-        seen, (_, known) = values.get(case.name), key[case.name]
-        if seen is None:
-            continue
-        right = verdicts[case.name] == "correct"
-        matched[case.name] = [
-            name
-            for name, wrong in known.items()
-            if right or not compare.differs(wrong, seen, case.absolute, case.relative)
-        ]
-        for name in matched[case.name]:
-            score[name] += -1 if right else 1
-    return {
-        case: max(names, key=score.__getitem__)
-        for case, names in matched.items()
-        if names and verdicts[case] != "correct"
-    }
 
 
 def _request(case: Case) -> dict[str, Any]:

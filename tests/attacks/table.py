@@ -388,7 +388,11 @@ simple(
 simple("r23_shared_memory", double=MEMORY, points=3, double_cell=body("""import mmap
 block = mmap.mmap(-1, 4 * 2**30)
 for at in range(0, 4 * 2**30, 4096): block[at] = 1"""))  # fmt: skip
-simple("r23_grows_in_a_cell", before="kept = []\nwhile True: kept.append(torch.ones(20_000_000))")
+GROWS = "kept = []\nwhile True: kept.append(torch.ones(20_000_000))"
+simple("r23_grows_in_a_cell", before=GROWS)
+simple("r23_grows_before_a_cell_that_needs_room", before=[GROWS, "room = torch.ones(20_000_000)"],
+       double_cell=body("if room.sum() == 0: raise RuntimeError"))  # fmt: skip
+simple("r23_grows_before_an_answer_that_needs_room", before=GROWS, double_cell=body("torch.ones(20_000_000)"))
 FILL = """for number in range(10**6):
     with open(f"{place}/{{number}}", "wb") as file: file.write(b"x" * 2**20)"""
 for where in (".", "/tmp", "/dev/shm"):

@@ -18,7 +18,7 @@ import torch
 
 from helpers import compare
 from helpers.grader.build import checks_text, instructor_notebook
-from helpers.grader.judge import diagnose
+from helpers.grader.diagnose import diagnose
 from helpers.grader.kernel import StudentKernel
 from helpers.grader.lab import Lab, find_labs, seed_of
 from helpers.grader.limits import Limits
