@@ -32,8 +32,11 @@ Targets = Callable[[slice, float], PartLoss]
 
 # Logits of a chunk: with few rows, products run at half of a processor's rate; with many, the chunk outgrows the head.
 CHUNK_ELEMENTS = {"cpu": 2**22, "cuda": 2**25}
-# Beside its logits the loss needs several tensors of their size, so it takes a chunk in this many parts.
-PARTS = 8
+# Products in a narrower dtype cannot be added to the head's gradient in place: each chunk makes a matrix of the head's
+# size, and adds it. Then chunks are this many times as large, so that there are fewer.
+NARROW_FACTOR = 4
+# Beside its logits the loss needs several tensors of their size, so it takes a chunk in parts.
+PART_ELEMENTS = {"cpu": 2**19, "cuda": 2**22}
 
 
 def counted_labels(batch: Batch) -> tuple[Tensor, Tensor]:
@@ -162,17 +165,23 @@ def loss_in_chunks(
     once. No rows: 0, with gradients of 0.
     """
     if chunk is None:
-        chunk = max(1, CHUNK_ELEMENTS.get(states.device.type, CHUNK_ELEMENTS["cuda"]) // len(weight))
+        chunk = chunk_rows(states.device, len(weight)) * (NARROW_FACTOR if product_dtype(weight) != weight.dtype else 1)
     if chunk < 1:
         raise ValueError(f"chunk is {chunk}; it must be at least 1 token")
-    return _LinearThenLoss.apply(states, weight, bias, loss, chunk)
+    part = max(1, PART_ELEMENTS.get(states.device.type, PART_ELEMENTS["cuda"]) // len(weight))
+    return _LinearThenLoss.apply(states, weight, bias, loss, chunk, part)
+
+
+def chunk_rows(device: torch.device, vocabulary: int) -> int:
+    """Tokens whose logits are alive together on a device."""
+    return max(1, CHUNK_ELEMENTS.get(device.type, CHUNK_ELEMENTS["cuda"]) // vocabulary)
 
 
 class _LinearThenLoss(torch.autograd.Function):
     """`loss_in_chunks`. The gradients are made on the way forward, while a chunk's logits are there."""
 
     @staticmethod
-    def forward(ctx, states, weight, bias, loss, chunk):
+    def forward(ctx, states, weight, bias, loss, chunk, size):
         wanted = [tensor is not None and tensor.requires_grad for tensor in (states, weight, bias)]
         ctx.gradients = [
             torch.zeros_like(t) if w else None for t, w in zip((states, weight, bias), wanted, strict=True)
@@ -186,7 +195,6 @@ class _LinearThenLoss(torch.autograd.Function):
                 here = slice(start, start + chunk)
                 rows = states[here].to(dtype)
                 logits, part_loss = F.linear(rows, matrix, shift), loss(here)
-                size = -(-len(rows) // PARTS)
                 for part in (slice(first, first + size) for first in range(0, len(rows), size)):
                     if not any(wanted):
                         total += part_loss(logits[part], part)
@@ -216,4 +224,4 @@ class _LinearThenLoss(torch.autograd.Function):
             raise RuntimeError("the gradients of a chunked loss are gone after backward(); compute the loss again")
         gradients, ctx.gradients = ctx.gradients, None  # not kept, so that torch need not copy them
         scaled = [None if each is None else each if gradient == 1 else each * gradient for each in gradients]
-        return *scaled, None, None
+        return *scaled, None, None, None

@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from helpers.chunked_loss import CHUNK_ELEMENTS, PartLoss, Targets, counted_labels, states_and_head
+from helpers.chunked_loss import PartLoss, Targets, chunk_rows, counted_labels, states_and_head
 from helpers.data import Batch
 from helpers.losses import check_temperature, widen
 from helpers.precision import choose_precision
@@ -206,7 +206,7 @@ def keep_answers(
 def _answers(teacher, batch, counted, temperature, k, form, power, generator) -> tuple[Tensor, Tensor]:
     """Tokens `(N, k)` and values `(N, k + 1)` for the counted positions of a batch."""
     states, head = states_and_head(teacher, batch, counted)
-    rows = max(1, CHUNK_ELEMENTS.get(states.device.type, CHUNK_ELEMENTS["cuda"]) // teacher.config.vocab_size)
+    rows = chunk_rows(states.device, teacher.config.vocab_size)
     tokens, values = [], []
     for part in states.split(rows) if len(states) else [states]:
         log_probs = F.log_softmax(widen(part if head is None else head(part)) / temperature, dim=-1)
