@@ -1,5 +1,6 @@
 """helpers.laptop_experiment: all units on a small Llama, what a cut-off leaves, and what the result says."""
 
+import dataclasses
 import json
 import re
 import sys
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import laptop_experiment as experiment
-from helpers.laptop_experiment import Experiment, Setting, cuts, main, most_influence
+from helpers import laptop_units
+from helpers.laptop_experiment import main, summary
+from helpers.laptop_units import Experiment, Setting, cuts, most_influence
 from tests.small_models import save, small_llama, text
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 def setting(monkeypatch, tmp_path):
     monkeypatch.setenv("DISTILLAB_TEACHER", str(save(small_llama(layers=8), tmp_path / "teacher")))
     for name, value in {"LENGTH": 12, "CUT_STEPS": 4, "CUT_BATCH": 2, "CUT_HELD_OUT": 4}.items():
-        monkeypatch.setattr(experiment, name, value)
+        monkeypatch.setattr(laptop_units, name, value)
     (tmp_path / "wiki").mkdir()
     (tmp_path / "wiki" / "valid.txt").write_text(text(12 * 120))
     return Setting(tmp_path / "wiki", tmp_path / "state", steps=6, batch_size=2, seeds=(0, 1), held_out=8)
@@ -50,7 +52,7 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
                       str(tmp_path / "results"), "--steps", "6", "--batch-size", "2", "--held-out", "8",
                       "--seeds", "0", "1"]
     )  # fmt: skip
-    monkeypatch.setattr(experiment, "read_texts", lambda source: [text(12 * 120)])
+    monkeypatch.setattr(laptop_units, "read_texts", lambda source: [text(12 * 120)])
     arguments = list(sys.argv)
     monkeypatch.setattr(sys, "argv", [*arguments, "--units", "8"])
     assert main() == 3
@@ -72,7 +74,7 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
     run = result["units"]["wikitext/labels and teacher/0"]
     assert run["tokens"] == 6 * 2 * 12 and len(run["losses"]) == 6 and not run["resumed"]
     assert run["teacher"]["rows"] == 12 and 0 < run["teacher"]["rows_read_now"] <= 12
-    assert 1 <= result["units"][f"wikitext/{experiment.EQUAL_COST}/0"]["steps"]
+    assert 1 <= result["units"][f"wikitext/{laptop_units.EQUAL_COST}/0"]["steps"]
     adapted = result["units"]["wikitext/adapted teacher"]
     before = result["units"]["wikitext/teacher and student before"]["teacher"]
     assert adapted["perplexity"]["value"] != before["perplexity"]["value"] and before["kl"]["value"] < 1e-4
@@ -80,9 +82,9 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
 
 def test_a_student_that_was_cut_off_goes_on_to_the_same_numbers(setting, monkeypatch):
     whole = Experiment(setting).arm("wikitext", "labels and teacher", 0)
-    monkeypatch.setattr(experiment, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(laptop_units, "CHECKPOINT_EVERY", 2)
     asked = []
-    model_states = experiment.RememberedTeacher.targets
+    model_states = laptop_units.RememberedTeacher.targets
 
     def dies(self, batch):
         asked.append(batch)
@@ -90,12 +92,28 @@ def test_a_student_that_was_cut_off_goes_on_to_the_same_numbers(setting, monkeyp
             raise SystemExit
         return model_states(self, batch)
 
-    monkeypatch.setattr(experiment.RememberedTeacher, "targets", dies)
+    monkeypatch.setattr(laptop_units.RememberedTeacher, "targets", dies)
     with pytest.raises(SystemExit):
         Experiment(setting).arm("wikitext", "labels and teacher", 0)
     again = Experiment(setting).arm("wikitext", "labels and teacher", 0)
     assert again["resumed"] and len(asked) == 5 + 2 and again["losses"] == whole["losses"]
     assert again["perplexity"] == whole["perplexity"]
+
+
+def test_units_of_an_earlier_result_are_not_run_again(setting, tmp_path):
+    record = tmp_path / "results" / "laptop_distillation.json"
+    record.parent.mkdir()
+    record.write_text(json.dumps(summary(Experiment(setting)) | {"units": {"python/hard labels only/0": {"seed": 0}}}))
+    assert Experiment(setting, record).done("python/hard labels only/0") == {"seed": 0}
+    assert Experiment(setting, record).done("python/teacher only/0") is None
+    longer = dataclasses.replace(setting, steps=7)
+    assert Experiment(longer, record).done("python/hard labels only/0") is None
+
+
+def test_an_adapted_teacher_of_another_machine_is_made_anew(setting):
+    assert not (setting.folder / "wikitext-adapted").exists()
+    assert Experiment(setting).remembered("wikitext", adapted=True).model is not None
+    assert (setting.folder / "wikitext-adapted").exists()
 
 
 def test_list_shows_and_runs_nothing(setting, monkeypatch, capsys):
@@ -122,7 +140,7 @@ def test_the_table_of_arms_in_the_docs_is_the_result():
     page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
     before = units["wikitext/teacher and student before"]
     rows = {"teacher": before["teacher"], "student before": before["student"]}
-    rows |= {arm: units[f"wikitext/{arm}/0"] for arm in experiment.ARMS}
+    rows |= {arm: units[f"wikitext/{arm}/0"] for arm in laptop_units.ARMS}
     for name, unit in rows.items():
         perplexity, kl, agreement = (unit[measure]["value"] for measure in ("perplexity", "kl", "agreement"))
         assert f"| {name} | {perplexity:.1f} | {kl:.2f} | {100 * agreement:.0f} % |" in page

@@ -105,13 +105,14 @@ function build({ set, state, redraw }) {
     const past = pinned ? pinned.found[which] : null;
     return [fixed(found[which], digits), past === null ? "–" : fixed(past, digits)];
   };
-  const fillTables = () => {
+  const fillSpread = () =>
     spread.fill([
       ["entropy, nats", ...rowsOf("nats", 3)],
       ["entropy, bits", ...rowsOf("bits", 3)],
       ["effective number of choices", ...rowsOf("choices", 2)],
       ["mass outside the top token", ...rowsOf("outside", 4)],
     ]);
+  const fillList = () => {
     list.fill(
       names.map((name, place) => [
         name,
@@ -122,7 +123,8 @@ function build({ set, state, redraw }) {
     const told = names.slice(0, 10).map((name, place) => `${name} ${fixed(values[0][place], 2)}`);
     put(plot.canvas, "aria-label", `Bars of the ${names.length} most likely tokens: ${told.join(", ")}.`);
   };
-  const tables = spaced(fillTables, 120);
+  // Up to 200 rows: laid out while a hand is on the dial, they would cost the bars a frame. They wait a little longer.
+  const tables = [spaced(fillSpread, 120), spaced(fillList, 500)];
 
   const draw = (now, changed) => {
     const { logits, tokens, temperature } = now;
@@ -156,13 +158,13 @@ function build({ set, state, redraw }) {
     const series = [{ fill: plot.filling(0), values: values[0] }];
     if (pinned) series.push({ fill: plot.filling(1), values: values[1].map((value) => value || 0) });
     paintBars(plot, { names, series, ticks: [0, 0.25, 0.5, 0.75, 1], value: (amount) => fixed(amount, 3) });
-    tables();
+    tables.forEach((fill) => fill());
   };
   const summary = () =>
     `T = ${number(state.temperature)}. First: ${names[0]}, ${fixed(values[0][0], 2)}. ` +
     `Entropy ${fixed(found.nats, 2)} nats, ${fixed(found.bits, 2)} bits. ` +
     `${fixed(found.choices, 1)} effective choices. ${fixed(found.outside, 2)} outside the top token.`;
-  return { nodes: [controls, dials, note, body], plots: [plot], draw, summary, stops: [tables.stop] };
+  return { nodes: [controls, dials, note, body], plots: [plot], draw, summary, stops: tables.map((fill) => fill.stop) };
 }
 
 const names = ["prompts", "prompt", "tokens", "logits", "temperature", "top_k", "pinned"];
