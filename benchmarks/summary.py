@@ -110,6 +110,15 @@ def tiny_distillation(found: dict) -> list[Line]:
     return [(what, measured, "", None)]
 
 
+def chain_of_thought_laptop(found: dict) -> list[Line]:
+    right = {name: arm["accuracy"] for name, arm in found["arms"].items()}
+    measured = ", ".join(
+        f"{name} {each['value']:.0%} ({each['low']:.0%}–{each['high']:.0%})" for name, each in right.items()
+    )
+    what = f"{found['setting']['held_out']} held-out problems right, {found['model']} distilled into itself"
+    return [(what, measured, "", None)]
+
+
 SECTIONS: dict[str, Callable[[dict], list[Line]]] = {
     each.__name__: each
     for each in (
@@ -121,6 +130,7 @@ SECTIONS: dict[str, Callable[[dict], list[Line]]] = {
         widget_frames,
         lab_seconds,
         tiny_distillation,
+        chain_of_thought_laptop,
     )
 }
 
@@ -128,6 +138,7 @@ SECTIONS: dict[str, Callable[[dict], list[Line]]] = {
 def page(results: Path = RESULTS) -> str:
     """Return the page for the results in a folder."""
     text = HEAD
+    measured_on: dict[str, list[str]] = {}
     for name, lines_of in SECTIONS.items():
         file = results / f"{name}.json"
         if not file.exists():
@@ -137,9 +148,12 @@ def page(results: Path = RESULTS) -> str:
             text += (
                 f"| {what} | {measured} | {goal} | {'' if met is None else 'yes' if met else '**no**'} | `{name}` |\n"
             )
-    machine = json.loads((results / "loss_memory.json").read_text(encoding="utf-8"))["machine"]
-    units = ", ".join(machine["units"]) or "none of AVX2, AVX-512 and AMX"
-    return f"{text}\nOn {machine['cores']} cores of {machine['model']} ({units}), torch {machine['torch']}.\n"
+        machine = found["machine"]
+        units = ", ".join(machine["units"]) or "none of AVX2, AVX-512 and AMX" if "units" in machine else ""
+        kind = f"{machine['cores']} cores of {machine['model']} ({units})" if units else f"{machine['cores']} cores"
+        measured_on.setdefault(f"{kind}, torch {machine['torch']}", []).append(f"`{name}`")
+    where = "\n".join(f"- {kind}: {', '.join(names)}" for kind, names in measured_on.items())
+    return f"{text}\nMeasured on:\n\n{where}\n"
 
 
 if __name__ == "__main__":

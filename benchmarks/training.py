@@ -156,7 +156,8 @@ def one_arm(arm: str, text: Path | None, batch_rows: int, steps: int) -> dict:
     before = reset_peak()
     clock, found = Clock(), {}
     options = {"steps": steps + 1, "temperature": TEMPERATURE, "alpha": ALPHA, "learning_rate": RATE, "progress": False}
-    rate = matrix_rate()
+    precision = torch.float32 if arm == "padded loop" else choose_precision(student)
+    rate = matrix_rate(precision)
     if arm == "padded loop":
         counts = padded_loop(student, teacher, padded, batch_rows, steps + 1, clock)
     elif arm == "trl":
@@ -189,8 +190,8 @@ def one_arm(arm: str, text: Path | None, batch_rows: int, steps: int) -> dict:
         "peak_mb": round(peak(), 1),
         "peak_above_models_mb": round(peak() - before, 1),
         "parameters": {"teacher": count_parameters(teacher), "student": count_parameters(student)},
-        "precision": str(choose_precision(student)),
-        "matrix_rate": max(rate, matrix_rate()),
+        "precision": str(precision),
+        "matrix_rate": max(rate, matrix_rate(precision)),
     }
 
 
@@ -216,10 +217,11 @@ def profile_step(text: Path | None, batch_rows: int) -> dict:
     options = {"temperature": TEMPERATURE, "alpha": ALPHA, "learning_rate": RATE, "progress": False}
     with FlopCounterMode(display=False) as counter:
         distill(student, teacher, batches, steps=1, **options)
-    rate, clock = matrix_rate(), Clock()
+    precision = choose_precision(student)
+    rate, clock = matrix_rate(precision), Clock()
     clock.tick()
     distill(student, teacher, batches, steps=2, on_step=clock.tick, **options)
-    rate = max(rate, matrix_rate())
+    rate = max(rate, matrix_rate(precision))
     (seconds,), (clocked,) = clock.seconds()
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         distill(student, teacher, batches, steps=1, **options)
@@ -230,6 +232,7 @@ def profile_step(text: Path | None, batch_rows: int) -> dict:
         "seconds": seconds,
         "clock_seconds": clocked,
         "operations_a_second": counter.get_total_flops() / seconds,
+        "precision": str(precision),
         "matrix_rate": rate,
         "share_of_matrix_rate": counter.get_total_flops() / seconds / rate,
         "share_of_time": {event.key: round(event.self_cpu_time_total / whole, 4) for event in events[:12]},

@@ -19,7 +19,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -30,7 +30,7 @@ from helpers import chain_of_thought as cot
 from helpers.experiments import machine, write_result
 from helpers.live import LiveCurve
 from helpers.losses import IGNORE
-from helpers.models import load_teacher, load_tokenizer
+from helpers.models import choose_tier, load_teacher, load_tokenizer
 from helpers.precision import choose_precision
 from helpers.reasoning import (
     Example,
@@ -44,6 +44,8 @@ from helpers.reasoning import (
     write_traces,
 )
 from helpers.word_problems import Problem, make_problems, solved_problems
+
+Filter = Callable[[Sequence[Problem], Sequence[str]], Sequence[tuple[Problem, str]]]
 
 HUB_TEACHER = "Qwen/Qwen2.5-1.5B-Instruct"
 INSTRUCTION = "Solve the problem. Write one step a line, each with one equation. End with #### and the answer."
@@ -136,9 +138,11 @@ def self_distil(
     write_batch: int,
     learning_rate: float,
     seed: int = 0,
+    keep: Filter = cot.filter_traces,
 ) -> dict:
     """Draw `samples` traces for each training problem, keep, train the model on what is kept, measure before and after.
 
+    keep: from problems and their traces, the pairs to train on; lab 05's `filter_traces`, or yours.
     The model is trained in place. Returns a dictionary that JSON can hold. The steps of a trace are verified only in
     the form that the worked examples show; a trace without one such equation is not kept.
     """
@@ -162,7 +166,7 @@ def self_distil(
         watch=lambda count: print(f"{count} of {len(asked)} traces drawn", flush=True),
     )  # fmt: skip
     traces = [to_answer(trace) for trace in drawn]
-    kept = cot.filter_traces(asked, traces)
+    kept = list(keep(asked, traces))
     result: dict = {
         "traces": len(traces),
         "right_answer": sum(open_answer(t) == p["answer"] for p, t in zip(asked, traces, strict=True)) / len(traces),
@@ -200,33 +204,58 @@ def load(tier: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
     return AutoModelForCausalLM.from_pretrained(name, dtype=precision).to(device), AutoTokenizer.from_pretrained(name)
 
 
+def distil_real_model(
+    tier: str | None = None, *, keep: Filter = cot.filter_traces, file: Path | None = None, **settings: int
+) -> dict | None:
+    """What the tier's real model does before and after it was trained on its own kept traces.
+
+    tier: None takes DISTILLAB_TIER. keep: the filter. file: for the gpu tier, problems in GSM8K's form; None takes
+    DISTILLAB_GSM8K. settings: what to have in place of the tier's own, by the names in `SETTINGS`.
+    Returns what `self_distil` does, with model, setting and seconds; None, after a sentence, on the tiny tier, which
+    has no real model. Raises ValueError without a file on the gpu tier, and what loading the model raises.
+    """
+    tier = choose_tier(tier)
+    if tier not in SETTINGS:
+        print("The tiny tier has no real model. `distillab fetch laptop` fetches one (93 MB, once); then start Jupyter")
+        print("with DISTILLAB_TIER=laptop and run this cell again. It takes about ten minutes on two cores.")
+        return None
+    setting = SETTINGS[tier] | settings
+    if tier == "gpu":
+        file = file or os.environ.get("DISTILLAB_GSM8K")
+        if not file:
+            raise ValueError(
+                "the gpu tier needs problems: name a file in GSM8K's form, in DISTILLAB_GSM8K or with --problems"
+            )
+        read = read_problems(Path(file))
+        training, held_out = read[: setting["problems"]], read[-setting["held_out"] :]
+    else:
+        training = make_problems(setting["problems"], seed=1, steps=(1, 2), distractors=0.0)
+        held_out = make_problems(setting["held_out"], seed=1_000_001, steps=(1, 2), distractors=0.0)
+    began = time.perf_counter()
+    model, tokenizer = load(tier)
+    how = {name: value for name, value in setting.items() if name not in ("problems", "held_out")}
+    result = self_distil(model, tokenizer, training, held_out, keep=keep, **how)
+    name = "SmolLM2-135M-Instruct" if tier == "laptop" else os.environ.get("DISTILLAB_TEACHER", HUB_TEACHER)
+    return {"model": name, "setting": setting, "seconds": round(time.perf_counter() - began), **result}
+
+
 def main() -> None:
     """Run a tier and write its result."""
     parser = argparse.ArgumentParser(description="Distil the reasoning of a real model into itself.")
     parser.add_argument("--tier", choices=sorted(SETTINGS), default="laptop")
-    parser.add_argument("--problems", type=Path, default=os.environ.get("DISTILLAB_GSM8K"), help="file in GSM8K's form")
+    parser.add_argument("--problems", type=Path, help="file in GSM8K's form (default: DISTILLAB_GSM8K)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
     for name in ("samples", "held_out", "steps"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="instead of the tier's own number")
     parser.add_argument("--count", type=int, help="problems to draw traces for, instead of the tier's own number")
     chosen = parser.parse_args()
     given = {"problems": chosen.count, "samples": chosen.samples, "held_out": chosen.held_out, "steps": chosen.steps}
-    settings = SETTINGS[chosen.tier] | {name: value for name, value in given.items() if value is not None}
-    if chosen.tier == "gpu":
-        if chosen.problems is None:
-            parser.error("the gpu tier needs problems: name a file in GSM8K's form with --problems or DISTILLAB_GSM8K")
-        problems = read_problems(Path(chosen.problems))
-        training, held_out = problems[: settings["problems"]], problems[-settings["held_out"] :]
-    else:
-        training = make_problems(settings["problems"], seed=1, steps=(1, 2), distractors=0.0)
-        held_out = make_problems(settings["held_out"], seed=1_000_001, steps=(1, 2), distractors=0.0)
-    began = time.perf_counter()
-    model, tokenizer = load(chosen.tier)
-    how = {name: value for name, value in settings.items() if name not in ("problems", "held_out")}
-    result = self_distil(model, tokenizer, training, held_out, **how)
-    name = "SmolLM2-135M-Instruct" if chosen.tier == "laptop" else os.environ.get("DISTILLAB_TEACHER", HUB_TEACHER)
-    head = {"machine": machine(), "model": name, "setting": settings, "seconds": round(time.perf_counter() - began)}
-    write_result(f"chain_of_thought_{chosen.tier}", head | result, chosen.results)
+    settings = {name: value for name, value in given.items() if value is not None}
+    try:
+        result = distil_real_model(chosen.tier, file=chosen.problems, **settings)
+    except ValueError as error:
+        parser.error(str(error))
+    write_result(f"chain_of_thought_{chosen.tier}", {"machine": machine(), **result}, chosen.results)
     for name, arm in result["arms"].items():
         print(f"{name:28} {100 * arm['accuracy']['value']:5.1f} % right, {arm['tokens_written']['value']:5.1f} tokens")
 

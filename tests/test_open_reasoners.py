@@ -147,3 +147,25 @@ def test_the_command_runs_its_tier_and_writes_what_it_found(tmp_path, tokenizer,
     found = json.loads((tmp_path / f"chain_of_thought_{tier}.json").read_text(encoding="utf-8"))
     assert found["traces"] == 3 and found["arms"]["before"]["accuracy"]["rows"] == 2
     assert (found["setting"]["held_out"], found["setting"]["steps"]) == (2, 2)
+
+
+def test_the_filter_that_is_given_chooses_and_nobody_else(tokenizer, gsm8k):
+    problems, asked = read_problems(gsm8k), []
+
+    def keep(problems, traces):
+        asked.append((len(problems), len(traces)))
+        return [(problems[0], "1 + 1 = 2.\n#### 2")]
+
+    result = self_distil(small_model(tokenizer), tokenizer, problems[:2], problems[2:4], keep=keep, **SMALL)
+    assert asked == [(4, 4)] and result["kept_traces"] == 1 and "after" in result["arms"]
+
+
+def test_the_tiny_tier_says_what_a_real_model_needs(capsys):
+    assert open_reasoners.distil_real_model("tiny") is None
+    assert "distillab fetch laptop" in capsys.readouterr().out
+
+
+def test_without_problems_the_gpu_tier_says_so(monkeypatch):
+    monkeypatch.delenv("DISTILLAB_GSM8K", raising=False)
+    with pytest.raises(ValueError, match="GSM8K"):
+        open_reasoners.distil_real_model("gpu")

@@ -692,6 +692,55 @@ for name in ("filtered", "filtered, as many traces"):
 # </details>
 
 # %% [markdown]
+# ## The same with a real model
+#
+# The models so far were tiny, and their problems were made to measure. On the tier `laptop` a real language model,
+# SmolLM2-135M-Instruct, is its own teacher. Shown two worked examples, it writes four traces for each of 100 problems
+# of one and two steps. **Your filter** chooses. The model is then trained on what is left, *without* the examples in
+# front. It solves 100 problems that it has not seen: before the training, shown the two examples, and after it.
+#
+# The tiny tier has no such model: there the next cell says what to do, and the one after it does nothing. What we saw
+# ourselves stands in `docs/tiers.md`.
+#
+# **Predict first.** Most of its traces end in a wrong answer. How many of 400 will your filter keep? Can a model learn
+# anything from so few, and what would it be: to calculate, or to write in the form that was asked for?
+
+# %%
+from helpers.open_reasoners import distil_real_model
+
+real = distil_real_model(keep=filter_traces)
+
+# %%
+if real is not None:
+    print(f"{real['traces']} traces, {real['kept_traces']} kept, from {real['problems_with_a_kept_trace']} problems.")
+    for name, found in real.items():
+        if name.startswith("after against"):
+            print(found["says"])
+    arms = real["arms"]
+    rights = {name: arm["accuracy"] for name, arm in arms.items()}
+    figure, axes = plt.subplots(figsize=(7, 3))
+    values = [100 * right["value"] for right in rights.values()]
+    below = [100 * (right["value"] - right["low"]) for right in rights.values()]
+    above = [100 * (right["high"] - right["value"]) for right in rights.values()]
+    axes.bar(list(rights), values, yerr=[below, above], capsize=4, color=COLORS[0])
+    axes.set(ylabel="right answers (%)", ylim=(0, 100))
+    show(
+        figure,
+        alt=f"Right answers of {real['model']} with intervals. "
+        + " ".join(f"{name}: {value:.0f} %." for name, value in zip(rights, values, strict=True)),
+    )
+
+# %% [markdown]
+# <details><summary>How to read this</summary>
+#
+# The traces that are kept are the model's own, so it can hardly learn arithmetic from them that it has not got. What it
+# can learn is to do *always* what it did now and then: write one equation a step, and stop after the answer. The
+# comparison with "shown two examples" tells how much of the gain is that form: the examples teach the form as well,
+# at the price of a longer prompt each time. Look at the tokens written, too: `real["arms"]`.
+#
+# </details>
+
+# %% [markdown]
 # ## What others found
 #
 # Three projects are often named when people speak of distilled reasoning. This is what they did, in short, with the
