@@ -74,6 +74,7 @@ def loss_memory(found: dict) -> list[Line]:
 def widget_frames(found: dict) -> list[Line]:
     explorer = found["explorer"]
     frame = max(each["p95"] for each in explorer["frame_ms"])
+    whole = found["growth"]["after"]["between_frames_ms"]["p95"]
     between = max(each["p95"] for each in explorer["between_frames_ms"])
     still = found["empty_page"]["between_frames_ms"]["p95"]
     redrawn = [each["median"] for each in found["ipywidgets_and_matplotlib"]["event_to_picture_ms"]]
@@ -82,11 +83,12 @@ def widget_frames(found: dict) -> list[Line]:
     return [
         (f"{what}: work for a frame", f"{frame} ms; {other}", "≤ 16.7 ms", frame <= 16.7),
         (
-            f"{what}: from frame to frame",
-            f"{between} ms; a page that does nothing {still} ms",
+            f"the same, {found['growth']['moves']:,} moves without waiting for a display: p95 from frame to frame",
+            f"{whole} ms, painting included",
             "≤ 16.7 ms",
-            between <= 16.7,
+            whole <= 16.7,
         ),
+        (f"{what}: from frame to frame, display at 60 Hz", f"{between} ms; an empty page {still} ms", "", None),
     ]
 
 
