@@ -4,8 +4,8 @@
 
 A unit is one student (or one teacher) trained and measured. Its result is saved at once, and what a cut-off unit had
 done is kept, so the command can be stopped and started again at any time; it does the next missing unit until none is
-left. All results so far stand in results/laptop_distillation.json; units that are there, of the same setting, count as
-done on any machine. `--list` shows the units and which are done.
+left. All results so far stand in results/laptop_distillation_240x8.json, named after steps and rows a step; units that
+are there, of the same setting, count as done on any machine. `--list` shows the units and which are done.
 
 What is compared, on the first 80 % of a text to train on and rows from the last 20 % to measure on:
 
@@ -31,8 +31,6 @@ from pathlib import Path
 from helpers.experiments import machine, write_result
 from helpers.fetch import cache_folder
 from helpers.laptop_units import Experiment, Setting
-
-RESULT = "laptop_distillation"
 
 
 def summary(experiment: Experiment) -> dict:
@@ -80,7 +78,8 @@ def main() -> int:
     setting = Setting(
         chosen.wikitext, chosen.state, chosen.steps, chosen.batch_size, tuple(chosen.seeds), chosen.held_out
     )
-    experiment = Experiment(setting, chosen.results / f"{RESULT}.json")
+    name = f"laptop_distillation_{setting.steps}x{setting.batch_size}"
+    experiment = Experiment(setting, chosen.results / f"{name}.json")
     missing = [unit for unit in experiment.units() if experiment.done(unit) is None]
     if chosen.list:
         for unit in experiment.units():
@@ -91,7 +90,7 @@ def main() -> int:
         print(f"{unit} …", flush=True)
         result = experiment.run(unit)
         print(f"{unit}: {result['all_seconds']:.0f} s", flush=True)
-        write_result(RESULT, {"machine": machine(), "note": chosen.note, **summary(experiment)}, chosen.results)
+        write_result(name, {"machine": machine(), "note": chosen.note, **summary(experiment)}, chosen.results)
     return 3 if any(experiment.done(unit) is None for unit in experiment.units()) else 0
 
 

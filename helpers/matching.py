@@ -70,8 +70,8 @@ def decoder_layers(teacher: PreTrainedModel) -> nn.ModuleList:
 def student_layers(layers: int) -> list[int]:
     """The half of a teacher's layers that the laptop tier's student keeps.
 
-    Chosen by measurement (results/laptop_distillation.json, units "cut/…"): of SmolLM2's 30 layers, those that turn the
-    hidden state most. Of another teacher, the first and the last layers, which came second there.
+    Chosen by measurement (results/laptop_distillation_20x4.json, units "cut/…"): of SmolLM2's 30 layers, those that
+    turn the hidden state most. Of another teacher, the first and the last layers, which came second there.
     """
     if layers == 30:
         return [0, 1, 2, 8, 10, 11, 19, 20, 21, 22, 23, 24, 27, 28, 29]

@@ -56,7 +56,7 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
     arguments = list(sys.argv)
     monkeypatch.setattr(sys, "argv", [*arguments, "--units", "8"])
     assert main() == 3
-    result = json.loads((tmp_path / "results" / "laptop_distillation.json").read_text())
+    result = json.loads((tmp_path / "results" / "laptop_distillation_6x2.json").read_text())
     assert len(result["units"]) == 8 and "wikitext/teacher only/1" in result["missing"]
     kept = result["units"]["cut/0, 2, 4 …"]
     assert kept["kept"] == [0, 2, 4, 6] and kept["at_once"] > 1 and kept["steps"] == 4
@@ -65,7 +65,7 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
     monkeypatch.setattr(sys, "argv", arguments)
     assert main() == 0
     assert (setting.state / "cut - 0, 2, 4 ….json").stat().st_mtime_ns == first  # done once
-    result = json.loads((tmp_path / "results" / "laptop_distillation.json").read_text())
+    result = json.loads((tmp_path / "results" / "laptop_distillation_6x2.json").read_text())
     assert result["missing"] == []
     arms = result["arms"]
     assert arms["wikitext/teacher only"]["kl"]["seeds"] == 2 and arms["python/hard labels only"]["kl"]["seeds"] == 1
@@ -101,7 +101,7 @@ def test_a_student_that_was_cut_off_goes_on_to_the_same_numbers(setting, monkeyp
 
 
 def test_units_of_an_earlier_result_are_not_run_again(setting, tmp_path):
-    record = tmp_path / "results" / "laptop_distillation.json"
+    record = tmp_path / "results" / "laptop_distillation_6x2.json"
     record.parent.mkdir()
     record.write_text(json.dumps(summary(Experiment(setting)) | {"units": {"python/hard labels only/0": {"seed": 0}}}))
     assert Experiment(setting, record).done("python/hard labels only/0") == {"seed": 0}
@@ -124,7 +124,7 @@ def test_list_shows_and_runs_nothing(setting, monkeypatch, capsys):
 
 
 def test_the_table_of_cuts_in_the_docs_is_the_result():
-    units = json.loads((ROOT / "results" / "laptop_distillation.json").read_text(encoding="utf-8"))["units"]
+    units = json.loads((ROOT / "results" / "laptop_distillation_20x4.json").read_text(encoding="utf-8"))["units"]
     page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
     rows = {
         name: figures for name, *figures in re.findall(r"^\| (.+?) \| ([\d,]+) \| ([\d,]+) \|$", page, re.MULTILINE)
@@ -136,7 +136,7 @@ def test_the_table_of_cuts_in_the_docs_is_the_result():
 
 
 def test_the_table_of_arms_in_the_docs_is_the_result():
-    units = json.loads((ROOT / "results" / "laptop_distillation.json").read_text(encoding="utf-8"))["units"]
+    units = json.loads((ROOT / "results" / "laptop_distillation_20x4.json").read_text(encoding="utf-8"))["units"]
     page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
     before = units["wikitext/teacher and student before"]
     rows = {"teacher": before["teacher"], "student before": before["student"]}

@@ -10,7 +10,9 @@ from helpers.data import make_batches, whole_rows
 from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers
 from tests.small_models import WORDS, small_gpt2, small_llama
 
-RESULT = json.loads((Path(__file__).parents[1] / "results" / "laptop_distillation.json").read_text(encoding="utf-8"))
+RESULT = json.loads(
+    (Path(__file__).parents[1] / "results" / "laptop_distillation_20x4.json").read_text(encoding="utf-8")
+)
 IDS = torch.randint(WORDS, (4, 12), generator=torch.Generator().manual_seed(0))
 BATCH = whole_rows(IDS)
 
