@@ -26,6 +26,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
+from functools import partial
 from pathlib import Path
 
 from helpers.experiments import machine, write_result
@@ -60,6 +61,10 @@ def spread(values: list[float]) -> dict:
     return {"mean": statistics.fmean(values), "low": min(values), "high": max(values), "seeds": len(values)}
 
 
+def _record(experiment: Experiment, name: str, note: str, folder: Path) -> None:
+    write_result(name, {"machine": machine(), "note": note, **summary(experiment)}, folder)
+
+
 def main() -> int:
     """Run units; 0 when all are done, 3 when some are still missing."""
     parser = argparse.ArgumentParser(description="Compare students of the laptop tier, one unit at a time.")
@@ -85,12 +90,15 @@ def main() -> int:
         for unit in experiment.units():
             print("missing" if unit in missing else "done   ", unit)
         return 0
+    record = partial(_record, experiment, name, chosen.note, chosen.results)
     wanted = missing if chosen.only is None else [unit for unit in missing if unit in chosen.only]
     for unit in wanted[: chosen.units]:
         print(f"{unit} …", flush=True)
         result = experiment.run(unit)
         print(f"{unit}: {result['all_seconds']:.0f} s", flush=True)
-        write_result(name, {"machine": machine(), "note": chosen.note, **summary(experiment)}, chosen.results)
+        record()
+    if any(experiment.done(unit) for unit in experiment.units()):
+        record()  # what an earlier run left may not have been written
     return 3 if any(experiment.done(unit) is None for unit in experiment.units()) else 0
 
 

@@ -144,3 +144,17 @@ def test_the_table_of_arms_in_the_docs_is_the_result():
     for name, unit in rows.items():
         perplexity, kl, agreement = (unit[measure]["value"] for measure in ("perplexity", "kl", "agreement"))
         assert f"| {name} | {perplexity:.1f} | {kl:.2f} | {100 * agreement:.0f} % |" in page
+
+
+def test_the_table_at_full_length_in_the_docs_is_the_result():
+    units = json.loads((ROOT / "results" / "laptop_distillation_240x8.json").read_text(encoding="utf-8"))["units"]
+    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
+    before = units["wikitext/teacher and student before"]
+    rows = {"teacher": before["teacher"], "student before": before["student"]}
+    rows |= {arm: units[f"wikitext/{arm}/0"] for arm in laptop_units.ARMS}
+    for name, unit in rows.items():
+        found, kl, agreement = unit["perplexity"], unit["kl"]["value"], unit["agreement"]["value"]
+        interval = f"{found['value']:.1f} ({found['low']:.1f}–{found['high']:.1f})"
+        assert f"| {name} | {interval} | {kl:.2f} | {100 * agreement:.0f} % |" in page
+    other = [units[f"wikitext/{arm}/1"]["perplexity"]["value"] for arm in ("hard labels only", "labels and teacher")]
+    assert "hard labels only ended at {:.1f} and labels and teacher at {:.1f}".format(*other) in page
