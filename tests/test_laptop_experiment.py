@@ -135,26 +135,26 @@ def test_the_table_of_cuts_in_the_docs_is_the_result():
         assert (at_once, after) == (f"{unit['at_once']:,.0f}", f"{unit['after']:,.0f}")
 
 
-def test_the_table_of_arms_in_the_docs_is_the_result():
-    units = json.loads((ROOT / "results" / "laptop_distillation_20x4.json").read_text(encoding="utf-8"))["units"]
-    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
+def recorded(length: str) -> tuple[dict, dict]:
+    """The units of a result, and those of them that stand in the docs' table of seed 0, by their name there."""
+    file = ROOT / "results" / f"laptop_distillation_{length}.json"
+    units = json.loads(file.read_text(encoding="utf-8"))["units"]
     before = units["wikitext/teacher and student before"]
     rows = {"teacher": before["teacher"], "student before": before["student"]}
-    rows |= {arm: units[f"wikitext/{arm}/0"] for arm in laptop_units.ARMS}
-    for name, unit in rows.items():
-        perplexity, kl, agreement = (unit[measure]["value"] for measure in ("perplexity", "kl", "agreement"))
-        assert f"| {name} | {perplexity:.1f} | {kl:.2f} | {100 * agreement:.0f} % |" in page
+    return units, rows | {arm: units[f"wikitext/{arm}/0"] for arm in laptop_units.ARMS}
 
 
-def test_the_table_at_full_length_in_the_docs_is_the_result():
-    units = json.loads((ROOT / "results" / "laptop_distillation_240x8.json").read_text(encoding="utf-8"))["units"]
+@pytest.mark.parametrize(("length", "interval"), [("20x4", ""), ("240x8", " ({low:.1f}–{high:.1f})")])
+def test_the_tables_of_arms_in_the_docs_are_the_results(length, interval):
     page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
-    before = units["wikitext/teacher and student before"]
-    rows = {"teacher": before["teacher"], "student before": before["student"]}
-    rows |= {arm: units[f"wikitext/{arm}/0"] for arm in laptop_units.ARMS}
-    for name, unit in rows.items():
-        found, kl, agreement = unit["perplexity"], unit["kl"]["value"], unit["agreement"]["value"]
-        interval = f"{found['value']:.1f} ({found['low']:.1f}–{found['high']:.1f})"
-        assert f"| {name} | {interval} | {kl:.2f} | {100 * agreement:.0f} % |" in page
+    for name, unit in recorded(length)[1].items():
+        perplexity = ("{value:.1f}" + interval).format(**unit["perplexity"])
+        kl, agreement = unit["kl"]["value"], unit["agreement"]["value"]
+        assert f"| {name} | {perplexity} | {kl:.2f} | {100 * agreement:.0f} % |" in page
+
+
+def test_the_second_seed_in_the_docs_is_the_result():
+    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
+    units, _ = recorded("240x8")
     other = [units[f"wikitext/{arm}/1"]["perplexity"]["value"] for arm in ("hard labels only", "labels and teacher")]
     assert "hard labels only ended at {:.1f} and labels and teacher at {:.1f}".format(*other) in page
