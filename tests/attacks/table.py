@@ -390,9 +390,12 @@ block = mmap.mmap(-1, 4 * 2**30)
 for at in range(0, 4 * 2**30, 4096): block[at] = 1"""))  # fmt: skip
 GROWS = "kept = []\nwhile True: kept.append(torch.ones(20_000_000))"
 simple("r23_grows_in_a_cell", before=GROWS)
-simple("r23_grows_before_a_cell_that_needs_room", before=[GROWS, "room = torch.ones(20_000_000)"],
+# Whether growing ends in an error or ends the kernel is chance. This one surely raises, and holds on to half.
+HOLDS = "kept = torch.ones(100_000_000)\ntorch.ones(10**11)"
+NEEDS_ROOM = "room = torch.ones(80_000_000)\nimport time; time.sleep(0.5)"
+simple("r23_holds_before_a_cell_that_needs_room", before=[HOLDS, NEEDS_ROOM],
        double_cell=body("if room.sum() == 0: raise RuntimeError"))  # fmt: skip
-simple("r23_grows_before_an_answer_that_needs_room", before=GROWS, double_cell=body("torch.ones(20_000_000)"))
+simple("r23_holds_before_an_answer_that_needs_room", before=HOLDS, double_cell=body(NEEDS_ROOM))
 FILL = """for number in range(10**6):
     with open(f"{place}/{{number}}", "wb") as file: file.write(b"x" * 2**20)"""
 for where in (".", "/tmp", "/dev/shm"):
