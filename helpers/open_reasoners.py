@@ -1,7 +1,6 @@
 """Lab 05 with real models: a language model writes traces, the filter keeps some, and it is trained on these.
 
-    python -m helpers.open_reasoners --tier laptop              → results/chain_of_thought_laptop.json
-    python -m helpers.open_reasoners --tier gpu --problems train.jsonl
+    distil_real_model(keep=filter_traces)        lab 05's last part: with the student's own filter
 
 laptop: SmolLM2-135M-Instruct on made-up problems of one and two steps. gpu: Qwen2.5-1.5B-Instruct, or the model that
 DISTILLAB_TEACHER names (a folder or a hub name), on a file in GSM8K's form that --problems or DISTILLAB_GSM8K names;
@@ -9,11 +8,11 @@ the file's last problems are held out. In both, teacher and student are the same
 worked examples it writes several traces for each problem, the kept ones are trained on *without* the examples, and
 what is compared is its accuracy on held-out problems before and after.
 
-Leans on `helpers.reasoning`, `helpers.chain_of_thought`, `helpers.word_problems`, and on the tiers' models.
+It has no filter of its own: the lab asks for one. `python -m helpers.self_distillation` takes the reference's.
+Leans on `helpers.reasoning`, `helpers.word_problems`, and on the tiers' models.
 Source of the procedure: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning".
 """
 
-import argparse
 import copy
 import json
 import os
@@ -26,8 +25,6 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
-from helpers import chain_of_thought as cot
-from helpers.experiments import machine, write_result
 from helpers.live import LiveCurve
 from helpers.losses import IGNORE
 from helpers.models import choose_tier, load_teacher, load_tokenizer
@@ -68,7 +65,8 @@ def read_problems(path: Path) -> list[dict]:
     problems = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         entry = json.loads(line)
-        answer = cot.extract_answer(entry["answer"])
+        last = entry["answer"].rstrip().rpartition("\n")[2]
+        answer = open_answer(last) if last.startswith("####") else None
         if answer is None:
             raise ValueError(f"{path}, line {number}: the answer does not end in #### and a whole number")
         solution = re.sub(r"<<[^>]*>>", "", entry["answer"])
@@ -137,12 +135,12 @@ def self_distil(
     batch_size: int,
     write_batch: int,
     learning_rate: float,
+    keep: Filter,
     seed: int = 0,
-    keep: Filter = cot.filter_traces,
 ) -> dict:
     """Draw `samples` traces for each training problem, keep, train the model on what is kept, measure before and after.
 
-    keep: from problems and their traces, the pairs to train on; lab 05's `filter_traces`, or yours.
+    keep: from problems and their traces, the pairs to train on, as lab 05's `filter_traces` does.
     The model is trained in place. Returns a dictionary that JSON can hold. The steps of a trace are verified only in
     the form that the worked examples show; a trace without one such equation is not kept.
     """
@@ -205,7 +203,7 @@ def load(tier: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
 
 
 def distil_real_model(
-    tier: str | None = None, *, keep: Filter = cot.filter_traces, file: Path | None = None, **settings: int
+    tier: str | None = None, *, keep: Filter, file: Path | None = None, **settings: int
 ) -> dict | None:
     """What the tier's real model does before and after it was trained on its own kept traces.
 
@@ -237,28 +235,3 @@ def distil_real_model(
     result = self_distil(model, tokenizer, training, held_out, keep=keep, **how)
     name = "SmolLM2-135M-Instruct" if tier == "laptop" else os.environ.get("DISTILLAB_TEACHER", HUB_TEACHER)
     return {"model": name, "setting": setting, "seconds": round(time.perf_counter() - began), **result}
-
-
-def main() -> None:
-    """Run a tier and write its result."""
-    parser = argparse.ArgumentParser(description="Distil the reasoning of a real model into itself.")
-    parser.add_argument("--tier", choices=sorted(SETTINGS), default="laptop")
-    parser.add_argument("--problems", type=Path, help="file in GSM8K's form (default: DISTILLAB_GSM8K)")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
-    for name in ("samples", "held_out", "steps"):
-        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="instead of the tier's own number")
-    parser.add_argument("--count", type=int, help="problems to draw traces for, instead of the tier's own number")
-    chosen = parser.parse_args()
-    given = {"problems": chosen.count, "samples": chosen.samples, "held_out": chosen.held_out, "steps": chosen.steps}
-    settings = {name: value for name, value in given.items() if value is not None}
-    try:
-        result = distil_real_model(chosen.tier, file=chosen.problems, **settings)
-    except ValueError as error:
-        parser.error(str(error))
-    write_result(f"chain_of_thought_{chosen.tier}", {"machine": machine(), **result}, chosen.results)
-    for name, arm in result["arms"].items():
-        print(f"{name:28} {100 * arm['accuracy']['value']:5.1f} % right, {arm['tokens_written']['value']:5.1f} tokens")
-
-
-if __name__ == "__main__":
-    main()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from helpers import chain_of_thought as cot
-from helpers import open_reasoners
+from helpers import open_reasoners, self_distillation
 from helpers.models import new_model
 from helpers.open_reasoners import chat_example, chat_prompt, open_answer, read_problems, self_distil, to_answer
 from helpers.word_problems import make_problems, problem_tokenizer, solved_problems
@@ -114,7 +114,7 @@ def test_a_model_that_solves_nothing_keeps_nothing_and_is_not_trained(tokenizer,
     model = small_model(tokenizer)
     before = [weight.clone() for weight in model.parameters()]
     problems = read_problems(gsm8k)
-    result = self_distil(model, tokenizer, problems[:4], problems[4:], **SMALL)
+    result = self_distil(model, tokenizer, problems[:4], problems[4:], keep=cot.filter_traces, **SMALL)
     assert result["traces"] == 8 and result["kept_traces"] == 0 and "after" not in result["arms"]
     assert all((a == b).all() for a, b in zip(before, model.parameters(), strict=True))
 
@@ -132,7 +132,8 @@ def test_what_is_kept_is_trained_on_and_compared(tokenizer, monkeypatch):
     monkeypatch.setattr(
         open_reasoners, "train_on_examples", lambda model, examples, **settings: trained.extend(examples)
     )
-    result = self_distil(model, tokenizer, [problem for problem, _ in solved], [solved[0][0], solved[2][0]], **SMALL)
+    asked, held_out = [problem for problem, _ in solved], [solved[0][0], solved[2][0]]
+    result = self_distil(model, tokenizer, asked, held_out, keep=cot.filter_traces, **SMALL)
     assert result["traces"] == 8 and result["right_answer"] == 0.5 and result["kept_traces"] == 2 == len(trained)
     assert result["arms"]["after"]["accuracy"]["value"] == 0.5
     assert result["after against before"]["says"].startswith("No effect shown")
@@ -143,8 +144,8 @@ def test_what_is_kept_is_trained_on_and_compared(tokenizer, monkeypatch):
 def test_the_command_runs_its_tier_and_writes_what_it_found(tmp_path, tokenizer, gsm8k, monkeypatch, tier):
     monkeypatch.setattr(open_reasoners, "load", lambda name: (small_model(tokenizer), tokenizer))
     given = f"--tier {tier} --problems {gsm8k} --count 3 --samples 1 --held-out 2 --steps 2 --results {tmp_path}"
-    monkeypatch.setattr("sys.argv", ["open_reasoners", *given.split()])
-    open_reasoners.main()
+    monkeypatch.setattr("sys.argv", ["self_distillation", *given.split()])
+    self_distillation.main()
     found = json.loads((tmp_path / f"chain_of_thought_{tier}.json").read_text(encoding="utf-8"))
     assert found["traces"] == 3 and found["arms"]["before"]["accuracy"]["rows"] == 2
     assert (found["setting"]["held_out"], found["setting"]["steps"]) == (2, 2)
@@ -162,14 +163,14 @@ def test_the_filter_that_is_given_chooses_and_nobody_else(tokenizer, gsm8k):
 
 
 def test_the_tiny_tier_says_what_a_real_model_needs(capsys):
-    assert open_reasoners.distil_real_model("tiny") is None
+    assert open_reasoners.distil_real_model("tiny", keep=cot.filter_traces) is None
     assert "distillab fetch laptop" in capsys.readouterr().out
 
 
 def test_without_problems_the_gpu_tier_says_so(monkeypatch):
     monkeypatch.delenv("DISTILLAB_GSM8K", raising=False)
     with pytest.raises(ValueError, match="GSM8K"):
-        open_reasoners.distil_real_model("gpu")
+        open_reasoners.distil_real_model("gpu", keep=cot.filter_traces)
 
 
 def test_the_table_in_the_docs_is_the_result():

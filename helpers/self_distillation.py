@@ -1,0 +1,39 @@
+"""Run lab 05's last part with the reference's filter, and write what it found.
+
+    python -m helpers.self_distillation --tier laptop              → results/chain_of_thought_laptop.json
+    python -m helpers.self_distillation --tier gpu --problems train.jsonl
+
+Leans on `helpers.open_reasoners` and `helpers.chain_of_thought`.
+"""
+
+import argparse
+from pathlib import Path
+
+from helpers.chain_of_thought import filter_traces
+from helpers.experiments import machine, write_result
+from helpers.open_reasoners import SETTINGS, distil_real_model
+
+
+def main() -> None:
+    """Run a tier and write its result."""
+    parser = argparse.ArgumentParser(description="Distil the reasoning of a real model into itself.")
+    parser.add_argument("--tier", choices=sorted(SETTINGS), default="laptop")
+    parser.add_argument("--problems", type=Path, help="file in GSM8K's form (default: DISTILLAB_GSM8K)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
+    for name in ("samples", "held_out", "steps"):
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, help="instead of the tier's own number")
+    parser.add_argument("--count", type=int, help="problems to draw traces for, instead of the tier's own number")
+    chosen = parser.parse_args()
+    given = {"problems": chosen.count, "samples": chosen.samples, "held_out": chosen.held_out, "steps": chosen.steps}
+    settings = {name: value for name, value in given.items() if value is not None}
+    try:
+        result = distil_real_model(chosen.tier, keep=filter_traces, file=chosen.problems, **settings)
+    except ValueError as error:
+        parser.error(str(error))
+    write_result(f"chain_of_thought_{chosen.tier}", {"machine": machine(), **result}, chosen.results)
+    for name, arm in result["arms"].items():
+        print(f"{name:28} {100 * arm['accuracy']['value']:5.1f} % right, {arm['tokens_written']['value']:5.1f} tokens")
+
+
+if __name__ == "__main__":
+    main()
