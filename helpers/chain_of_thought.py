@@ -1,8 +1,9 @@
 """Read a teacher's reasoning: its answer, whether its steps hold, and whether a student should learn from it.
 
-A *trace* is text. Each step is a line with words around one equation `A op B = C` of whole numbers, op one of + - * /;
+A *trace* is text. Each step is a line with words around one equation `A op B = C` of integers, op one of + - * /;
 the last line is `#### N`, where N may be negative or carry thousands commas. Nothing here knows how a problem was made:
-a trace is judged by what it says. The functions are lab 05's exercises, and GSM8K is written in the same form.
+a trace is judged by what it says. The functions are lab 05's exercises. The last line is GSM8K's, whose steps are
+written more freely.
 
 Leans on torch and a transformers tokenizer for `make_example`, on the standard library for the rest.
 Source of the filter: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning" (answer); the steps are read

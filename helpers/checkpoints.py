@@ -33,13 +33,13 @@ def save_checkpoint(
     losses: list[float],
     settings: Mapping[str, Any],
     order: Tensor | None = None,
-    random_state: Tensor | None = None,
+    random: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write one file with everything that a run needs to go on.
 
     step: how many steps are done. losses: one a step, in nats a token. settings: numbers, texts and lists that must be
     the same when the run goes on. order: the state of the generator that shuffles the batches, as it was before the
-    first one. random_state: torch's, one row for each process `(P, N)`; None takes that of this process.
+    first one. random: `random_states` of all processes, each `(P, N)`; None takes those of this process.
     """
     path = Path(path)
     tensors = {f"student.{name}": tensor for name, tensor in _unshared(student).items()}
@@ -51,10 +51,7 @@ def save_checkpoint(
                 tensors[f"optimizer.{index}.{name}"] = value
             else:
                 plain.setdefault(str(index), {})[name] = value
-    tensors["random"] = torch.get_rng_state()[None] if random_state is None else random_state
-    device = next(student.parameters()).device
-    if device.type == "cuda":
-        tensors["random_cuda"] = torch.cuda.get_rng_state(device)
+    tensors |= random_states(next(student.parameters()).device) if random is None else random
     if order is not None:
         tensors["order"] = order
     written = {
@@ -103,12 +100,32 @@ def load_checkpoint(
     optimizer.load_state_dict(_optimizer_state(written["optimizer"], tensors))
     if order is not None and "order" in tensors:
         order.set_state(tensors["order"])
-    states = tensors["random"]
-    if process < len(states):
-        torch.set_rng_state(states[process].clone())  # a view into a larger tensor is refused
-    if "random_cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random_cuda"], next(student.parameters()).device)
+    if process < len(tensors["random"]):
+        torch.set_rng_state(tensors["random"][process].clone())  # a view into a larger tensor is refused
+    device = next(student.parameters()).device
+    if device.type == "cuda" and process < len(tensors.get("random_cuda", ())):
+        torch.cuda.set_rng_state(tensors["random_cuda"][process].clone(), device)
     return written["step"], written["losses"]
+
+
+def saved_precision(path: str | Path | None) -> torch.dtype | None:
+    """The precision of the run that a checkpoint is of, so that it goes on in it; None where there is no such file."""
+    if path is None or not Path(path).exists():
+        return None
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            settings = json.loads((file.metadata() or {}).get("distillab", "{}")).get("settings", {})
+    except SafetensorError:
+        return None  # `load_checkpoint` says what is wrong with it
+    return getattr(torch, str(settings.get("precision", "")).removeprefix("torch."), None)
+
+
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """Where this process's random numbers stand, each `(1, N)`: those of the processor, and those of its GPU."""
+    states = {"random": torch.get_rng_state()[None]}
+    if device.type == "cuda":
+        states["random_cuda"] = torch.cuda.get_rng_state(device)[None]
+    return states
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | No
     seen = observe(example["observe"], answer, arguments, options)
     error = seen.get("error")
     if error:
-        if error["type"] == "NotImplementedError" and error["message"].endswith(NOT_WRITTEN):
+        if (error["type"], error["message"]) == ("NotImplementedError", f"{answer.__name__} {NOT_WRITTEN}"):
             return None
         finding.came_back = f"{error['type']}: {error['message']}" + (f"\nat: {error['line']}" if error["line"] else "")
         finding.expected = _show_all(_decoded(example["expected"]))
@@ -186,22 +186,40 @@ def _explain(label: str, right: Any, values: Mapping[str, Any], clause: str) -> 
 
 
 def explain_error(error: Mapping[str, str]) -> tuple[str, str]:
-    """Return the likely cause of an exception in an answer, and what to try next."""
+    """Return the likely cause of an exception in an answer, and what to try next.
+
+    error: type, message and line, the answer's own line that it came from, empty where the call itself failed.
+    """
     kind, message = error["type"], error["message"]
+    if kind == "NotImplementedError" and message.endswith(NOT_WRITTEN):
+        other = message.removesuffix(NOT_WRITTEN).strip()
+        return f"Your answer calls {other}, which {NOT_WRITTEN}.", "Write that exercise first and run its cell."
     if kind == "UnboundLocalError":
         return (
-            "You assign to a name inside the function that is also the name of a function outside it. Python then "
-            "treats the name as local everywhere in your function, also where you call it.",
-            "Give the variable another name than the function.",
+            "A variable is read before it has a value: it is set only in a branch or a loop that did not run, or only "
+            "later. Or it is also the name of a function outside: as soon as you assign to that name, Python takes it "
+            "for a local variable everywhere in your function, also where you call it.",
+            "Set the variable before the loop or in every branch, or give it another name than the function.",
         )
     if kind == "NameError":
         return "A name is used that is not defined.", "Run the cells above from the top, then look for a typing error."
     if kind == "TypeError" and "argument" in message:
-        return "The function does not take the arguments that the exercise names.", "Put the first line back as it was."
+        if not error["line"]:
+            return (
+                "The function does not take the arguments that the exercise names.",
+                "Put its first line back as it was.",
+            )
+        return (
+            "On this line a function is called with an argument that it does not take, or without one that it needs.",
+            "Print the arguments and their types just before that line, and look the function up.",
+        )
     if kind == "RuntimeError" and "view" in message:
         return "view() needs a tensor whose memory is in one piece, and a slice is not.", "Use reshape() instead."
     if kind == "RuntimeError" and "does not require grad" in message:
-        return "The result does not depend on the student's logits any more.", "Look for detach(), item() or no_grad()."
+        return (
+            "The result does not depend on the student's logits any more.",
+            "Look for detach(), item() or no_grad(), and for a constant that you return where nothing counts.",
+        )
     return "The call ended in an error.", "Read the message's last line, then print the shapes just before that line."
 
 

@@ -13,6 +13,7 @@ cross-entropy.
 """
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -137,7 +138,11 @@ def states_and_head(
 
 
 def backbone_and_head(model: nn.Module) -> tuple[nn.Module, nn.Linear] | None:
-    """The two parts of a transformers model whose logits are head(last hidden state); None for any other model."""
+    """The two parts of a transformers model whose logits are head(last hidden state); None for any other model.
+
+    Some models scale or cap what the head gives, or change the states before it. A cap is named by the model's
+    settings, as small logits do not show it; for all else, each model is tried once, on two tokens.
+    """
     if not isinstance(model, PreTrainedModel):
         return None
     head, backbone = model.get_output_embeddings(), model.base_model
@@ -146,7 +151,31 @@ def backbone_and_head(model: nn.Module) -> tuple[nn.Module, nn.Linear] | None:
     ]
     if backbone is model or not isinstance(head, nn.Linear) or any(value not in (None, 1) for value in changes_logits):
         return None
-    return backbone, head
+    if model not in _PLAIN_HEAD:
+        _PLAIN_HEAD[model] = _makes_the_logits(model, backbone, head)
+    return (backbone, head) if _PLAIN_HEAD[model] else None
+
+
+_PLAIN_HEAD: WeakKeyDictionary[nn.Module, bool] = WeakKeyDictionary()
+
+
+def _makes_the_logits(model: PreTrainedModel, backbone: nn.Module, head: nn.Linear) -> bool:
+    """Whether head(backbone) is what the model gives. The model is afterwards as it was."""
+    device = head.weight.device
+    ids = torch.tensor([[0, 1]], device=device)
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            expected = model(ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
+            states = backbone(ids, attention_mask=torch.ones_like(ids), use_cache=False).last_hidden_state
+            found = head(states)
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    if found.shape != expected.shape:
+        return False
+    return torch.allclose(found, expected, rtol=1e-2, atol=1e-2 * expected.abs().max().item())
 
 
 def loss_in_chunks(

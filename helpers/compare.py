@@ -24,7 +24,7 @@ def difference(expected: Any, seen: Any, absolute: float = ABSOLUTE, relative: f
     if isinstance(seen, Opaque):
         return f"it is {seen.description}, not plain numbers"
     if isinstance(expected, (bool, str)) or expected is None:
-        return None if type(seen) is type(expected) and seen == expected else "it is something else"
+        return None if type(seen) is type(expected) and seen == expected else _other_word(expected, seen)
     if isinstance(expected, (list, tuple)):
         if not isinstance(seen, (list, tuple)):
             return f"it is {kind_of(seen)}, and {len(expected)} values in a row are due"
@@ -38,6 +38,12 @@ def difference(expected: Any, seen: Any, absolute: float = ABSOLUTE, relative: f
         parts = ((key, difference(expected[key], seen[key], absolute, relative)) for key in expected)
         return next((f"{key}: {part}" for key, part in parts if part), None)
     return _numeric_difference(expected, seen, absolute, relative)
+
+
+def _other_word(expected: bool | str | None, seen: Any) -> str:
+    if type(seen) is type(expected):
+        return "it is the other truth value" if isinstance(expected, bool) else "it is another text"
+    return f"it is {kind_of(seen)}, and {kind_of(expected)} is due"
 
 
 def _numeric_difference(expected: Any, seen: Any, absolute: float, relative: float) -> str | None:

@@ -80,7 +80,7 @@ def read_texts(source: str | None = None) -> list[str]:
     except UnicodeDecodeError as problem:
         raise ValueError(f'source is "{source}"; it must be UTF-8 text ({problem})') from None
     texts = [content] if path.suffix == ".txt" else [_text_of(line, source, number)
-                                                     for number, line in enumerate(content.splitlines(), start=1)
+                                                     for number, line in enumerate(content.split("\n"), start=1)
                                                      if line.strip()]  # fmt: skip
     texts = [text for text in texts if text.strip()]
     if not texts:

@@ -26,7 +26,8 @@ def row_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """Negative log-likelihood of each row, summed over its predicted tokens, and how many these are; each `(B,)`.
 
     batch: input_ids and attention_mask `(B, S)`. Float64 sums, in nats. The first token of a row is predicted by
-    nothing and is not counted, nor is padding.
+    nothing and is not counted, nor is padding. Pad on the right: after padding on the left, the first token counts as
+    predicted by it.
     """
     logits, labels = _predictions(model, batch)
     log_probs = F.log_softmax(widen(logits), dim=-1)
@@ -59,7 +60,12 @@ def measure_perplexity(
     Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentile interval).
     """
     rows = _collect(lambda batch: row_nll(model, batch), batches)
-    return estimate_ratio(*rows, resamples, confidence, seed, math.exp)
+    return estimate_ratio(*rows, resamples, confidence, seed, _exp)
+
+
+def _exp(nats: float) -> float:
+    """exp, infinite where a float cannot hold it: a model that is sure of wrong words can lose 1,000 nats a token."""
+    return math.exp(nats) if nats < 709 else math.inf
 
 
 class Comparison(NamedTuple):

@@ -4,8 +4,9 @@
 
 A unit is one student (or one teacher) trained and measured. Its result is saved at once, and what a cut-off unit had
 done is kept, so the command can be stopped and started again at any time; it does the next missing unit until none is
-left. All results so far stand in results/laptop_distillation_240x8.json, named after steps and rows a step; units that
-are there, of the same setting, count as done on any machine. `--list` shows the units and which are done.
+left. All results so far stand in results/laptop_distillation_240x8.json, named after steps and rows a step, each unit
+with the machine that it ran on; units that are there, of the same setting, count as done on any machine. `--list` shows
+the units and which are done.
 
 What is compared, on the first 80 % of a text to train on and rows from the last 20 % to measure on:
 
@@ -26,10 +27,9 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from functools import partial
 from pathlib import Path
 
-from helpers.experiments import machine, write_result
+from helpers.experiments import write_result
 from helpers.fetch import cache_folder
 from helpers.laptop_units import Experiment, Setting
 
@@ -61,10 +61,6 @@ def spread(values: list[float]) -> dict:
     return {"mean": statistics.fmean(values), "low": min(values), "high": max(values), "seeds": len(values)}
 
 
-def _record(experiment: Experiment, name: str, note: str, folder: Path) -> None:
-    write_result(name, {"machine": machine(), "note": note, **summary(experiment)}, folder)
-
-
 def main() -> int:
     """Run units; 0 when all are done, 3 when some are still missing."""
     parser = argparse.ArgumentParser(description="Compare students of the laptop tier, one unit at a time.")
@@ -84,21 +80,20 @@ def main() -> int:
         chosen.wikitext, chosen.state, chosen.steps, chosen.batch_size, tuple(chosen.seeds), chosen.held_out
     )
     name = f"laptop_distillation_{setting.steps}x{setting.batch_size}"
-    experiment = Experiment(setting, chosen.results / f"{name}.json")
+    experiment = Experiment(setting, chosen.results / f"{name}.json", chosen.note)
     missing = [unit for unit in experiment.units() if experiment.done(unit) is None]
     if chosen.list:
         for unit in experiment.units():
             print("missing" if unit in missing else "done   ", unit)
         return 0
-    record = partial(_record, experiment, name, chosen.note, chosen.results)
     wanted = missing if chosen.only is None else [unit for unit in missing if unit in chosen.only]
     for unit in wanted[: chosen.units]:
         print(f"{unit} …", flush=True)
         result = experiment.run(unit)
         print(f"{unit}: {result['all_seconds']:.0f} s", flush=True)
-        record()
+        write_result(name, summary(experiment), chosen.results)
     if any(experiment.done(unit) for unit in experiment.units()):
-        record()  # what an earlier run left may not have been written
+        write_result(name, summary(experiment), chosen.results)  # what an earlier run left may not have been written
     return 3 if any(experiment.done(unit) is None for unit in experiment.units()) else 0
 
 

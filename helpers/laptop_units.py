@@ -1,6 +1,7 @@
 """The units of `helpers.laptop_experiment`: one student, or one teacher, trained and measured at a time.
 
-Leans on the laptop tier (`helpers.models`, `data`, `matching`), `helpers.training` and `helpers.evaluation`.
+Leans on the laptop tier (`helpers.models`, `data`, `matching`), on `helpers.training`, `helpers.evaluation` and
+`helpers.timing`.
 """
 
 from __future__ import annotations
@@ -13,17 +14,19 @@ from functools import partial
 from itertools import chain, islice, repeat
 from pathlib import Path
 
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from helpers.data import Batch, make_batches, pack_blocks, read_texts, split_rows, spread_rows
 from helpers.evaluation import compare_with_teacher, measure_perplexity
+from helpers.experiments import machine
 from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers
 from helpers.models import load_teacher, load_tokenizer
+from helpers.precision import choose_precision
 from helpers.teacher_states import RememberedTeacher
-from helpers.training import count_parameters, distill
+from helpers.timing import Clock, StepClock
+from helpers.training import History, count_parameters, distill
 
 LEARNING_RATE, TEMPERATURE = 5e-4, 2.0
 LENGTH = 128
@@ -72,11 +75,12 @@ def most_influence(teacher: PreTrainedModel, batch: Batch) -> list[int]:
 class Experiment:
     """The units and what they share. Models and text are loaded when a unit needs them.
 
-    recorded: an earlier result, whose units need not be run again where its setting is the same.
+    recorded: an earlier result, whose units need not be run again where its setting is the same. note: what else runs
+    on the machine, kept with each unit.
     """
 
-    def __init__(self, setting: Setting, recorded: Path | None = None):
-        self.setting = setting
+    def __init__(self, setting: Setting, recorded: Path | None = None, note: str = ""):
+        self.setting, self.note = setting, note
         self.recorded: dict = {}
         self.tokenizer = load_tokenizer("laptop")
         self._teacher: PreTrainedModel | None = None
@@ -189,7 +193,7 @@ class Experiment:
     def arm(self, text: str, arm: str, seed: int, *, adapted: bool = False, steps: int | None = None) -> dict:
         """One student, trained and measured. The teacher's answers that it needs are made first and timed apart."""
         setting, held_out = self.setting, self.held_out(text)
-        steps = steps or setting.steps
+        steps = setting.steps if steps is None else steps
         batches = make_batches(self.rows(text)[0], setting.batch_size, seed)
         teacher = self.remembered(text, adapted)
         result: dict = {"seed": seed, "steps": steps}
@@ -198,52 +202,73 @@ class Experiment:
                 rows = sum(len(teacher.states(batch)) for batch in first_batches(batches, steps))
             result["teacher"] = {"rows": rows, "rows_read_now": teacher.read, **clock.seconds}
         student = self.student()
-        checkpoint = setting.folder / f"{text}-{arm}-{steps}-{seed}{'-adapted' if adapted else ''}.safetensors"
+        name = f"{text}-{arm}-{steps}-{seed}{'-adapted' if adapted else ''}"
         batches = make_batches(self.rows(text)[0], setting.batch_size, seed)
-        steps_now = []
-        with Clock() as clock:
-            history = distill(
-                student,
-                teacher if ARMS[arm] else None,
-                batches,
-                steps=steps,
-                temperature=TEMPERATURE,
-                alpha=ARMS[arm],
-                learning_rate=LEARNING_RATE,
-                checkpoint=checkpoint,
-                checkpoint_every=CHECKPOINT_EVERY,
-                on_step=lambda step, _: steps_now.append(step),
-            )
-        result |= {"tokens": steps * setting.batch_size * LENGTH, "resumed": len(steps_now) < steps}
-        for name, seconds in clock.seconds.items():  # of a resumed run, only the steps of this process were timed
-            result[name] = seconds / len(steps_now) * steps
-        result["tokens_a_second"] = result["tokens"] / result["seconds"]
+        history, timed = self.train(
+            student, teacher if ARMS[arm] else None, batches, steps, ARMS[arm], LEARNING_RATE, name
+        )
+        tokens = steps * setting.batch_size * LENGTH
+        result |= {"tokens": tokens, **timed, "tokens_a_second": tokens / timed["seconds"]}
         result |= estimates(student, self.remembered(text), held_out)
-        checkpoint.unlink(missing_ok=True)
+        self.forget(name)
         return result | {"losses": [round(loss, 4) for loss in history.losses]}
+
+    def train(
+        self, model: PreTrainedModel, teacher: RememberedTeacher | None, batches: DataLoader, steps: int, alpha: float,
+        learning_rate: float, name: str,
+    ) -> tuple[History, dict]:  # fmt: skip
+        """Train with a checkpoint of this name; return the history and the time of all steps, also of a resumed run."""
+        checkpoint = self.setting.folder / f"{name}.safetensors"
+        clock = StepClock(checkpoint.with_suffix(".seconds"), goes_on=checkpoint.exists())
+        history = distill(
+            model,
+            teacher,
+            batches,
+            steps=steps,
+            temperature=TEMPERATURE,
+            alpha=alpha,
+            learning_rate=learning_rate,
+            checkpoint=checkpoint,
+            checkpoint_every=CHECKPOINT_EVERY,
+            on_step=clock.step,
+        )
+        return history, clock.total(steps)
+
+    def forget(self, name: str) -> None:
+        """Delete what `train` kept, once the model was measured."""
+        for ending in ("safetensors", "seconds"):
+            (self.setting.folder / f"{name}.{ending}").unlink(missing_ok=True)
 
     def equal_cost(self, text: str, seed: int) -> dict:
         """Labels and teacher for as many steps as the processor time of hard labels only allows, teacher included."""
         hard = self.done(f"{text}/hard labels only/{seed}")
         mixed = self.done(f"{text}/labels and teacher/{seed}")
-        reading = mixed["teacher"]
-        cost = mixed["processor_seconds"] + reading["processor_seconds"] / reading["rows_read_now"] * reading["rows"]
-        steps = round(mixed["steps"] * hard["processor_seconds"] / cost)
-        return self.arm(text, "labels and teacher", seed, steps=steps)
+        a_row, a_step = self.reading_seconds(text), mixed["processor_seconds"] / mixed["steps"]
+        training_rows = len(self.rows(text)[0]["input_ids"])  # a row is read once, however often it is trained on
+
+        def cost(steps: int) -> float:
+            return steps * a_step + a_row * min(steps * self.setting.batch_size, training_rows)
+
+        afforded = [steps for steps in range(1, mixed["steps"] + 1) if cost(steps) <= hard["processor_seconds"]]
+        return self.arm(text, "labels and teacher", seed, steps=max(afforded, default=1))
+
+    def reading_seconds(self, text: str) -> float:
+        """Processor seconds that the teacher took for a row, over all done units in which it read rows of the text."""
+        units = (self.done(f"{text}/{arm}/{seed}") for arm in list(ARMS)[1:] for seed in self.setting.seeds)
+        readings = [unit["teacher"] for unit in units if unit and unit["teacher"]["rows_read_now"]]
+        seconds, rows = (sum(r[name] for r in readings) for name in ("processor_seconds", "rows_read_now"))
+        return seconds / rows
 
     def adapt(self, text: str) -> dict:
         """The teacher itself, trained on the text's training part with hard labels; kept for the units after it."""
         setting = self.setting
         teacher = load_teacher("laptop")
-        checkpoint = setting.folder / f"{text}-adapting.safetensors"
-        batches = make_batches(self.rows(text)[0], setting.batch_size, seed=0)
-        with Clock() as clock:
-            distill(teacher, None, batches, steps=setting.steps, alpha=0.0, learning_rate=ADAPTING_RATE,
-                    checkpoint=checkpoint, checkpoint_every=CHECKPOINT_EVERY)  # fmt: skip
-        result = {"steps": setting.steps, "learning_rate": ADAPTING_RATE, **clock.seconds}
+        batches, name = make_batches(self.rows(text)[0], setting.batch_size, seed=0), f"{text}-adapting"
+        _, timed = self.train(teacher, None, batches, setting.steps, 0.0, ADAPTING_RATE, name)
+        result = {"steps": setting.steps, "learning_rate": ADAPTING_RATE, **timed}
         result |= estimates(teacher, self.remembered(text), self.held_out(text))
         teacher.save_pretrained(setting.folder / f"{text}-adapted")
-        checkpoint.unlink(missing_ok=True)
+        self.forget(name)
         return result
 
     def file(self, unit: str) -> Path:
@@ -260,7 +285,8 @@ class Experiment:
         began = time.perf_counter()
         result = self.units()[unit]() | {
             "all_seconds": round(time.perf_counter() - began, 1),
-            "threads": torch.get_num_threads(),
+            "machine": machine() | {"precision": str(choose_precision(self.teacher)).removeprefix("torch.")},
+            "note": self.note,
         }
         file = self.file(unit)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -268,18 +294,6 @@ class Experiment:
         beside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
         beside.replace(file)
         return result
-
-
-class Clock:
-    """Wall time and processor time of a `with` block, in seconds."""
-
-    def __enter__(self) -> Clock:
-        self.began = time.perf_counter(), time.process_time()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        wall, processor = time.perf_counter() - self.began[0], time.process_time() - self.began[1]
-        self.seconds = {"seconds": wall, "processor_seconds": processor}
 
 
 def first_batches(batches: DataLoader, steps: int) -> Iterator[Batch]:

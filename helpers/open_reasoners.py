@@ -34,7 +34,6 @@ from helpers.reasoning import (
     Outcome,
     accuracy,
     compare,
-    in_words,
     judge_answers,
     tokens_written,
     train_on_examples,
@@ -63,7 +62,9 @@ def read_problems(path: Path) -> list[dict]:
     stand for a calculator). Raises ValueError, naming the line, where there is no answer.
     """
     problems = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if not line.strip():
+            continue
         entry = json.loads(line)
         last = entry["answer"].rstrip().rpartition("\n")[2]
         answer = open_answer(last) if last.startswith("####") else None
@@ -179,8 +180,7 @@ def self_distil(
             )
         runs["after"] = measure(())
         for other in ("before", "before, shown two examples"):
-            difference = compare([runs["after"]], [runs[other]])
-            result[f"after against {other}"] = {**difference._asdict(), "says": in_words("after", other, difference)}
+            result[f"after against {other}"] = compare([runs["after"]], [runs[other]])._asdict()
     result["arms"] = {
         name: {
             "accuracy": accuracy([run])._asdict(),
@@ -198,8 +198,9 @@ def load(tier: str) -> tuple[nn.Module, PreTrainedTokenizerBase]:
         return load_teacher("laptop"), load_tokenizer("laptop")
     name = os.environ.get("DISTILLAB_TEACHER", HUB_TEACHER)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = torch.bfloat16 if device == "cuda" else torch.float32
-    return AutoModelForCausalLM.from_pretrained(name, dtype=precision).to(device), AutoTokenizer.from_pretrained(name)
+    # Weights in bfloat16 have too few digits for steps of 1e-5: most would round to nothing.
+    model = AutoModelForCausalLM.from_pretrained(name, dtype=torch.float32)
+    return model.to(device), AutoTokenizer.from_pretrained(name)
 
 
 def distil_real_model(
@@ -225,6 +226,11 @@ def distil_real_model(
                 "the gpu tier needs problems: name a file in GSM8K's form, in DISTILLAB_GSM8K or with --problems"
             )
         read = read_problems(Path(file))
+        if min(setting["problems"], setting["held_out"]) < 1 or len(read) < setting["problems"] + setting["held_out"]:
+            raise ValueError(
+                f"{file} holds {len(read)} problems, and {setting['problems']} to train on and {setting['held_out']} "
+                "others to measure on are asked for; each must be at least 1, and the file must hold them all"
+            )
         training, held_out = read[: setting["problems"]], read[-setting["held_out"] :]
     else:
         training = make_problems(setting["problems"], seed=1, steps=(1, 2), distractors=0.0)
@@ -233,5 +239,5 @@ def distil_real_model(
     model, tokenizer = load(tier)
     how = {name: value for name, value in setting.items() if name not in ("problems", "held_out")}
     result = self_distil(model, tokenizer, training, held_out, keep=keep, **how)
-    name = "SmolLM2-135M-Instruct" if tier == "laptop" else os.environ.get("DISTILLAB_TEACHER", HUB_TEACHER)
+    name = os.environ.get("DISTILLAB_TEACHER", "SmolLM2-135M-Instruct" if tier == "laptop" else HUB_TEACHER)
     return {"model": name, "setting": setting, "seconds": round(time.perf_counter() - began), **result}

@@ -147,6 +147,7 @@ def write_traces(
     temperature: 0 takes the likeliest token each time; above 0, tokens are drawn. longest: tokens after which a trace
     is cut. prompt: what the model reads of a problem, by default its question and a newline. watch: called with the
     number of traces written so far. The same seed gives the same traces.
+    Raises ValueError where a prompt is as long as the model can read.
     """
     source = torch.Generator().manual_seed(seed)
     prompts = [tokenizer(prompt(problem), add_special_tokens=False)["input_ids"] for problem in problems]
@@ -171,6 +172,11 @@ def _continue(
     """The tokens that the model adds to each prompt, without the end of text. Prompts are filled up on the left."""
     width = max(map(len, prompts))
     longest = min(longest, model.config.max_position_embeddings - width)
+    if longest < 1:
+        raise ValueError(
+            f"a prompt has {width} tokens, and the model reads {model.config.max_position_embeddings} at most; "
+            "nothing is left for its trace"
+        )
     device = next(model.parameters()).device
     input_ids = torch.tensor([[end] * (width - len(prompt)) + prompt for prompt in prompts], device=device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
@@ -258,8 +264,10 @@ def compare(ours: Sequence[Sequence[Outcome]], theirs: Sequence[Sequence[Outcome
 
 def in_words(name: str, other: str, difference: Estimate) -> str:
     """What a difference in accuracy says, in a sentence; an interval that holds 0 says that no effect is shown."""
-    points = f"{abs(100 * difference.value):.0f} points ({100 * difference.low:+.0f} to {100 * difference.high:+.0f})"
-    if difference.low <= 0 <= difference.high:
-        return f"No effect shown: “{name}” and “{other}” differ by {points}."
-    better, worse = (name, other) if difference.value > 0 else (other, name)
-    return f"“{better}” is right more often than “{worse}”, by {points}."
+    value, low, high = (100 * number for number in (difference.value, difference.low, difference.high))
+    if value < 0:  # the sentence names the better one first, so that its figures are of one sign with their estimate
+        name, other, value, low, high = other, name, -value, -high, -low
+    points = f"{value:.0f} points ({low:+.0f} to {high:+.0f})"
+    if low <= 0 <= high:
+        return f"No effect shown: between “{name}” and “{other}” lie {points}."
+    return f"“{name}” is right more often than “{other}”, by {points}."

@@ -22,7 +22,6 @@ from helpers.reasoning import (
     Outcome,
     accuracy,
     compare,
-    in_words,
     judge_answers,
     load_reasoner,
     tokens_written,
@@ -145,8 +144,7 @@ def summary(runs: Sequence[dict]) -> dict:
     compared = {}
     for what, (name, other) in COMPARISONS.items():
         if name in outcomes and other in outcomes:
-            difference = compare(outcomes[name], outcomes[other])
-            compared[what] = {**difference._asdict(), "says": in_words(name, other, difference)}
+            compared[what] = compare(outcomes[name], outcomes[other])._asdict()
     kinds = {kind: sum(run["kinds"][kind] for run in runs) / len(runs) for kind in runs[0]["kinds"]}
     return {"teacher_traces": kinds, "arms": tables, "comparisons": compared}
 

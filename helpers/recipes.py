@@ -106,7 +106,8 @@ def gpt2(
 
 
 def tokenizer(of: str = "stories") -> Any:
-    """The tokenizer of the known language, or of="problems" of the word problems: words, signs and numbers.
+    """The tokenizer of the known language, or of="problems" of the word problems: words, signs and numbers;
+    of="problems, joining" the same, with a newline and the #### after it as one token.
 
     Padding and end of text share token 0.
     """
@@ -148,4 +149,14 @@ def _problem_tokenizer() -> Any:
     return problem_tokenizer()
 
 
-_TOKENIZERS: dict[str, Callable[[], Any]] = {"stories": _stories_tokenizer, "problems": _problem_tokenizer}
+def _joining_tokenizer() -> Any:
+    tokenizer = _problem_tokenizer()
+    tokenizer.add_tokens(["\n####"])
+    return tokenizer
+
+
+_TOKENIZERS: dict[str, Callable[[], Any]] = {
+    "stories": _stories_tokenizer,
+    "problems": _problem_tokenizer,
+    "problems, joining": _joining_tokenizer,
+}

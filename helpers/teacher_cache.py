@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from filelock import FileLock
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -55,14 +56,19 @@ class TeacherCache:
             self.about: dict[str, Any] = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise ValueError(f"{self.folder / 'about.json'} is not what a teacher cache writes: {error}") from error
-        self.ids, self.tokens, self.values = (
+        self.ids, self.mask, self.tokens, self.values = (
             np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-            for name in ("ids", "tokens", "values")
+            for name in ("ids", "mask", "tokens", "values")
         )
 
     @property
+    def fingerprint(self) -> str:
+        """A short text that is another one for other answers."""
+        return hashlib.blake2b(json.dumps(self.about, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+    @property
     def bytes_per_token(self) -> float:
-        """Bytes on disk for each position that predicts one."""
+        """Bytes of an answer on disk. Beside it, the text itself is kept, with its mask, at 9 bytes a token."""
         return (self.tokens.nbytes + self.values.nbytes) / (self.tokens.shape[0] * self.tokens.shape[1])
 
     def targets(self, batch: Batch) -> Targets:
@@ -76,7 +82,11 @@ class TeacherCache:
             )
         rows = batch["row"].cpu().numpy()
         inside = rows.max(initial=0) < len(self.ids) and batch["input_ids"].shape[1] == self.ids.shape[1]
-        if not inside or not np.array_equal(self.ids[rows], batch["input_ids"].cpu().numpy()):
+        if (
+            not inside
+            or not np.array_equal(self.ids[rows], batch["input_ids"].cpu().numpy())
+            or not np.array_equal(self.mask[rows], batch["attention_mask"].cpu().numpy() != 0)
+        ):
             raise ValueError(f"{self.folder} holds answers to other rows than the batch's; keep answers to these first")
         counted, _ = counted_labels(batch)
         chosen, device = counted.cpu().numpy(), counted.device
@@ -92,6 +102,11 @@ class TeacherCache:
                 )
 
             def kl(student_logits: Tensor, part: slice) -> Tensor:
+                if student_logits.shape[-1] != self.about["vocabulary"]:
+                    raise ValueError(
+                        f"the student's logits have V = {student_logits.shape[-1]}, and {self.folder} holds answers of "
+                        f"a teacher with V = {self.about['vocabulary']}; both must use one vocabulary"
+                    )
                 log_probs = F.log_softmax(widen(student_logits) / temperature, dim=-1)
                 return compare(log_probs, tokens[here][part], values[here][part]).sum() / max(len(log_probs), 1)
 
@@ -146,8 +161,8 @@ def keep_answers(
     teacher: frozen, in eval mode. rows: input_ids and attention_mask `(N, S)`. temperature: T of the answers; the
     distillation must use the same. k: tokens a position. form: "top" or "sampled". power, seed: of "sampled"; draws
     are from the teacher's probabilities to this power, made to sum to 1 again, so that less than 1 looks at rare tokens
-    more often. batch_size: rows that the teacher reads together. precision: dtype of the products; None lets
-    `choose_precision` decide. values: dtype on disk.
+    more often. batch_size: rows that the teacher reads together. precision: dtype of the products; None takes
+    that of the answers that are there, or lets `choose_precision` decide. values: dtype on disk.
 
     Raises ValueError for arguments that cannot be, and where the folder holds answers of another teacher, to another
     text or in another form; OSError where the disk is too small.
@@ -161,46 +176,54 @@ def keep_answers(
         raise ValueError(f"k is {k}; it must be at least 1, and at most the vocabulary of {vocabulary} for form top")
     if not power > 0:
         raise ValueError(f"power is {power}; it must be above 0")
-    precision = choose_precision(teacher) if precision is None else precision
-    about = {
-        "form": form, "k": k, "temperature": temperature, "power": power, "seed": seed, "vocabulary": vocabulary,
-        "precision": str(precision), "values": np.dtype(values).name, "teacher": _digest(teacher.state_dict()),
-        "rows": _digest({name: rows[name] for name in ("input_ids", "attention_mask")}),
-    }  # fmt: skip
-    if (folder / "about.json").exists():
-        kept = TeacherCache(folder)
-        differ = [f"{n} was {kept.about.get(n)} and is {v}" for n, v in about.items() if kept.about.get(n) != v]
-        if differ:
-            raise ValueError(f"{folder} holds other answers: {'; '.join(differ)}; delete it, or give another folder")
-        return kept
-    beside = folder.with_name(folder.name + ".part")
-    shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
-    beside.mkdir(parents=True)
-    count, length = rows["input_ids"].shape
-    number = np.uint16 if vocabulary <= 2**16 else np.int32
-    needed = count * (length - 1) * (k * np.dtype(number).itemsize + (k + 1) * np.dtype(values).itemsize)
-    if needed > shutil.disk_usage(beside).free:
-        raise OSError(f"{folder} would take {needed / 1e6:.0f} MB, and the disk has less; take a smaller k or text")
-    np.save(beside / "ids.npy", rows["input_ids"].numpy(), allow_pickle=False)
-    written = [
-        np.lib.format.open_memmap(beside / f"{name}.npy", mode="w+", dtype=dtype, shape=(count, length - 1, width))
-        for name, dtype, width in (("tokens", number, k), ("values", values, k + 1))
-    ]
-    device = next(teacher.parameters()).device
-    generator = torch.Generator(device).manual_seed(seed)
-    for start in tqdm(range(0, count, batch_size), disable=not progress, desc="teacher", unit="batch"):
-        here = slice(start, start + batch_size)
-        batch = {name: rows[name][here].to(device) for name in ("input_ids", "attention_mask")}
-        counted, _ = counted_labels(batch)
-        with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            answers = _answers(teacher, batch, counted, temperature, k, form, power, generator)
-        for array, answer in zip(written, answers, strict=True):
-            array[here][counted.cpu().numpy()] = answer.cpu().numpy()
-    for array in written:
-        array.flush()
-    (beside / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    os.replace(beside, folder)
-    return TeacherCache(folder)
+    with FileLock(folder.with_name(folder.name + ".lock")):  # where several processes want the same answers
+        kept = TeacherCache(folder) if (folder / "about.json").exists() else None
+        if precision is None:
+            known = (
+                None if kept is None else getattr(torch, str(kept.about.get("precision")).removeprefix("torch."), None)
+            )
+            precision = known or choose_precision(teacher)
+        about = {
+            "form": form, "k": k, "temperature": temperature, "power": power, "seed": seed, "vocabulary": vocabulary,
+            "precision": str(precision), "values": np.dtype(values).name, "teacher": _digest(teacher.state_dict()),
+            "rows": _digest({name: rows[name] for name in ("input_ids", "attention_mask")}),
+        }  # fmt: skip
+        if kept is not None:
+            differ = [f"{n} was {kept.about.get(n)} and is {v}" for n, v in about.items() if kept.about.get(n) != v]
+            if differ:
+                raise ValueError(
+                    f"{folder} holds other answers: {'; '.join(differ)}; delete it, or give another folder"
+                )
+            return kept
+        beside = folder.with_name(folder.name + ".part")
+        shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
+        beside.mkdir(parents=True)
+        count, length = rows["input_ids"].shape
+        number = np.uint16 if vocabulary <= 2**16 else np.int32
+        needed = count * (length - 1) * (k * np.dtype(number).itemsize + (k + 1) * np.dtype(values).itemsize)
+        if needed > shutil.disk_usage(beside).free:
+            raise OSError(f"{folder} would take {needed / 1e6:.0f} MB, and the disk has less; take a smaller k or text")
+        np.save(beside / "ids.npy", rows["input_ids"].numpy(), allow_pickle=False)
+        np.save(beside / "mask.npy", rows["attention_mask"].numpy() != 0, allow_pickle=False)
+        written = [
+            np.lib.format.open_memmap(beside / f"{name}.npy", mode="w+", dtype=dtype, shape=(count, length - 1, width))
+            for name, dtype, width in (("tokens", number, k), ("values", values, k + 1))
+        ]
+        device = next(teacher.parameters()).device
+        generator = torch.Generator(device).manual_seed(seed)
+        for start in tqdm(range(0, count, batch_size), disable=not progress, desc="teacher", unit="batch"):
+            here = slice(start, start + batch_size)
+            batch = {name: rows[name][here].to(device) for name in ("input_ids", "attention_mask")}
+            counted, _ = counted_labels(batch)
+            with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                answers = _answers(teacher, batch, counted, temperature, k, form, power, generator)
+            for array, answer in zip(written, answers, strict=True):
+                array[here][counted.cpu().numpy()] = answer.cpu().numpy()
+        for array in written:
+            array.flush()
+        (beside / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        os.replace(beside, folder)
+        return TeacherCache(folder)
 
 
 def _answers(teacher, batch, counted, temperature, k, form, power, generator) -> tuple[Tensor, Tensor]:

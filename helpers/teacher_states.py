@@ -5,7 +5,7 @@ Kept are the hidden states before the head, in float16: for SmolLM2, 1,152 bytes
 fifth of the whole teacher. `helpers.teacher_cache` keeps the largest logits instead, which is smaller and not exact.
 
 The file only ever grows at its end, so a run that is cut off loses at most the row that was being written. Several
-processes may share it; each sees what was there when it began.
+processes may share it; each sees what was there when it began or last wrote.
 
 Leans on `helpers.chunked_loss` for the split of a model into backbone and head, and on torch.
 """
@@ -24,7 +24,7 @@ from transformers import PreTrainedModel
 from helpers.chunked_loss import Targets, backbone_and_head, counted_labels, logits_targets
 from helpers.data import Batch
 from helpers.precision import choose_precision
-from helpers.training import freeze
+from helpers.training import fingerprint, freeze
 
 KEY_BYTES = 32
 
@@ -34,7 +34,7 @@ class RememberedTeacher:
 
     model: a transformers model with a plain head (`backbone_and_head`). path: the file, made if it is not there; give
     each teacher its own. Rows are known by their tokens and mask. `read` counts the rows that the model had to read.
-    Raises ValueError for a model whose head cannot be told apart, and for a file of another width.
+    Raises ValueError for a model whose head cannot be told apart, and for a file of another teacher.
     """
 
     def __init__(self, model: PreTrainedModel, path: str | Path):
@@ -43,7 +43,9 @@ class RememberedTeacher:
             raise ValueError(f"model is a {type(model).__name__}; its logits must be a plain head's products")
         self.model, self.path, self.read = freeze(model), Path(path), 0
         self.backbone, self.head = parts
+        self.fingerprint = fingerprint(model)
         self._known: dict[bytes, np.ndarray] = {}
+        self._end = 0  # of what was read of the file
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(f"{self.path}.lock")
         with self._lock:
@@ -87,18 +89,25 @@ class RememberedTeacher:
         return hashlib.sha256(torch.stack([row, mask.long()]).cpu().numpy().tobytes()).digest()
 
     def _open(self) -> None:
-        """Read what the file holds: a line with the width, then key, number of tokens and states of each row."""
-        width = self.head.weight.shape[1]
-        header = f"distillab teacher states 1, width {width}\n".encode()
+        """Read the file: a line that names the teacher, then key, number of tokens and states of each row."""
+        header = f"distillab teacher states 2, of {self.fingerprint}\n".encode()
         if not self.path.exists():
             self.path.write_bytes(header)
-            return
-        data = self.path.read_bytes()
-        if not data.startswith(header):
-            raise ValueError(
-                f"{self.path} does not hold hidden states of width {width}; give each teacher its own file"
-            )
-        at = len(header)
+        with self.path.open("rb") as file:
+            if file.read(len(header)) != header:
+                raise ValueError(
+                    f"{self.path} does not hold hidden states of this teacher; "
+                    "give each teacher its own file, or delete this one"
+                )
+        self._end = len(header)
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Take in what stands behind the part that was read. A row that a cut-off left unfinished is taken away."""
+        with self.path.open("rb") as file:
+            file.seek(self._end)
+            data = file.read()
+        width, at = self.head.weight.shape[1], 0
         while at + KEY_BYTES + 4 <= len(data):
             key = data[at : at + KEY_BYTES]
             tokens = int.from_bytes(data[at + KEY_BYTES : at + KEY_BYTES + 4], "little")
@@ -108,11 +117,16 @@ class RememberedTeacher:
             states = np.frombuffer(data, np.float16, tokens * width, at + KEY_BYTES + 4)
             self._known[key] = states.reshape(tokens, width)
             at = end
-        if at < len(data):  # a row that was being written when the run was cut off
+        self._end += at
+        if at < len(data):
             with self.path.open("r+b") as file:
-                file.truncate(at)
+                file.truncate(self._end)
 
     def _remember(self, key: bytes, states: np.ndarray) -> None:
-        with self._lock, self.path.open("ab") as file:
-            file.write(key + len(states).to_bytes(4, "little") + states.tobytes())
-        self._known[key] = states
+        row = key + len(states).to_bytes(4, "little") + states.tobytes()
+        with self._lock:
+            self._read_on()  # another process may have written, or died while it wrote
+            if key not in self._known:
+                with self.path.open("ab") as file:
+                    file.write(row)
+                self._known[key], self._end = states, self._end + len(row)

@@ -6,6 +6,7 @@ holds all logits (`helpers.chunked_loss`), and a teacher whose answers were comp
 Leans on these, on `helpers.checkpoints`, and on torch and tqdm.
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler
 from tqdm.auto import tqdm
 
-from helpers.checkpoints import interrupt_waits, load_checkpoint, save_checkpoint
+from helpers.checkpoints import interrupt_waits, load_checkpoint, random_states, save_checkpoint, saved_precision
 from helpers.chunked_loss import Targets, backbone_and_head, batch_loss, counted_labels, model_targets
 from helpers.data import Batch
 from helpers.losses import check_alpha, check_temperature
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from helpers.teacher_cache import TeacherCache
+    from helpers.teacher_states import RememberedTeacher
 
 
 @dataclass
@@ -77,16 +79,16 @@ def distill(
     """Train the student in place on labels and teacher, and return the history.
 
     student, teacher: called with input_ids and attention_mask `(B, S)`, they return an object with logits `(B, S, V)`.
-    The teacher may also be a `TeacherCache`: its answers, computed once. batches: mappings of input_ids and
-    attention_mask; gone through again until there were `steps` steps (default: one pass). temperature, alpha: as in
-    `distillation_loss`. alpha = 0 trains on hard labels only, the control of every experiment; the teacher may then be
-    None, as nothing that it says counts. alpha = 1 trains on the teacher only. learning_rate: the peak of the schedule
-    `one_cycle`. weight_decay: AdamW's.
+    The teacher may also be a `TeacherCache` or a `RememberedTeacher`: its answers, computed once. batches: mappings of
+    input_ids and attention_mask; gone through again until there were `steps` steps (default: one pass). temperature,
+    alpha: as in `distillation_loss`. alpha = 0 trains on hard labels only, the control of every experiment; the teacher
+    may then be None, as nothing that it says counts. alpha = 1 trains on the teacher only. learning_rate: the peak of
+    the schedule `one_cycle`. weight_decay: AdamW's.
 
     accumulate: batches whose gradients are added up before each step; the loss is the mean over the counted tokens of
-    all of them, as if they were one large batch. precision: dtype of the matrix products; None takes what
-    `choose_precision` says. Weights and losses stay in float32. chunk: tokens whose logits are alive together.
-    compile: a backend of torch.compile, for instance "inductor", or None.
+    all of them, as if they were one large batch. precision: dtype of the matrix products, float32 or bfloat16; None
+    takes the checkpoint's, or what `choose_precision` says. Weights and losses stay in float32. chunk: tokens whose
+    logits are alive together. compile: a backend of torch.compile, for instance "inductor", or None.
     checkpoint: a file that says where the run stands. It is written every `checkpoint_every` steps, at the end, and
     when you interrupt; if it is there at the start, the run goes on from it, to the same numbers. Delete it to start
     anew. Give the same batches: they are gone through again up to where the run was.
@@ -116,7 +118,9 @@ def distill(
     if isinstance(teacher, nn.Module):
         freeze(teacher).to(device)
     if precision is None:
-        precision = choose_precision(student)
+        precision = saved_precision(checkpoint) or choose_precision(student)
+    if precision not in (torch.float32, torch.bfloat16):
+        raise ValueError(f"precision is {precision}; it must be torch.float32 or torch.bfloat16, or None")
     forward = None
     if compile is not None:
         parts = backbone_and_head(student)
@@ -131,8 +135,13 @@ def distill(
         "alpha": alpha, "learning rate": learning_rate, "weight decay": weight_decay, "precision": str(precision),
     }  # fmt: skip
     order = getattr(batches, "generator", None)
-    if checkpoint is not None and order is None and isinstance(getattr(batches, "sampler", None), RandomSampler):
+    repeated = checkpoint is not None or processes > 1
+    if repeated and order is None and isinstance(getattr(batches, "sampler", None), RandomSampler):
         raise ValueError("batches are shuffled without a generator; give one, or their order cannot be repeated")
+    if checkpoint is not None:
+        settings["seed of the order"] = None if order is None else order.initial_seed()
+        settings["text"] = _fingerprint_of_text(batches)
+        settings["teacher"] = None if teacher is None or alpha == 0 else _fingerprint_of_teacher(teacher)
     history, done = History(), 0
     if checkpoint is not None:
         found = load_checkpoint(checkpoint, student, optimizer, settings=settings, order=order, process=process)
@@ -140,12 +149,12 @@ def distill(
     first_order = None if order is None else order.get_state()
 
     def save(step: int) -> None:
-        states = torch.get_rng_state()[None]
+        states = random_states(device)
         if accelerator is not None:
-            states = accelerator.gather(states.to(device)).cpu()
+            states = {name: accelerator.gather(state.to(device)).cpu() for name, state in states.items()}
         if process == 0:
             save_checkpoint(checkpoint, student, optimizer, step=step, losses=history.losses, settings=settings,
-                            order=first_order, random_state=states)  # fmt: skip
+                            order=first_order, random=states)  # fmt: skip
 
     groups = _groups(batches, together)
     with torch.random.fork_rng(devices=[]):  # what was done is gone through, and leaves the random numbers alone
@@ -190,6 +199,33 @@ def distill(
     finally:
         student.eval()
     return history
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A short text that is another one for another model: from the shape and 4,096 values of each of its tensors."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, tensor in model.state_dict().items():
+        flat = tensor.detach().reshape(-1)
+        some = flat[:: max(1, len(flat) // 4096)].cpu().contiguous()
+        digest.update(
+            f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode() + some.view(torch.uint8).numpy().tobytes()
+        )
+    return digest.hexdigest()
+
+
+def _fingerprint_of_teacher(teacher: "nn.Module | TeacherCache | RememberedTeacher") -> str:
+    return fingerprint(teacher) if isinstance(teacher, nn.Module) else teacher.fingerprint
+
+
+def _fingerprint_of_text(batches: DataLoader | list[Batch]) -> str:
+    """A short text that is another one for other rows: from all of a list's, from some 64 of a data set's."""
+    rows = getattr(batches, "dataset", batches)
+    digest = hashlib.blake2b(str(len(rows)).encode(), digest_size=16)
+    step = 1 if rows is batches else max(1, len(rows) // 64)
+    for place in range(0, len(rows), step):
+        for name in ("input_ids", "attention_mask"):
+            digest.update(rows[place][name].cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _groups(batches: DataLoader | list[Batch], size: int) -> Iterator[list[Batch]]:

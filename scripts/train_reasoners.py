@@ -1,7 +1,8 @@
 """Make the weights of lab 05's teacher and student from seeds: `python scripts/train_reasoners.py`.
 
 It writes `reasoning_student` and `reasoning_teacher` (.safetensors and .json) to `helpers/assets`, and what it did and
-measured to `results/reasoning_training.json`. About 5 minutes on one free core.
+measured to `results/reasoning_training.json`. About 5 minutes on one free core. `--measure` trains nothing, and
+measures the weights that are there.
 
 The student goes to school in two stages. First it reads stories of one to five events with what happened told again,
 one event a line, and problems of *one* step. Then it reads problems of one to five steps with three kinds of solutions:
@@ -73,8 +74,8 @@ def told_again(trace: str) -> str:
     return "\n".join(line.split(", so ")[0] + "." for line in trace.splitlines() if ", so " in line)
 
 
-def train(role: str) -> tuple[GPT2LMHeadModel, dict]:
-    """The trained model of a role, and what is worth knowing of it."""
+def train(role: str) -> tuple[GPT2LMHeadModel, float]:
+    """The trained model of a role, and the seconds that it took."""
     tokenizer = problem_tokenizer()
     if role == "student":
         model = without_dropout(new_model(**SHAPE, vocabulary=len(tokenizer), positions=POSITIONS, seed=21))
@@ -87,9 +88,19 @@ def train(role: str) -> tuple[GPT2LMHeadModel, dict]:
         settings = {key: stage[key] for key in ("steps", "batch_size", "learning_rate", "seed")}
         with LiveCurve(f"{role}, {stage['read']}", stage["steps"]) as live:
             train_on_examples(model, examples, **settings, watch=live.add)
-    seconds = time.perf_counter() - began
-    held_out = make_problems(HELD_OUT, HELD_OUT_SEED, STEP_COUNTS)
-    measured = {}
+    return model, time.perf_counter() - began
+
+
+def measure(role: str, model: GPT2LMHeadModel) -> dict:
+    """What is worth knowing of a role's model: how it was made, and what it does with the held-out problems."""
+    tokenizer, held_out = problem_tokenizer(), make_problems(HELD_OUT, HELD_OUT_SEED, STEP_COUNTS)
+    read = {
+        problem["question"]
+        for stages in STAGES.values()
+        for stage in stages
+        for problem, _ in texts(stage["read"], stage["examples"], stage["seed"])
+    }
+    measured: dict = {"held_out_questions_read": sum(problem["question"] in read for problem in held_out)}
     for name, temperature in (("greedy", 0.0), ("drawn", TEMPERATURE)):
         traces = write_traces(model, tokenizer, held_out, temperature=temperature)
         run = [judge_answers(held_out, traces, extract_answer, tokenizer)]
@@ -98,28 +109,28 @@ def train(role: str) -> tuple[GPT2LMHeadModel, dict]:
             "accuracy_by_steps": {str(k): accuracy(run, k).value for k in STEP_COUNTS},
             "kinds": trace_kinds(held_out, traces),
         }
-    return model, {
-        **SHAPE,
-        "stages": STAGES[role],
-        "parameters": count_parameters(model),
-        **measured,
-        "seconds": round(seconds, 1),
-    }
+    size = (ASSETS / f"reasoning_{role}.safetensors").stat().st_size
+    return {**SHAPE, "stages": STAGES[role], "parameters": count_parameters(model), **measured, "bytes": size}
 
 
 def main() -> None:
     """Train, save, and write the log, in which a role that is not trained this time keeps its entry."""
     parser = argparse.ArgumentParser(description="Train the teacher and the student of lab 05.")
     parser.add_argument("roles", nargs="*", default=list(STAGES), help="student, teacher (default: both)")
+    parser.add_argument("--measure", action="store_true", help="train nothing; measure the weights that are there")
+    chosen = parser.parse_args()
     torch.set_num_threads(1)
     results = Path(__file__).parents[1] / "results"
     before = results / "reasoning_training.json"
     log: dict = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {}
     log["machine"] = machine()
-    for role in parser.parse_args().roles:
-        model, log[role] = train(role)
-        save_folder_model(model, f"reasoning_{role}")
-        log[role]["bytes"] = (ASSETS / f"reasoning_{role}.safetensors").stat().st_size
+    for role in chosen.roles:
+        if not chosen.measure:
+            model, seconds = train(role)
+            save_folder_model(model, f"reasoning_{role}")
+        log[role] = measure(role, load_reasoner(role))
+        if not chosen.measure:
+            log[role]["seconds"] = round(seconds, 1)
         print(json.dumps({role: log[role]}, indent=2), flush=True)
         write_result("reasoning_training", log, results)
 

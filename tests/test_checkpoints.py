@@ -82,7 +82,7 @@ def test_the_order_of_the_batches_comes_back(tmp_path):
 def test_each_process_gets_its_own_random_numbers(tmp_path):
     model = student()
     states = torch.stack([torch.Generator().manual_seed(seed).get_state() for seed in (1, 2)])
-    save_checkpoint(tmp_path / "run", model, adamw(model), step=1, losses=[1.0], settings={}, random_state=states)
+    save_checkpoint(tmp_path / "run", model, adamw(model), step=1, losses=[1.0], settings={}, random={"random": states})
     for process, state in enumerate(states):
         load_checkpoint(tmp_path / "run", model, adamw(model), settings={}, process=process)
         assert torch.equal(torch.get_rng_state(), state)

@@ -83,6 +83,35 @@ def test_a_name_used_as_variable_and_function_is_explained():
     assert "also the name of a function" in checked(total).findings[0].cause
 
 
+def test_a_variable_without_a_value_is_explained():
+    def total(values):
+        for value in values:
+            added += value  # noqa: F821, F841
+        return added
+
+    finding = checked(total).findings[0]
+    assert "read before it has a value" in finding.cause and "Set the variable before the loop" in finding.next_step
+
+
+def test_a_call_inside_the_answer_with_wrong_arguments_is_not_blamed_on_its_first_line():
+    def inside(values):
+        return torch.log(2.0) * values.sum()
+
+    def of_the_answer():
+        return None
+
+    assert "On this line a function is called" in checked(inside).findings[0].cause
+    assert "does not take the arguments that the exercise names" in checked(of_the_answer).findings[0].cause
+
+
+def test_an_earlier_exercise_that_is_not_written_is_named():
+    def total(values):
+        raise NotImplementedError("softmax is not written yet")
+
+    finding = checked(total).findings[0]
+    assert finding.cause == "Your answer calls softmax, which is not written yet." and not finding.passed
+
+
 def test_an_error_shows_its_line():
     def total(values):
         return values.view(-1).sum()

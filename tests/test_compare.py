@@ -46,7 +46,11 @@ def test_right_values_agree(expected, seen):
         ({"loss": 1.0}, {"los": 1.0}, "keys"),
         ([0], [], "0 values"),
         (1.0, 10**400, "not finite"),
-        ("ValueError", "nothing", "something else"),
+        ("ValueError", "nothing", "another text"),
+        (False, [], "a list, and True or False is due"),
+        (None, 0, "a number, and None is due"),
+        ("#### 7", None, "None, and a text is due"),
+        (True, False, "the other truth value"),
     ],
 )
 def test_wrong_values_differ(expected, seen, says):

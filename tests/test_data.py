@@ -90,6 +90,8 @@ def test_texts_come_from_a_file_or_from_what_python_carries(tmp_path):
     assert read_texts(str(tmp_path / "a.txt")) == ["one\n\ntwo\n"]
     (tmp_path / "b.jsonl").write_text('{"text": "eins"}\n\n{"text": " "}\n{"text": "zwei", "more": 1}\n')
     assert read_texts(str(tmp_path / "b.jsonl")) == ["eins", "zwei"]
+    (tmp_path / "c.jsonl").write_text('{"text": "one\u2028line"}\n', encoding="utf-8")  # valid JSON, and no end of line
+    assert read_texts(str(tmp_path / "c.jsonl")) == ["one\u2028line"]
     reference = read_texts()
     assert len(reference) > 50 and sum(map(len, reference)) > 300_000 and reference == read_texts()
 

@@ -68,6 +68,16 @@ def test_perplexity_is_weighted_by_tokens_whatever_the_batches(batch_size):
     assert abs(value - math.exp(sum(means) / 3)) > 0.05  # so a mean of rows' means would be seen
 
 
+def test_a_loss_beyond_what_exp_can_hold_is_an_infinite_perplexity():
+    class Sure(torch.nn.Module):
+        def forward(self, input_ids, attention_mask):
+            return SimpleNamespace(logits=torch.tensor([5000.0, 0, 0, 0, 0]).expand(*input_ids.shape, 5))
+
+    ids = torch.tensor([[0, 1, 2], [1, 3, 4]])
+    found = measure_perplexity(Sure(), make_batches(whole_rows(ids), 2))
+    assert found.value == found.high == math.inf
+
+
 def test_models_are_measured_in_eval_mode_and_given_back_as_they_came():
     model = Bigram(TABLE).train()
     assert perplexity(model, [ROWS]) == pytest.approx(math.exp(sum(NLL) / 7))

@@ -50,7 +50,7 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
     monkeypatch.setattr(
         sys, "argv", ["x", "--wikitext", str(setting.wikitext), "--state", str(setting.state), "--results",
                       str(tmp_path / "results"), "--steps", "6", "--batch-size", "2", "--held-out", "8",
-                      "--seeds", "0", "1"]
+                      "--seeds", "0", "1", "--note", "alone"]
     )  # fmt: skip
     monkeypatch.setattr(laptop_units, "read_texts", lambda source: [text(12 * 120)])
     arguments = list(sys.argv)
@@ -73,6 +73,7 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
     assert low <= mean <= high
     run = result["units"]["wikitext/labels and teacher/0"]
     assert run["tokens"] == 6 * 2 * 12 and len(run["losses"]) == 6 and not run["resumed"]
+    assert run["machine"]["precision"] == "float32" and run["machine"]["cores"] and run["note"] == "alone"
     assert run["teacher"]["rows"] == 12 and 0 < run["teacher"]["rows_read_now"] <= 12
     assert 1 <= result["units"][f"wikitext/{laptop_units.EQUAL_COST}/0"]["steps"]
     adapted = result["units"]["wikitext/adapted teacher"]
@@ -98,6 +99,42 @@ def test_a_student_that_was_cut_off_goes_on_to_the_same_numbers(setting, monkeyp
     again = Experiment(setting).arm("wikitext", "labels and teacher", 0)
     assert again["resumed"] and len(asked) == 5 + 2 and again["losses"] == whole["losses"]
     assert again["perplexity"] == whole["perplexity"]
+
+
+def test_a_student_that_was_cut_off_before_it_was_measured_is_measured_and_not_trained_again(setting, monkeypatch):
+    whole = Experiment(setting).arm("wikitext", "labels and teacher", 0)
+    measure = laptop_units.estimates
+
+    def dies(*_):
+        raise SystemExit
+
+    monkeypatch.setattr(laptop_units, "estimates", dies)
+    with pytest.raises(SystemExit):
+        Experiment(setting).arm("wikitext", "labels and teacher", 0)
+    monkeypatch.setattr(laptop_units, "estimates", measure)
+    again = Experiment(setting).arm("wikitext", "labels and teacher", 0)
+    assert again["resumed"] and again["losses"] == whole["losses"] and again["perplexity"] == whole["perplexity"]
+    assert again["seconds"] > 0 and again["processor_seconds"] > 0
+    assert not list(setting.folder.glob("*.seconds")) and not list(setting.folder.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("hard", "affords"),
+    [(50.0, 14), (30.0, 7), (20.0, 5), (1000.0, 20), (0.5, 1)],  # 3 a step, two rows in each, 0.5 for each of 15 rows
+)
+def test_equal_cost_charges_a_row_once_also_where_another_seed_had_it_read(setting, monkeypatch, hard, affords):
+    experiment, steps_of = Experiment(setting), []
+    readings = [{"rows": 40, "rows_read_now": 40, "processor_seconds": 20.0},
+                {"rows": 40, "rows_read_now": 0, "processor_seconds": 0.0}]  # fmt: skip
+    units = {f"wikitext/hard labels only/{seed}": {"processor_seconds": hard} for seed in setting.seeds}
+    for seed, reading in enumerate(readings):
+        units[f"wikitext/labels and teacher/{seed}"] = {"processor_seconds": 60.0, "steps": 20, "teacher": reading}
+    monkeypatch.setattr(experiment, "done", units.get)
+    monkeypatch.setattr(experiment, "rows", lambda text: ({"input_ids": torch.zeros(15, 3)}, {}))
+    monkeypatch.setattr(experiment, "arm", lambda *_, steps: steps_of.append(steps))
+    for seed in setting.seeds:
+        experiment.equal_cost("wikitext", seed)
+    assert steps_of == [affords] * 2
 
 
 def test_units_of_an_earlier_result_are_not_run_again(setting, tmp_path):

@@ -188,3 +188,73 @@ def test_every_exception_is_reported_with_its_line():
         raise Odd
 
     assert seen_by("value", odd)["type"] == "Exception"
+
+
+class Two(torch.nn.Module):
+    """A model with weights, a part and a mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(2, 2)
+        self.inner.bias = None
+
+
+PATCHES = {
+    "named_parameters": (torch.nn.Module, "named_parameters", lambda self, *a, **k: iter(())),
+    "named_members": (torch.nn.Module, "_named_members", lambda self, *a, **k: iter(())),
+    "modules": (torch.nn.Module, "modules", lambda self: iter(())),
+    "named_modules": (torch.nn.Module, "named_modules", lambda self, *a, **k: iter(())),
+    "requires_grad": (torch.Tensor, "requires_grad", property(lambda self: False)),
+    "numel": (torch.Tensor, "numel", lambda self: 0),
+    "grad": (torch.Tensor, "grad", property(lambda self: None)),
+    "equal": (torch, "equal", lambda *a: True),
+    "mode": (Two, "training", property(lambda self: False, lambda self, value: None)),
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_a_model_is_looked_at_whatever_is_replaced(name, monkeypatch):
+    """What is left of freezing, and of training a teacher by mistake, is seen all the same."""
+    model, teacher = Two(), Two()
+    where, what, instead = PATCHES[name]
+    student = Two()
+
+    def freeze(given):
+        monkeypatch.setattr(where, what, instead, raising=False)
+        return given
+
+    def train(student, teacher):
+        torch.nn.functional.linear(torch.ones(1, 2), teacher.inner.weight).sum().backward()
+        teacher.inner.weight.data += 1
+        monkeypatch.setattr(where, what, instead, raising=False)
+        return 0.0
+
+    frozen = decode(observe("freezing", freeze, [model], {})["values"]["weights that can be trained"])
+    monkeypatch.undo()
+    trained = observe("training", train, [student, teacher], {"watch": ("teacher",)})["values"]
+    monkeypatch.undo()
+    assert frozen == 4
+    assert decode(trained["teacher's weights changed"]) is True
+    assert decode(trained["teacher's weights with a gradient"]) == 1
+    assert decode(trained["teacher's weights that can be trained"]) == 1
+    assert decode(trained["teacher's parts in train mode"]) == 2
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"recipe": {"name": "sgd", "settings": {"mapping": []}}},
+        {"list": [{"recipe": {"name": "tokenizer", "settings": {"mapping": []}}}]},
+        {"tensor": {"dtype": "float32", "shape": [0, 10**15], "data": ""}},
+        {"tensor": {"dtype": "float32", "shape": [0, 2 * 10**9], "contiguous": False, "data": ""}},
+        {"tensor": {"dtype": "float32", "shape": [1] * 200, "data": "AAAAAA=="}},
+    ],
+)
+def test_what_a_students_process_sends_makes_nothing_large(sent):
+    with pytest.raises(ValueError):
+        decode(sent, hostile=True)
+
+
+def test_a_students_tensor_is_laid_out_in_one_piece():
+    sent = encode(torch.arange(12.0).reshape(3, 4).t())
+    assert decode(sent, hostile=True).is_contiguous() and torch.equal(decode(sent, hostile=True), decode(sent))

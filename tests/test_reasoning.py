@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from helpers.chain_of_thought import extract_answer, make_example
+from helpers.intervals import Estimate
 from helpers.models import new_model
 from helpers.reasoning import (
     Outcome,
@@ -122,7 +123,14 @@ def test_a_difference_that_could_be_none_is_called_none():
     turned = runs([(1, place % 2 == 1) for place in range(50)])
     assert in_words("a", "b", compare(right, wrong)).startswith("“a” is right more often than “b”, by 100 points")
     assert in_words("a", "b", compare(wrong, right)).startswith("“b” is right more often than “a”")
+    worse = Estimate(-0.05, -0.09, -0.01, 750, 250)
+    assert in_words("a", "b", worse) == "“b” is right more often than “a”, by 5 points (+1 to +9)."
     assert in_words("a", "b", compare(mixed, turned)).startswith("No effect shown")
+
+
+def test_a_prompt_that_fills_the_model_is_refused():
+    with pytest.raises(ValueError, match="nothing is left for its trace"):
+        write_traces(small_model(), TOKENIZER, [{"question": "How many? " * 80}])
 
 
 def test_there_are_two_reasoners():

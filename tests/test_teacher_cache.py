@@ -1,5 +1,7 @@
 """helpers.teacher_cache: equal to the plain loss where all is kept, unbiased where sampled, and never mixed up."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -171,8 +173,40 @@ def test_batches_that_do_not_fit_are_refused(tmp_path, teacher, rows):
     for changed in ({"input_ids": rows["input_ids"].flip(0)}, {"row": rows["row"] + 5}):
         with pytest.raises(ValueError, match="answers to other rows"):
             cache.targets(rows | changed)
+    longer = rows["attention_mask"].clone()
+    longer[:, :] = 1
+    with pytest.raises(ValueError, match="answers to other rows"):
+        cache.targets(rows | {"attention_mask": longer})
+    logits, part = torch.zeros(3, VOCABULARY + 1), slice(0, 3)
+    with pytest.raises(ValueError, match=f"V = {VOCABULARY + 1}, and .* V = {VOCABULARY}"):
+        cache.targets(rows)(part, 2.0)(logits, slice(None))
     with pytest.raises(ValueError, match="temperature is 3.0, and .* holds answers at 2.0"):
         distill(model(0), cache, make_batches(rows, 4), temperature=3.0, progress=False)
+
+
+def test_of_two_who_want_the_same_answers_one_asks_the_teacher_and_both_get_them(tmp_path, teacher, rows):
+    """The second waits for the first: without that, it would take away the files that the first one is writing."""
+    forward, second, found = teacher.transformer.forward, [], []
+
+    def starts_the_second(*arguments, **options):
+        if not second:
+            second.append(threading.Thread(target=lambda: found.append(keep(tmp_path / "kept", teacher, rows, k=5))))
+            second[0].start()
+        return forward(*arguments, **options)
+
+    teacher.transformer.forward = starts_the_second
+    found.append(keep(tmp_path / "kept", teacher, rows, k=5))
+    second[0].join()
+    alone = keep(tmp_path / "alone", teacher, rows, k=5)
+    assert len(found) == 2
+    for cache in found:
+        assert np.array_equal(cache.tokens, alone.tokens) and np.array_equal(cache.values, alone.values)
+
+
+def test_answers_that_are_there_say_in_which_precision(tmp_path, teacher, rows, monkeypatch):
+    keep(tmp_path / "kept", teacher, rows, k=5, precision=torch.bfloat16)
+    monkeypatch.setattr("helpers.teacher_cache.choose_precision", lambda model: torch.float32)
+    assert keep(tmp_path / "kept", teacher, rows, k=5).about["precision"] == "torch.bfloat16"
 
 
 def test_a_teacher_that_is_interrupted_leaves_nothing_that_could_be_taken_for_answers(tmp_path, teacher, rows):

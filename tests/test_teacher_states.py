@@ -59,10 +59,29 @@ def test_a_row_that_was_cut_off_is_read_again_and_the_others_are_kept(teacher, t
     assert RememberedTeacher(teacher, path).states(BATCH).equal(whole)
 
 
+def test_two_at_once_share_what_they_read_and_one_that_dies_harms_neither(teacher, tmp_path):
+    path, fewer = tmp_path / "states", {name: tensor[:2] for name, tensor in BATCH.items()}
+    dies, lives = RememberedTeacher(teacher, path), RememberedTeacher(teacher, path)
+    right = RememberedTeacher(teacher, tmp_path / "apart").states(BATCH)
+    dies.states(fewer)
+    path.write_bytes(path.read_bytes()[:-40])  # it died while it wrote its second row
+    assert torch.equal(lives.states(BATCH), right)
+    after = RememberedTeacher(teacher, path)
+    assert torch.equal(after.states(BATCH), right) and after.read == 0
+    size = path.stat().st_size
+    RememberedTeacher(teacher, path).states(BATCH)
+    assert path.stat().st_size == size == RememberedTeacher(teacher, tmp_path / "apart").path.stat().st_size
+
+
 def test_a_file_of_another_teacher_and_a_model_without_a_plain_head_are_refused(teacher, tmp_path):
     (tmp_path / "states").write_bytes(b"something else")
-    with pytest.raises(ValueError, match="does not hold hidden states of width 16"):
+    with pytest.raises(ValueError, match="does not hold hidden states of this teacher"):
         RememberedTeacher(teacher, tmp_path / "states")
+    RememberedTeacher(teacher, tmp_path / "taken")
+    with torch.no_grad():
+        teacher.model.layers[0].mlp.down_proj.weight[0, 0] += 1e-3  # the same shape and another teacher
+    with pytest.raises(ValueError, match="give each teacher its own file"):
+        RememberedTeacher(teacher, tmp_path / "taken")
     with pytest.raises(ValueError, match="model is a Linear"):
         RememberedTeacher(torch.nn.Linear(2, 2), tmp_path / "other")
 

@@ -245,6 +245,35 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
         run_with_dropout(shuffled(), checkpoint=path, alpha=0.25)
 
 
+@pytest.mark.parametrize("changed", ["teacher", "text", "seed of the order"])
+def test_a_checkpoint_of_another_teacher_text_or_order_is_refused(tmp_path, changed):
+    ids = shuffled().dataset[0]["input_ids"].repeat(8, 1) * torch.arange(8)[:, None] % 5
+    others = {"teacher": {"teacher": small(2)}, "text": {"ids": ids.flip(1)}, "seed of the order": {"seed": 1}}
+
+    def run(teacher=None, ids=ids, seed=0):
+        batches = make_batches(whole_rows(ids), 2, seed)
+        return distill(small(0), teacher or small(1), batches, checkpoint=tmp_path / "run", progress=False)
+
+    run()
+    run()  # the same again is read
+    with pytest.raises(ValueError, match=f"other settings: {changed} was "):
+        run(**others[changed])
+
+
+def test_a_run_goes_on_in_the_precision_in_which_it_began(tmp_path, monkeypatch):
+    path = tmp_path / "run.safetensors"
+    _, history = run_with_dropout(shuffled(), checkpoint=path, precision=torch.bfloat16)
+    monkeypatch.setattr("helpers.training.choose_precision", lambda model: torch.float32)  # a slow moment, say
+    assert run_with_dropout(shuffled(), checkpoint=path)[1] == history
+    with pytest.raises(ValueError, match="precision was torch.bfloat16 and is torch.float32"):
+        run_with_dropout(shuffled(), checkpoint=path, precision=torch.float32)
+
+
+def test_float16_is_refused(batches):
+    with pytest.raises(ValueError, match="precision is torch.float16"):
+        distill(small(0), small(1), batches, precision=torch.float16, progress=False)
+
+
 def test_an_order_that_cannot_be_repeated_cannot_be_checkpointed(tmp_path):
     loader = torch.utils.data.DataLoader(shuffled().dataset, 4, shuffle=True)
     with pytest.raises(ValueError, match="generator"):

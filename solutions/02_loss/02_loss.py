@@ -263,13 +263,13 @@ for word, teacher_p, student_p in zip(words, teacher_probabilities, student_prob
 # %% [markdown]
 # ## Masks and means
 #
-# Rows of a batch have different lengths, and the short ones are filled up. Those filled places are not text. A `mask`
+# Rows of a batch have different lengths, and the short ones are filled up with *padding*, which is not text. A `mask`
 # of shape `(B, S)` says which tokens count, and the loss is the **mean over the tokens that count**: add up their KL
 # divergences, divide by their number.
 #
 # Every other mean changes what the number says:
 #
-# - the mean over all B · S places makes a batch with much filling look better than it is;
+# - the mean over all B · S places makes a batch with much padding look better than it is;
 # - the mean of each row's mean gives a token in a short row more weight than one in a long row;
 # - the mean over the vocabulary as well makes the term V times too small;
 # - `reduction="batchmean"` divides by B alone. On `(B, S, V)` the term then grows with the length of the rows. You
@@ -465,7 +465,7 @@ show(
 # label is not -100. The student speaks with its ordinary voice here: **T = 1**, whatever the soft term uses. That is
 # how it will be used later.
 #
-# The label -100 is no word. It marks the places that do not count: filled places, and in lab 05 the question in front
+# The label -100 is no word. It marks the places that do not count: padding, and in lab 05 the question in front
 # of an answer. A label of 0 is a word like any other.
 #
 # `F.cross_entropy` knows about -100. Left to itself it takes the mean, and the mean of nothing is NaN. So ask it for
@@ -484,9 +484,9 @@ show(
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `F.cross_entropy` wants two dimensions: `(N, V)` logits and `(N,)` labels. `flatten` and `reshape` also take slices,
-# `view` does not. Its options `ignore_index` and `reduction` do the rest. Do not take a softmax first: it does that
-# itself.
+# `F.cross_entropy` wants the vocabulary as dimension 1. The simplest way is to flatten to `(N, V)` logits and `(N,)`
+# labels. `flatten` and `reshape` also take slices, `view` does not. Its options `ignore_index` and `reduction` do the
+# rest. Do not take a softmax first: it does that itself.
 #
 # </details>
 #
@@ -594,8 +594,9 @@ check(distillation_loss)
 # ## The quick test
 #
 # The textbook tests its loss on random logits with B = 2, S = 10 and V = 50,257, and prints 11.2438. **Predict first:**
-# random logits are no better than guessing, and a guess among 50,257 words costs ln 50,257 ≈ 10.8 nats. With α = 0.5,
-# roughly what should your loss be if the soft term is about 1 nat?
+# an even guess among 50,257 words costs ln 50,257 ≈ 10.8 nats. Random logits are not even: they favour some words,
+# mostly wrong ones, which costs half a nat more on average. With α = 0.5, roughly what should your loss be if the soft
+# term is about 1 nat?
 
 
 # %%
@@ -656,7 +657,8 @@ show(
 #
 # With `batchmean` the two terms stand in the ratio α · S to 1 − α. That is the balance of an α of αS / (αS + 1 − α):
 # for α = 0.5 it is 0.91 at S = 10 and 0.99 at S = 128. The hard term has all but gone. The gradient grows with S as
-# well, so a learning rate found with short rows is too large for long ones.
+# well: with plain gradient descent, a learning rate found with short rows is too large for long ones. (Adam divides by
+# the gradient's size and hides that. The balance stays wrong all the same.)
 #
 # </details>
 
@@ -909,7 +911,8 @@ show(
 #
 # - The soft term is KL with the **teacher first**, both sides at the same T; the hard term runs at T = 1.
 # - Take log-softmax in one step and in float32. Cut the teacher's graph.
-# - Average over the **tokens that count**, in both terms. Then α means the same for every length and every filling.
+# - Average over the **tokens that count**, in both terms. Then α means the same for every length and any amount of
+#   padding.
 # - Nothing counted gives 0, not NaN.
 # - T² keeps the balance between soft and hard when T changes. With no hard term it is a learning rate.
 # - KL has the floor 0. Cross-entropy with soft targets has the teacher's entropy as its floor.

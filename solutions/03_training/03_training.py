@@ -433,7 +433,8 @@ check(train_step)
 # heart. If the loss does not fall, the fault is in the step, and you know it after seconds.
 #
 # **Predict first.** You train twice on four rows, once with α = 0 (labels only) and once with α = 1 (teacher only).
-# Which loss can reach 0? And which one starts higher? (With α = 1 the loss is T² · KL at T = 3.)
+# Which loss can reach 0, and which can only come near it? And which one starts higher? (With α = 1 the loss is T² · KL
+# at T = 3.)
 
 # %%
 few = {name: part[:4] for name, part in next(iter(load_batches("tiny")[0])).items()}
@@ -460,9 +461,11 @@ show(figure, alt=f"Two falling curves over 40 steps on one batch: {ends} nats a 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# Both fall, so the step learns. Both can reach 0 on a single batch: with α = 0 by learning the rows by heart, with
-# α = 1 by doing exactly what the teacher does. On fresh text that is different. There the labels cannot be known in
-# advance, and the loss with α = 0 stays above the entropy of the language; the loss with α = 1 may still go to 0.
+# Both fall, so the step learns. On a single batch the loss with α = 1 can reach 0, by doing exactly what the teacher
+# does. With α = 0 it can come near 0, by learning the rows by heart: only the first word of a row cannot be known,
+# since the rows all begin with the same token and go on differently. On fresh text that is different. There the labels
+# cannot be known in advance, and the loss with α = 0 stays above the entropy of the language; the loss with α = 1 may
+# still go to 0.
 #
 # The heights cannot be compared: one is a cross-entropy, the other a KL divergence times T². A lower curve is not a
 # better student.
@@ -592,7 +595,8 @@ show(
 # <details><summary>What the plot shows</summary>
 #
 # The soft term can go to 0, the hard term cannot: it would have to know what nobody can know, namely which of several
-# likely words comes. On text with entropy H the loss cannot settle below (1 − α) · H. In the tiny tier H is known
+# likely words comes. On fresh text with entropy H the loss cannot settle below (1 − α) · H; only rows that are read
+# again and again can be learned by heart. In the tiny tier H is known
 # exactly, and the dotted line shows it.
 #
 # The curve does not say how much the teacher helped. A student trained on labels alone has a falling curve too.

@@ -136,7 +136,6 @@ def make_labels_cases():
              about="a row that is padding only"),
         Case(name, "other_padding", (torch.tensor([[5, 3, 6, 6], [2, 4, 1, 6]]), torch.tensor([[1, 1, 0, 0], [1] * 4])),
              about="another token as padding"),
-        Case(name, "bool_mask", (right[0] + 1, right[1].bool()), about="a mask of True and False"),
         Case(name, "single_place", (torch.tensor([[3]]), torch.tensor([[1]])), about="one row with one place"),
         validation(name, "mask_row", (right[0], right[1][:1]), good=right, about="a mask with too few rows"),
         validation(name, "mask_column", (right[0], right[1][:, :1]), good=right, about="a mask with too few columns"),

@@ -43,6 +43,7 @@ IGNORE = -100  # the label of a token that is not counted
 import matplotlib.pyplot as plt
 
 from helpers.checks import check
+from helpers.intervals import Estimate
 from helpers.live import LiveCurve
 from helpers.plots import COLORS, LINES, bars, show
 from helpers.reasoning import (
@@ -81,11 +82,12 @@ for problem in make_problems(3, seed=4, steps=(1, 3, 5)):
 # %% [markdown]
 # ## The form of a trace
 #
-# What a model writes on its way to an answer is called a *trace* or a *rationale*. Ours have the form of GSM8K, a
-# well-known set of school problems (Cobbe et al. 2021, arXiv:2110.14168):
+# What a model writes on its way to an answer is called a *trace* or a *rationale*. The last line of ours is that of
+# GSM8K, a well-known set of school problems (Cobbe et al. 2021, arXiv:2110.14168). Its steps are freer; ours keep to
+# one form, so that a few lines of code can read them:
 #
 # - each **step** is a line of words around one equation `A op B = C`, with one space around each part. A, B and C are
-#   whole numbers, which may be negative, and `op` is one of `+ - * /`;
+#   integers, each of which may be negative, and `op` is one of `+ - * /`;
 # - the **last line** is `#### N`. N is the answer; it may be negative, and it may carry commas, as in `1,250`;
 # - a line without an equation is no step. It neither helps nor harms.
 
@@ -151,8 +153,8 @@ check(extract_answer)
 #
 # Three traps are in it.
 #
-# - **Division.** 7 / 2 is not 3. Python's `//` drops the rest and would say so. And a trace may divide by 0: then the
-#   step does not hold, and your function must not crash.
+# - **Division.** 7 / 2 is not 3. Python's `//` drops the remainder and would say so. And a trace may divide by 0: then
+#   the step does not hold, and your function must not crash.
 # - **All of nothing.** `all([])` is `True`. A trace that only says `#### 12` has no step that fails, because it has no
 #   step. It shows no reasoning, so it is not verified.
 # - **Numbers have several digits and signs.** `-5 + 8 = 3` holds. If your pattern loses the minus, it does not.
@@ -188,8 +190,8 @@ check(extract_answer)
 def verify_steps(trace):
     """Is there a step, and does every equation hold?
 
-    trace: text; a step holds one equation `A op B = C` of whole numbers, op one of + - * /.
-    Returns True or False. A division has to come out even; a division by 0 does not hold. No step: False.
+    trace: text; a step holds one equation `A op B = C` of integers, op one of + - * /.
+    Returns True or False. A division must leave no remainder; a division by 0 does not hold. No step: False.
     """
     equations = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
     for left, op, right, result in equations:
@@ -313,7 +315,7 @@ for kind in ("answer only", "steps only", "neither"):
 def keep_trace(problem, trace):
     """Should a student learn from this trace?
 
-    problem: mapping with `question` (text) and `answer` (a whole number). trace: text.
+    problem: mapping with `question` (text) and `answer` (an int). trace: text.
     Returns True if the answer is right, the steps hold, there are at most 8 steps and no equation comes twice, else
     False.
     """
@@ -477,7 +479,8 @@ for text in (trace, shorter):
 # ## Exercise 6: make_example
 #
 # Return two 1-D tensors of one length, `input_ids` and `labels`. Tokenise the parts apart (question, newline, trace),
-# so that no token reaches over the border between what is masked and what is not.
+# so that no token reaches over the border between what is masked and what is not: some tokenizers join a newline with
+# what follows it.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
@@ -506,7 +509,7 @@ def make_example(problem, trace, tokenizer):
     """One training example.
 
     problem: mapping with `question`. trace: text. tokenizer: a transformers tokenizer.
-    Returns `input_ids` and `labels`, two 1-D tensors of whole numbers of one length: the tokens of question, newline,
+    Returns `input_ids` and `labels`, two 1-D tensors of integers of one length: the tokens of question, newline,
     trace and end of text, tokenised apart; and the same with -100 over question and newline.
     """
     parts = (problem["question"], "\n", trace)
@@ -526,9 +529,9 @@ for token, label in zip(input_ids.tolist(), labels.tolist(), strict=True):
 # %% [markdown]
 # ## Four students
 #
-# All of them start from the same weights (the student as it is now), take the same number of steps with the same
-# number of examples in each, and answer the same problems afterwards, which neither they nor the teacher have seen.
-# They differ in what they read:
+# All of them start from the same weights (the student as it is now), take the same number of steps with the same number
+# of examples in each, and answer the same problems afterwards, which were made from another seed than all that they or
+# the teacher have read. (Short problems come up again by chance: 7 of the 250 do.) They differ in what they read:
 #
 # | student | reads |
 # | --- | --- |
@@ -681,9 +684,10 @@ for name in ("filtered", "filtered, as many traces"):
 # <details><summary>How to read this</summary>
 #
 # A teacher's mistakes are of two kinds. Some are *slips*: it draws an unlikely token now and then, each time another
-# one. A student that reads many traces learns the likely token, and its greedy answers are better than the traces it
-# has read. Slips hardly harm it, and taking them away hardly helps. Others are *habits*: the same mistake on the same
-# kind of problem. They do harm, and a filter takes them away, together with the hard problems in which they stand.
+# one. A student that reads many traces learns the likely token, and as it then always takes the likeliest one (it is
+# *greedy*), its answers are better than the traces it has read. Slips hardly harm it, and taking them away hardly
+# helps. Others are *habits*: the same mistake on the same kind of problem. They do harm, and a filter takes them away,
+# together with the hard problems in which they stand.
 #
 # So there is no law that filtering pays. It depends on the teacher's mistakes, on how many problems you have, and on
 # how the student answers (one that draws its tokens, instead of taking the likeliest, makes slips of its own). What you
@@ -715,7 +719,7 @@ if real is not None:
     print(f"{real['traces']} traces, {real['kept_traces']} kept, from {real['problems_with_a_kept_trace']} problems.")
     for name, found in real.items():
         if name.startswith("after against"):
-            print(found["says"])
+            print(in_words("after", name.removeprefix("after against "), Estimate(**found)))
     arms = real["arms"]
     rights = {name: arm["accuracy"] for name, arm in arms.items()}
     figure, axes = plt.subplots(figsize=(7, 3))
@@ -802,8 +806,9 @@ if real is not None:
 # %% [markdown]
 # ## What to take away
 #
-# - Work that goes step by step needs room. A small student that must answer at once fails where one that may write
-#   succeeds, after the same number of steps of training.
+# - Work that goes step by step needs room. A small student that must answer at once is right much less often than one
+#   that may write, after the same number of steps of training. Writing is no guarantee: with five steps neither is
+#   good.
 # - A right answer is not a right trace. Read the steps as well: a few lines of code do it here.
 # - A filter takes away hard problems too. Compare at equal problems *and* at equal traces, or you measure the wrong
 #   thing; and be ready to find no effect.

@@ -11,6 +11,7 @@ from helpers.recipes import Recipe
 FORBIDDEN = ("helpers.chain_of_thought",)  # it holds this lab's answers
 
 TOKENIZER = Recipe("tokenizer", of="problems")
+JOINING = Recipe("tokenizer", of="problems, joining")  # takes a newline and the mark after it as one token
 
 
 # -------------------------------------------------------------------------------------------------------- builders
@@ -71,6 +72,8 @@ def extract_answer_cases():
         Case(name, "marker_alone", (trace("6 + 6 = 12") + "\n####",), about="the mark with nothing after it"),
         Case(name, "two_marks", (trace("6 + 8 = 14", answer=41) + "\n" + trace("14 + 5 = 19", answer=19),),
              weight=2.0, about="two answers"),
+        Case(name, "second_cut_off", (trace("6 + 8 = 14", answer=41) + "\nNo, again.\n####",), weight=2.0,
+             about="an answer, and then a mark with nothing after it"),
         Case(name, "empty_trace", ("",), about="an empty trace"),
         Case(name, "another_number_in_the_words", ("It is 8 o'clock.\nSo there are 5 + 4 = 9.\n#### 9",),
              about="numbers that belong to no step"),
@@ -86,7 +89,7 @@ def verify_steps_examples():
         Case(name, "all_hold", (trace("7 + 3 = 10", "10 * 2 = 20", answer=20),), about="two steps that hold"),
         Case(name, "second_fails", (trace("7 + 3 = 10", "10 * 2 = 22", answer=22),), about="a second step that fails"),
         Case(name, "no_steps", ("#### 20",), about="an answer and no step"),
-        Case(name, "uneven_division", (trace("7 / 2 = 3", answer=3),), about="a division that leaves a rest"),
+        Case(name, "uneven_division", (trace("7 / 2 = 3", answer=3),), about="a division that leaves a remainder"),
         Case(name, "below_zero", (trace("3 - 5 = -2", answer=-2),), about="a result below 0"),
     ]  # fmt: skip
 
@@ -112,12 +115,13 @@ def verify_steps_cases():
         Case(name, "long_numbers", (trace("12 + 35 = 47", "147 - 47 = 100", answer=100),), about="longer numbers"),
         Case(name, "last_digit_right", (trace("12 + 35 = 17", answer=17),), about="a sum whose last digit is right"),
         Case(name, "uneven_division", (trace("4 + 5 = 9", "9 / 2 = 4", answer=4),), weight=2.0,
-             about="a division that leaves a rest"),
+             about="a division that leaves a remainder"),
         Case(name, "even_division", (trace("24 / 3 = 8", answer=8),), about="a single division"),
         Case(name, "by_zero", (trace("4 / 0 = 0", answer=0),), about="a division by 0"),
         Case(name, "negative_result", (trace("4 - 9 = -5", "-5 + 8 = 3", answer=3),), about="numbers below 0"),
         Case(name, "ends_below_zero", (trace("4 + 5 = 9", "9 - 12 = -3", answer=-3),), about="a last result below 0"),
         Case(name, "negative_fails", (trace("4 - 9 = 5", answer=5),), about="a lost minus sign"),
+        Case(name, "negative_second", (trace("8 + -3 = 5", answer=5),), about="a negative number after the sign"),
         Case(name, "bare_equations", ("30 - 12 = 18\n18 / 2 = 9\n#### 9",), about="a compact trace"),
         Case(name, "lucky_answer", (trace("10 + 5 = 25", "25 - 5 = 10", answer=15),),
              about="wrong steps before an answer"),
@@ -264,6 +268,11 @@ def compact_cases():
         Case(name, "same_result", (trace("5 + 5 = 10", "10 - 4 = 6", "6 + 4 = 10", answer=10),),
              about="a result that comes twice"),
         Case(name, "long_numbers", (trace("120 + 35 = 155", "155 * 4 = 620", answer=620),), about="longer numbers"),
+        Case(name, "wrong_step", (trace("6 + 7 = 14", "14 - 5 = 9", answer=9),),
+             about="an equation that does not hold"),
+        Case(name, "repeated", (trace("8 + 4 = 12", "12 - 4 = 8", "8 + 4 = 12", answer=12),),
+             about="an equation that comes twice"),
+        Case(name, "with_comma", (trace("1500 - 250 = 1250", answer="1,250"),), about="a comma in the answer"),
     ]  # fmt: skip
 
 
@@ -300,6 +309,8 @@ def make_example_cases():
         Case(name, "answer_only", (pile, "#### 8", TOKENIZER), about="an answer without steps"),
         Case(name, "longer_question", (long, "9 - 5 = 4\n4 / 2 = 2\n#### 2", TOKENIZER),
              about="a question longer than its trace"),
+        Case(name, "joining_tokenizer", (pile, "#### 8", JOINING), weight=2.0,
+             about="a tokenizer that joins the newline with what follows it"),
         Case(name, "same_words_again", (pile, "Eva has 4 books.\n" + pile_trace, TOKENIZER),
              about="a trace that repeats the question's words"),
     ]  # fmt: skip

@@ -76,6 +76,16 @@ def answer_first_marker(trace):
 
 
 @misconception(
+    "extract_answer",
+    "You look for the last #### that has a number. If nothing stands after the very last one, there is no answer.",
+    read=FORM,
+)
+def answer_of_an_earlier_marker(trace):
+    found = re.findall(r"####\s*(-?\d[\d,]*)", trace)
+    return int(found[-1].replace(",", "")) if found else None
+
+
+@misconception(
     "extract_answer", "You stop at the comma: 1,250 becomes 1. Take the commas along, then remove them.", read=FORM
 )
 def answer_stops_at_comma(trace):
@@ -173,7 +183,7 @@ def steps_any(trace):
 
 @misconception(
     "verify_steps",
-    "You divide with // and so drop the rest: 7 / 2 = 3 passes. A division has to come out even.",
+    "You divide with // and so drop the remainder: 7 / 2 = 3 passes. A division must leave none.",
     read=STEPS,
 )
 def steps_floor_division(trace):
@@ -605,7 +615,41 @@ def compact_loses_minus(trace):
     return "\n".join([*steps, trace.split("\n")[-1]])
 
 
+@misconception("compact", "You drop equations that do not hold. Nothing is judged here: all of them stay.", read=SHORT)
+def compact_drops_wrong(trace):
+    steps = [match[0] for match in re.finditer(EQUATION, trace) if _true(*match.groups())]
+    return "\n".join([*steps, trace.split("\n")[-1]])
+
+
+@misconception(
+    "compact", "You drop an equation that comes a second time. Nothing is judged here: it stays.", read=SHORT
+)
+def compact_drops_repeats(trace):
+    steps = dict.fromkeys(match[0] for match in re.finditer(EQUATION, trace))
+    return "\n".join([*steps, trace.split("\n")[-1]])
+
+
+@misconception(
+    "compact", "You write the answer's line anew, and its comma is lost. Take the line as it stands.", read=SHORT
+)
+def compact_new_answer_line(trace):
+    return "\n".join([*(match[0] for match in re.finditer(EQUATION, trace)), f"#### {extract_answer(trace)}"])
+
+
 # -------------------------------------------------------------------------------------------------- make_example
+
+
+@misconception(
+    "make_example",
+    "You tokenise question and trace in one go. A token can then reach over the border between what is masked and what "
+    "is learned: tokenise the parts apart.",
+    read=EXAMPLE,
+)
+def example_in_one_go(problem, trace, tokenizer):
+    masked = len(tokenizer(problem["question"] + "\n", add_special_tokens=False)["input_ids"])
+    tokens = tokenizer(f"{problem['question']}\n{trace}", add_special_tokens=False)["input_ids"]
+    tokens.append(tokenizer.eos_token_id)
+    return torch.tensor(tokens), torch.tensor([IGNORE] * masked + tokens[masked:])
 
 
 @misconception(

@@ -1,23 +1,23 @@
-'''Right answers to lab 05 in many forms, as students write them. Every one of them has to get full marks.
+"""Right answers to lab 05 in many forms, as students write them. Every one of them has to get full marks.
 
 Each is the source of an exercise's cell; it sees the names of the lab's setup cells and of the earlier exercises.
-'''
+"""
 
 VARIANTS_WITHOUT_VALIDATION: dict[str, str] = {}  # this lab's exercises owe none
 
 VARIANTS = {
     "extract_answer": [
         # all marks with findall, the last one; a mark without a number is seen by its place
-        r'''
+        r"""
 def extract_answer(trace):
     last = trace.rfind("####")
     if last == -1:
         return None
     found = re.search(r"-?[\d,]*\d", trace[last:])
     return int(found.group().replace(",", "")) if found else None
-''',
+""",
         # split and try
-        '''
+        """
 def extract_answer(trace):
     if "####" not in trace:
         return None
@@ -26,43 +26,43 @@ def extract_answer(trace):
         return int(text.split()[0])
     except (IndexError, ValueError):
         return None
-''',
+""",
         # the lines from the end
-        '''
+        """
 def extract_answer(trace):
     for line in reversed(trace.splitlines()):
         if line.startswith("####"):
             text = line[4:].strip().replace(",", "")
             return int(text) if text else None
     return None
-''',
+""",
         # rpartition
-        '''
+        """
 def extract_answer(trace):
     before, mark, after = trace.rpartition("####")
     after = after.strip().replace(",", "")
     if not mark or not after.lstrip("-").isdigit():
         return None
     return int(after)
-''',
+""",
         # a greedy pattern over the whole text
-        r'''
+        r"""
 def extract_answer(trace):
-    match = re.match(r".*####\s*(-?[0-9,]+)", trace, flags=re.DOTALL)
+    match = re.match(r".*####(?!.*####)\s*(-?[0-9,]+)", trace, flags=re.DOTALL)
     if match is None:
         return None
     return int(match.group(1).replace(",", ""))
-''',
+""",
         # finditer, the last match
-        r'''
+        r"""
 def extract_answer(trace):
     answer = None
     for match in re.finditer(r"####[ ]*(-?\d{1,3}(?:,\d{3})+|-?\d+)?", trace):
         answer = match.group(1)
     return None if answer is None else int(answer.replace(",", ""))
-''',
+""",
         # sign and digits apart
-        r'''
+        r"""
 def extract_answer(trace):
     pieces = trace.split("####")
     if len(pieces) < 2:
@@ -71,18 +71,18 @@ def extract_answer(trace):
     if digits == "":
         return None
     return -int(digits) if "-" in pieces[-1] else int(digits)
-''',
+""",
         # a compiled pattern with named groups
-        r'''
+        r"""
 def extract_answer(trace):
     pattern = re.compile(r"####\s*(?P<number>-?\d[\d,]*)?")
     matches = list(pattern.finditer(trace))
     if not matches or matches[-1]["number"] is None:
         return None
     return int("".join(matches[-1]["number"].split(",")))
-''',
+""",
         # by hand, character by character
-        '''
+        """
 def extract_answer(trace):
     place = trace.rfind("####")
     if place < 0:
@@ -94,11 +94,11 @@ def extract_answer(trace):
         elif character != ",":
             break
     return int(number) if number else None
-''',
+""",
     ],
     "verify_steps": [
         # a loop with early exits
-        r'''
+        r"""
 def verify_steps(trace):
     found = re.findall(r"(-?\d+) ([+\-*/]) (-?\d+) = (-?\d+)", trace)
     if len(found) == 0:
@@ -114,9 +114,9 @@ def verify_steps(trace):
         if op == "/" and (b == 0 or a / b != c):
             return False
     return True
-''',
+""",
         # functions from operator, a division as a product
-        r'''
+        r"""
 def verify_steps(trace):
     import operator
 
@@ -125,9 +125,9 @@ def verify_steps(trace):
     def true(a, op, b, c):
         return (b != 0 and b * c == a) if op == "/" else signs[op](a, b) == c
     return bool(found) and all(true(int(a), op, int(b), int(c)) for a, op, b, c in found)
-''',
+""",
         # divmod
-        r'''
+        r"""
 def verify_steps(trace):
     steps = 0
     for match in re.finditer(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace):
@@ -140,9 +140,9 @@ def verify_steps(trace):
             return False
         steps += 1
     return steps > 0
-''',
+""",
         # match statement
-        r'''
+        r"""
 def verify_steps(trace):
     equations = re.findall(r"(-?[\d,]+) ([-+*/]) (-?[\d,]+) = (-?[\d,]+)", trace)
     results = []
@@ -158,9 +158,9 @@ def verify_steps(trace):
             case "/":
                 results.append(right != 0 and left == right * result)
     return len(results) > 0 and False not in results
-''',
+""",
         # fractions are exact
-        r'''
+        r"""
 def verify_steps(trace):
     from fractions import Fraction
 
@@ -175,9 +175,9 @@ def verify_steps(trace):
     except ZeroDivisionError:
         return False
     return bool(values) and all(values)
-''',
+""",
         # words of each line, no regular expression
-        '''
+        """
 def verify_steps(trace):
     steps = 0
     for line in trace.split("\\n"):
@@ -194,9 +194,9 @@ def verify_steps(trace):
         elif {"+": a + b, "-": a - b, "*": a * b}[op] != c:
             return False
     return steps > 0
-''',
+""",
         # eval of a text that the pattern allowed
-        r'''
+        r"""
 def verify_steps(trace):
     found = re.findall(r"(-?\d+ [-+*/] -?\d+) = (-?\d+)", trace)
     if not found:
@@ -208,9 +208,9 @@ def verify_steps(trace):
         except ZeroDivisionError:
             return False
     return True
-''',
+""",
         # counting the true ones
-        r'''
+        r"""
 def verify_steps(trace):
     pattern = re.compile(r"(?P<a>-?\d+) (?P<op>[*/+-]) (?P<b>-?\d+) = (?P<c>-?\d+)")
     matches = list(pattern.finditer(trace))
@@ -226,9 +226,9 @@ def verify_steps(trace):
         elif b != 0:
             good += a == b * c
     return len(matches) >= 1 and good == len(matches)
-''',
+""",
         # in torch, float64
-        r'''
+        r"""
 def verify_steps(trace):
     found = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
     if not found:
@@ -237,11 +237,11 @@ def verify_steps(trace):
     results = torch.stack([a + b, a - b, a * b, a / b])
     rows = torch.tensor(["+-*/".index(item[1]) for item in found])
     return bool((results[rows, torch.arange(len(found))] == c).all())
-''',
+""",
     ],
     "keep_trace": [
         # one condition after the other
-        r'''
+        r"""
 def keep_trace(problem, trace):
     if extract_answer(trace) != problem["answer"]:
         return False
@@ -251,9 +251,9 @@ def keep_trace(problem, trace):
     if len(equations) > 8:
         return False
     return len(equations) == len(set(equations))
-''',
+""",
         # a list of reasons against
-        r'''
+        r"""
 def keep_trace(problem, trace):
     steps = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
     against = [
@@ -263,9 +263,9 @@ def keep_trace(problem, trace):
         any(steps.count(step) > 1 for step in steps),
     ]
     return not any(against)
-''',
+""",
         # seen so far
-        r'''
+        r"""
 def keep_trace(problem, trace):
     seen = set()
     for equation in re.findall(r"-?\d+ [+*/-] -?\d+ = -?\d+", trace):
@@ -273,9 +273,9 @@ def keep_trace(problem, trace):
             return False
         seen.add(equation)
     return len(seen) <= 8 and verify_steps(trace) and extract_answer(trace) == problem["answer"]
-''',
+""",
         # Counter
-        r'''
+        r"""
 def keep_trace(problem, trace):
     from collections import Counter
 
@@ -283,9 +283,9 @@ def keep_trace(problem, trace):
     if not counts or max(counts.values()) > 1 or sum(counts.values()) > 8:
         return False
     return verify_steps(trace) and problem["answer"] == extract_answer(trace)
-''',
+""",
         # lines with an equals sign
-        '''
+        """
 def keep_trace(problem, trace):
     steps = []
     for line in trace.splitlines():
@@ -295,17 +295,17 @@ def keep_trace(problem, trace):
     short = len(steps) < 9
     fresh = len(set(steps)) == len(steps)
     return bool(short and fresh and verify_steps(trace) and extract_answer(trace) == problem["answer"])
-''',
+""",
         # sorted neighbours
-        r'''
+        r"""
 def keep_trace(problem, trace):
     equations = sorted(match.group() for match in re.finditer(r"-?\d+ [-+*/] -?\d+ = -?\d+", trace))
     repeated = any(one == two for one, two in zip(equations, equations[1:]))
     answer = extract_answer(trace)
     return verify_steps(trace) and not repeated and len(equations) <= 8 and answer is not None and answer == problem["answer"]
-''',
+""",
         # a helper inside
-        r'''
+        r"""
 def keep_trace(problem, trace):
     def equations():
         for match in re.finditer(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace):
@@ -316,9 +316,9 @@ def keep_trace(problem, trace):
     sensible = verify_steps(trace)
     brief = len(found) <= 8 and len(dict.fromkeys(found)) == len(found)
     return right and sensible and brief
-''',
+""",
         # try/except style, all at once
-        r'''
+        r"""
 def keep_trace(problem, trace):
     try:
         assert extract_answer(trace) == problem["answer"]
@@ -329,18 +329,18 @@ def keep_trace(problem, trace):
     except AssertionError:
         return False
     return True
-''',
+""",
         # numbers, not texts
-        r'''
+        r"""
 def keep_trace(problem, trace):
     rows = [(int(a), op, int(b), int(c)) for a, op, b, c in re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)]
     first_time = [rows.index(row) == place for place, row in enumerate(rows)]
     return extract_answer(trace) == problem["answer"] and verify_steps(trace) and all(first_time) and not len(rows) > 8
-''',
+""",
     ],
     "filter_traces": [
         # a set of what was seen
-        '''
+        """
 def filter_traces(problems, traces):
     kept, seen = [], set()
     for problem, trace in zip(problems, traces):
@@ -349,18 +349,18 @@ def filter_traces(problems, traces):
             seen.add(key)
             kept.append((problem, trace))
     return kept
-''',
+""",
         # pairs compared as they are
-        '''
+        """
 def filter_traces(problems, traces):
     kept = []
     for pair in zip(problems, traces):
         if keep_trace(*pair) and pair not in kept:
             kept.append(pair)
     return kept
-''',
+""",
         # by index
-        '''
+        """
 def filter_traces(problems, traces):
     result = []
     for i in range(len(traces)):
@@ -370,21 +370,21 @@ def filter_traces(problems, traces):
             continue
         result.append((problems[i], traces[i]))
     return result
-''',
+""",
         # a dictionary keeps the order
-        '''
+        """
 def filter_traces(problems, traces):
     kept = {(p["question"], t): (p, t) for p, t in zip(problems, traces) if keep_trace(p, t)}
     return list(kept.values())
-''',
+""",
         # first filter, then drop repetitions
-        '''
+        """
 def filter_traces(problems, traces):
     good = [(problem, trace) for problem, trace in zip(problems, traces, strict=True) if keep_trace(problem, trace)]
     return [pair for place, pair in enumerate(good) if pair not in good[:place]]
-''',
+""",
         # one set a question
-        '''
+        """
 def filter_traces(problems, traces):
     from collections import defaultdict
 
@@ -395,9 +395,9 @@ def filter_traces(problems, traces):
         taken[problem["question"]].add(trace)
         kept.append((problem, trace))
     return kept
-''',
+""",
         # filter and a generator
-        '''
+        """
 def filter_traces(problems, traces):
     def fresh(pairs):
         seen = []
@@ -407,32 +407,32 @@ def filter_traces(problems, traces):
                 yield problem, trace
 
     return list(fresh(filter(lambda pair: keep_trace(pair[0], pair[1]), zip(problems, traces))))
-''',
+""",
         # pairs as lists
-        '''
+        """
 def filter_traces(problems, traces):
     kept = []
     for problem, trace in zip(problems, traces):
         if keep_trace(problem, trace) and [problem, trace] not in kept:
             kept.append([problem, trace])
     return kept
-''',
+""",
         # one text as the key
-        '''
+        """
 def filter_traces(problems, traces):
     pairs = list(zip(problems, traces))
     keys = [problem["question"] + "\\n" + trace for problem, trace in pairs]
     return [pair for place, pair in enumerate(pairs) if keys.index(keys[place]) == place and keep_trace(*pair)]
-''',
+""",
     ],
     "compact": [
-        r'''
+        r"""
 def compact(trace):
     equations = re.findall(r"-?\d+ [-+*/] -?\d+ = -?\d+", trace)
     return "\n".join(equations + [trace.splitlines()[-1]])
-''',
+""",
         # line by line
-        r'''
+        r"""
 def compact(trace):
     lines = []
     for line in trace.split("\n"):
@@ -442,22 +442,22 @@ def compact(trace):
         elif line.startswith("####"):
             lines.append(line)
     return "\n".join(lines)
-''',
+""",
         # put together from the parts
-        r'''
+        r"""
 def compact(trace):
     text = ""
     for a, op, b, c in re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace):
         text += f"{a} {op} {b} = {c}\n"
-    return text + f"#### {extract_answer(trace)}"
-''',
+    return text + "####" + trace.split("####")[-1]
+""",
         # one pattern for both
-        r'''
+        r"""
 def compact(trace):
     return "\n".join(re.findall(r"-?\d+ [-+*/] -?\d+ = -?\d+|#### .*", trace))
-''',
+""",
         # words of a line, no regular expression
-        '''
+        """
 def compact(trace):
     result = []
     for line in trace.splitlines():
@@ -468,30 +468,30 @@ def compact(trace):
         elif words and words[0] == "####":
             result.append(line)
     return "\\n".join(result)
-''',
+""",
         # finditer and rpartition
-        r'''
+        r"""
 def compact(trace):
     steps = [match[0] for match in re.finditer(r"-?\d[\d,]* [-+*/] -?\d[\d,]* = -?\d[\d,]*", trace)]
     _, _, answer = trace.rpartition("#### ")
     steps.append("#### " + answer)
     return "\n".join(steps)
-''',
+""",
         # replaced inside each line
-        r'''
+        r"""
 def compact(trace):
     shorter = [re.sub(r".*?(-?\d+ [-+*/] -?\d+ = -?\d+).*", r"\1", line) for line in trace.split("\n")]
     return "\n".join(line for line in shorter if "=" in line or "####" in line)
-''',
+""",
         # join of two parts
-        r'''
+        r"""
 def compact(trace):
     body, answer = trace.split("####")
     equations = re.compile(r"-?\d+ [+*/-] -?\d+ = -?\d+").findall(body)
     return "\n".join(equations) + "\n####" + answer
-''',
+""",
         # a generator
-        r'''
+        r"""
 def compact(trace):
     def lines():
         for line in trace.splitlines():
@@ -502,18 +502,18 @@ def compact(trace):
                 yield line.strip()
 
     return "\n".join(lines())
-''',
+""",
     ],
     "make_example": [
         # prompt in one piece
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     prompt = tokenizer(problem["question"] + "\\n")["input_ids"]
     target = tokenizer(trace)["input_ids"] + [tokenizer.eos_token_id]
     return torch.tensor(prompt + target), torch.tensor([-100] * len(prompt) + target)
-''',
+""",
         # labels as a copy that is filled
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     question = tokenizer.encode(problem["question"], add_special_tokens=False)
     newline = tokenizer.encode("\\n", add_special_tokens=False)
@@ -522,9 +522,9 @@ def make_example(problem, trace, tokenizer):
     labels = input_ids.clone()
     labels[: len(question) + len(newline)] = -100
     return input_ids, labels
-''',
+""",
         # tensors joined
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     def tokens(text):
         return tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"][0]
@@ -532,33 +532,33 @@ def make_example(problem, trace, tokenizer):
     prompt = torch.cat([tokens(problem["question"]), tokens("\\n")])
     target = torch.cat([tokens(trace), torch.tensor([tokenizer.eos_token_id])])
     return torch.cat([prompt, target]), torch.cat([torch.full_like(prompt, -100), target])
-''',
+""",
         # the end of text as text
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     prompt = tokenizer(problem["question"] + "\\n", add_special_tokens=False).input_ids
     target = tokenizer(trace + tokenizer.eos_token, add_special_tokens=False).input_ids
     return torch.LongTensor(prompt + target), torch.LongTensor([-100 for _ in prompt] + target)
-''',
+""",
         # where
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     parts = [tokenizer(text)["input_ids"] for text in (problem["question"], "\\n", trace)]
     input_ids = torch.tensor([token for part in parts for token in part] + [tokenizer.eos_token_id])
     start = len(parts[0]) + len(parts[1])
     return input_ids, torch.where(torch.arange(len(input_ids)) < start, -100, input_ids)
-''',
+""",
         # masked_fill
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     prompt, target = (tokenizer(text)["input_ids"] for text in (problem["question"] + "\\n", trace))
     input_ids = torch.tensor([*prompt, *target, tokenizer.eos_token_id])
     in_prompt = torch.zeros(len(input_ids), dtype=torch.bool)
     in_prompt[: len(prompt)] = True
     return input_ids, input_ids.masked_fill(in_prompt, -100)
-''',
+""",
         # int32 labels in a loop
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     ids, labels = [], []
     for text, learn in ((problem["question"], False), ("\\n", False), (trace, True)):
@@ -568,9 +568,9 @@ def make_example(problem, trace, tokenizer):
     ids.append(tokenizer.eos_token_id)
     labels.append(tokenizer.eos_token_id)
     return [torch.tensor(values, dtype=torch.int32) for values in (ids, labels)]
-''',
+""",
         # tokens by name
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     tokens = tokenizer.tokenize(problem["question"]) + tokenizer.tokenize("\\n")
     start = len(tokens)
@@ -578,15 +578,15 @@ def make_example(problem, trace, tokenizer):
     input_ids = torch.as_tensor(tokenizer.convert_tokens_to_ids(tokens))
     labels = torch.cat([torch.tensor([IGNORE] * start), input_ids[start:]])
     return input_ids, labels
-''',
+""",
         # padded out of two halves
-        '''
+        """
 def make_example(problem, trace, tokenizer):
     prompt = tokenizer(problem["question"])["input_ids"] + tokenizer("\\n")["input_ids"]
     target = tokenizer(trace)["input_ids"]
     target.append(tokenizer.eos_token_id)
     labels = torch.nn.functional.pad(torch.tensor(target), (len(prompt), 0), value=-100)
     return torch.tensor(prompt + target), labels
-''',
+""",
     ],
 }
