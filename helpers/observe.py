@@ -32,11 +32,14 @@ DTYPES = {
 LARGEST_TENSOR = 1_000_000  # elements; an answer to a case is thousands at most
 LONGEST_TEXT = 100_000
 DEEPEST_NESTING = 8
+MOST_DIMENSIONS = 16
 
 # Kept from before the student's first cell, so that replacing them later changes nothing here.
 _Tensor, _Parameter, _ndarray = torch.Tensor, torch.nn.Parameter, np.ndarray
 _detach, _manual_seed, _backward = torch.Tensor.detach, torch.manual_seed, torch.autograd.backward
-_named_parameters, _modules = torch.nn.Module.named_parameters, torch.nn.Module.modules
+_equal, _cat, _zeros_like, _linspace = torch.equal, torch.cat, torch.zeros_like, torch.linspace
+_requires_grad, _grad = torch._C.TensorBase.requires_grad.__get__, torch._C.TensorBase.grad.__get__
+_numel, _attribute = torch._C.TensorBase.numel, object.__getattribute__
 _type, _isinstance, _len = type, isinstance, len
 
 
@@ -99,39 +102,43 @@ class Opaque:
         return f"<{self.description}>"
 
 
-def decode(data: Any) -> Any:
-    """Return the value that `encode` wrote down, built anew from a recipe. Data of any other form raises ValueError."""
+def decode(data: Any, hostile: bool = False) -> Any:
+    """Return the value that `encode` wrote down, built anew from a recipe. Data of any other form raises ValueError.
+
+    hostile: the data comes from a student's process. Then no recipe is built, which could be of any size.
+    """
     if data is None or _isinstance(data, (bool, int, float, str)):
         return data
     if not _isinstance(data, dict) or _len(data) != 1:
         raise ValueError("a value must be a number, a text, None or an object with one key")
     ((form, content),) = data.items()
     if form == "tensor":
-        return _decode_tensor(content)
+        return _decode_tensor(content, hostile)
     if form in ("tuple", "list"):
-        items = [decode(item) for item in content]
+        items = [decode(item, hostile) for item in content]
         return tuple(items) if form == "tuple" else items
     if form == "mapping":
-        return {decode(key): decode(item) for key, item in content}
+        return {decode(key, hostile): decode(item, hostile) for key, item in content}
     if form == "float":
         return float(content)
     if form == "object":
         return Opaque(str(content))
-    if form == "recipe":
+    if form == "recipe" and not hostile:
         return build(content["name"], decode(content["settings"]))
     raise ValueError(f"unknown form of value: {str(form)[:40]!r}")
 
 
-def _decode_tensor(content: dict[str, Any]) -> torch.Tensor:
+def _decode_tensor(content: dict[str, Any], hostile: bool) -> torch.Tensor:
     dtype, shape = DTYPES[content["dtype"]], [int(size) for size in content["shape"]]
     data = bytearray(base64.b64decode(content["data"], validate=True))
     count = 1
     for size in shape:
         count *= size
-    if min(shape, default=1) < 0 or count > LARGEST_TENSOR or _len(data) != count * dtype.itemsize:
+    within = all(0 <= size <= LARGEST_TENSOR for size in shape) and count <= LARGEST_TENSOR
+    if not within or _len(shape) > MOST_DIMENSIONS or _len(data) != count * dtype.itemsize:
         raise ValueError("a tensor's bytes do not fit its shape and dtype")
     tensor = torch.frombuffer(data, dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
-    if not content.get("contiguous", True):
+    if not content.get("contiguous", True) and not hostile:
         # The same values as a slice of something larger in every dimension, so that no two dimensions merge in a view.
         larger = tensor.new_zeros([size + 1 for size in shape] + [2])
         tensor = larger[tuple(slice(size) for size in shape) + (0,)].copy_(tensor)
@@ -164,13 +171,13 @@ def gradient(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
     if _type(result) not in (_Tensor, _Parameter):  # nor a subclass, which could answer for itself
         return {"value": result}
     if result.requires_grad or of:
-        weights = None if result.dim() == 0 else torch.linspace(0.5, 1.5, result.numel()).reshape(result.shape)
+        weights = None if result.dim() == 0 else _linspace(0.5, 1.5, result.numel()).reshape(result.shape)
         _backward([result], [None if weights is None else weights.to(result.dtype)])
     seen = {"value": result}
     for place in of + cut:
         grad = arguments[place].grad
         label = argument_name(answer, place, options)
-        seen[f"gradient of {label}"] = torch.zeros_like(arguments[place]) if grad is None else grad
+        seen[f"gradient of {label}"] = _zeros_like(arguments[place]) if grad is None else grad
     return seen
 
 
@@ -204,24 +211,25 @@ def validation(answer: Callable, arguments: Sequence[Any], options: Mapping[str,
     except NotImplementedError:
         raise
     except Exception as error:
-        return {"raised": _type(error).__name__}
+        return {"raised": _kind_of_error(error)}
     return {"raised": "nothing"}
 
 
 def freezing(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Hand the answer a model: is it that model that comes back, in which mode, and can its weights be trained?"""
     (model,) = arguments
-    before = weights_of(model)
+    parts, parameters, before = _parts(model), _parameters(model), weights_of(model)
     result = answer(model)
+    parts, parameters = _once([*parts, *_parts(model)]), _once([*parameters, *_parameters(model)])
     watched = options.get("watch", ("value", "mode", "weights"))
     seen: dict[str, Any] = {}
     if "value" in watched:
         seen["value"] = "the same model" if result is model else "None" if result is None else "another object"
     if "mode" in watched:
-        seen["parts still in train mode"] = sum(part.training for part in _modules(model))
+        seen["parts still in train mode"] = sum(_attribute(part, "__dict__")["training"] for part in parts)
     if "weights" in watched:
-        seen["weights that can be trained"] = sum(w.numel() for _, w in _named_parameters(model) if w.requires_grad)
-        seen["weights changed"] = not torch.equal(before, weights_of(model))
+        seen["weights that can be trained"] = sum(_numel(weight) for weight in parameters if _requires_grad(weight))
+        seen["weights changed"] = not _equal(before, weights_of(model))
     return seen
 
 
@@ -242,17 +250,38 @@ def training(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
     if "student" in watched:
         seen["student's weights afterwards"] = weights_of(student)
     if "teacher" in watched:
-        parameters = [weight for _, weight in _named_parameters(teacher)]
-        seen["teacher's weights changed"] = not torch.equal(taught, weights_of(teacher))
-        seen["teacher's weights with a gradient"] = sum(w.grad is not None for w in parameters)
-        seen["teacher's weights that can be trained"] = sum(w.requires_grad for w in parameters)
-        seen["teacher's parts in train mode"] = sum(part.training for part in _modules(teacher))
+        parameters = _parameters(teacher)
+        seen["teacher's weights changed"] = not _equal(taught, weights_of(teacher))
+        seen["teacher's weights with a gradient"] = sum(_grad(weight) is not None for weight in parameters)
+        seen["teacher's weights that can be trained"] = sum(_requires_grad(weight) for weight in parameters)
+        seen["teacher's parts in train mode"] = sum(
+            _attribute(part, "__dict__")["training"] for part in _parts(teacher)
+        )
     return seen
 
 
 def weights_of(model: torch.nn.Module) -> torch.Tensor:
     """All weights of a model in one row, a copy; tied ones once."""
-    return torch.cat([_detach(weight).reshape(-1) for _, weight in _named_parameters(model)]).clone()
+    return _cat([_detach(weight).reshape(-1) for weight in _parameters(model)]).clone()
+
+
+# A model is gone through by what it holds: `modules()` and `named_parameters()` ask methods that can be replaced.
+
+
+def _parts(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The model with all its parts, each once."""
+    children = [child for child in _attribute(model, "__dict__")["_modules"].values() if child is not None]
+    return _once([model, *(part for child in children for part in _parts(child))])
+
+
+def _parameters(model: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """All weights of a model, tied ones once."""
+    held = (_attribute(part, "__dict__")["_parameters"].values() for part in _parts(model))
+    return _once([weight for weights in held for weight in weights if weight is not None])
+
+
+def _once(items: Sequence[Any]) -> list[Any]:
+    return list({id(item): item for item in items}.values())
 
 
 OBSERVERS = {
@@ -322,9 +351,14 @@ def describe(error: BaseException) -> dict[str, str]:
         if "site-packages" not in filename and filename != __file__:
             line = linecache.getline(filename, traceback.tb_lineno).strip() or line
         traceback = traceback.tb_next
-    kind = next((known.__name__ for known in _type(error).__mro__ if known.__module__ == "builtins"), "Exception")
+    kind = _kind_of_error(error)
     try:
         message = str(error)
     except Exception:
         message = "(its message could not be read)"
     return {"type": kind, "message": message[:500], "line": line[:200]}
+
+
+def _kind_of_error(error: BaseException) -> str:
+    """The name of the built-in type that an exception comes from: a name of one's own can say anything."""
+    return next((known.__name__ for known in _type(error).__mro__ if known.__module__ == "builtins"), "Exception")

@@ -41,6 +41,7 @@ MEANS = {
     "the whole sandbox": "students' code cannot be locked in here; grade on Linux 5.12 or newer, in a container that "
     "allows namespaces, or with --unsafe if you trust every notebook",
     "Landlock": "files are guarded by the small root alone; nothing more is visible there, so grading goes on",
+    "seccomp": "a notebook could take memory that no limit counts, until the computer has none left",
     "a user other than root": "the grader itself has every right; the notebooks run as the user nobody",
     "GPU": "labs run on the CPU; no kernel sees a GPU unless it is named distillab-sandbox-gpu",
 }
@@ -142,6 +143,18 @@ def _tried_inside(order: Order, root: str) -> str:
     return _tried(inside)
 
 
+def _refuse_memory() -> None:
+    from helpers.grader import syscalls
+
+    if not syscalls.refuse_uncounted_memory():
+        raise OSError(f"not set up for the calls of {os.uname().machine}")
+    try:
+        os.memfd_create("refused")
+    except PermissionError:
+        return
+    raise OSError("the kernel does not refuse them")
+
+
 def _try_all(folder: str) -> list[Protection]:
     from helpers.grader import syscalls
 
@@ -159,6 +172,7 @@ def _try_all(folder: str) -> list[Protection]:
     found["the whole sandbox"] = _tried(lambda: _rehearse(folder))
     version = syscalls.landlock_version()
     found["Landlock"] = "" if version else "this kernel does not have it, or has it switched off"
+    found["seccomp"] = _tried(_refuse_memory)
     found["a user other than root"] = "you are root" if root else ""
     found["GPU"] = "" if os.path.exists("/dev/nvidiactl") else "no NVIDIA device found"
     details = {"Landlock": f"version {version}"} if version else {}

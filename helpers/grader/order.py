@@ -12,7 +12,7 @@ class Order:
     """What one kernel gets. Sizes are bytes, times seconds; `devices` are paths to show beside the usual ones."""
 
     folder: str  # its working folder, whose files are copied in; what it writes there is gone at the end
-    sockets: str  # where its connection file lies and its sockets go
+    sockets: str  # where its connection file lies, and at the same place in the sandbox its sockets
     argv: list[str]  # arguments for ipykernel
     environment: dict[str, str]
     memory: int = 4 * 2**30  # of all its processes together

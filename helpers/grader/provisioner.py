@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -76,17 +77,20 @@ class Zygote:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._process = None
 
-    def order(self, order: Order) -> tuple[int, int]:
-        """Have a kernel started; return its pidfd and the pipe that tells how it fares. GraderError where it fails."""
+    def order(self, order: Order) -> tuple[int, int, int]:
+        """Have a kernel started; return its pidfd, the pipe that tells how it fares, and the folder of its sockets.
+
+        Raises GraderError where it fails.
+        """
         self.start()
         with self._connect() as connection:
             connection.sendall((json.dumps(asdict(order)) + "\n").encode())
-            text, handles, _, _ = socket.recv_fds(connection, 65536, 2)
-        if len(handles) != 2:
+            text, handles, _, _ = socket.recv_fds(connection, 65536, 3)
+        if len(handles) != 3:
             raise GraderError(
                 f"The sandbox could not be set up; see: distillab doctor. {text.decode(errors='replace')}"
             )
-        return handles[0], handles[1]
+        return handles[0], handles[1], handles[2]
 
     def _connect(self) -> socket.socket:
         deadline, pause = STARTUP, threading.Event()
@@ -140,8 +144,9 @@ class Kernel:
     stdin = stdout = stderr = None
     pid = 0
 
-    def __init__(self, handle: int, status: int) -> None:
+    def __init__(self, handle: int, status: int, sockets: int) -> None:
         self._handle, self._status, self._told = handle, status, b""
+        self.sockets: int | None = sockets
         self._close = threading.Lock()
 
     def reports(self, wait: float = 0.0) -> list[dict[str, Any]]:
@@ -174,6 +179,12 @@ class Kernel:
             self._status = None
         return 0
 
+    def forget_sockets(self) -> None:
+        """Let go of the sockets' folder: nothing connects any more."""
+        if self.sockets is not None:
+            os.close(self.sockets)
+            self.sockets = None
+
     def send_signal(self, number: int) -> None:
         """Signal it; SIGINT and SIGTERM reach the kernel alone, SIGKILL everything in its sandbox."""
         with self._close:
@@ -199,13 +210,15 @@ class SandboxProvisioner(LocalProvisioner):
     cold = Bool(False, help="Start Python afresh, with the GPU's devices, instead of forking.").tag(config=True)
 
     _own_sockets = ""
+    _kernel: Kernel | None = None
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Move the kernel's sockets into a folder: a sandbox has no network."""
         manager = self.parent
         if manager.transport != "ipc":
             self._own_sockets = tempfile.mkdtemp(prefix="distillab-kernel-")
-            manager.transport, manager.ip, manager.cache_ports = "ipc", f"{self._own_sockets}/k", False
+            manager.transport, manager.cache_ports = "ipc", False
+            manager.ip = f"{self._own_sockets}/{secrets.token_hex(4)}"
             manager.connection_file = f"{self._own_sockets}/kernel.json"
         return await super().pre_launch(**kwargs)
 
@@ -230,11 +243,14 @@ class SandboxProvisioner(LocalProvisioner):
             devices=[str(path) for path in Path("/dev").glob("nvidia*") if not path.is_dir()] if self.cold else [],
             **limits,
         )
-        self.process = Kernel(*ZYGOTE.order(order))
+        self.process = self._kernel = Kernel(*ZYGOTE.order(order))
         failed = next((report["failed"] for report in self.process.reports(STARTUP) if "failed" in report), None)
         if failed:
             raise GraderError(f"The sandbox could not be set up; see: distillab doctor. {failed}")
         self.pid, self.pgid, self.cwd = 0, None, folder
+        # The sockets are not in our folder of this name but in the sandbox's: there is a way through the handle on it.
+        prefix = os.path.basename(str(self.connection_info["ip"]))
+        self.connection_info = {**self.connection_info, "ip": f"/proc/self/fd/{self.process.sockets}/{prefix}"}
         return self.connection_info
 
     async def wait(self) -> int | None:
@@ -252,6 +268,8 @@ class SandboxProvisioner(LocalProvisioner):
     async def cleanup(self, restart: bool = False) -> None:
         """Remove the sockets' folder where this provisioner made it."""
         await super().cleanup(restart)
+        if self._kernel is not None:
+            self._kernel.forget_sockets()
         if self._own_sockets and not restart:
             shutil.rmtree(self._own_sockets, ignore_errors=True)
 

@@ -115,10 +115,13 @@ def build_root(order: Order, root: str) -> None:
     os.symlink("pts/ptmx", f"{root}/dev/ptmx")
     os.makedirs(f"{root}/proc")
 
-    os.makedirs(root + order.sockets, exist_ok=True)
-    for path in [order.sockets, *(os.path.join(order.sockets, name) for name in os.listdir(order.sockets))]:
+    sockets = root + order.sockets  # a file system of its own: a folder of the host could be filled from here
+    os.makedirs(sockets, exist_ok=True)
+    syscalls.mount("tmpfs", sockets, "tmpfs", plain, "size=1m,nr_inodes=64,mode=700")
+    for name in os.listdir(order.sockets):
+        shutil.copy(os.path.join(order.sockets, name), sockets)
+    for path in [sockets, *(os.path.join(sockets, name) for name in os.listdir(sockets))]:
         os.chown(path, owner, owner if os.geteuid() == 0 else -1)
-    syscalls.mount(order.sockets, root + order.sockets, flags=syscalls.BIND)
     syscalls.make_read_only(root, recursive=False)
 
 

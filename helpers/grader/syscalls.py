@@ -7,6 +7,7 @@ elsewhere than on Linux works, calling does not.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
@@ -100,6 +101,35 @@ def drop_capabilities() -> None:
         if _libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0) < 0:
             break  # no such capability, or no right to drop it: then there is none to drop
     _checked(_libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24)), "capset")
+
+
+# Calls that give memory which belongs to no process and to no file system, so that no limit counts it: memfd_create,
+# memfd_secret, shmget, semget, msgget. By machine: its name for seccomp, and their numbers.
+_UNCOUNTED_MEMORY = {
+    "x86_64": (0xC000003E, (319, 447, 29, 64, 68)),
+    "aarch64": (0xC00000B7, (279, 447, 194, 190, 186)),
+}
+
+
+def refuse_uncounted_memory() -> bool:
+    """Have the kernel refuse these calls, to this process and what it starts (seccomp(2)); whether they are known here.
+
+    Calls in another machine's numbering (32-bit programs, x32) are refused altogether.
+    """
+    name, numbers = _UNCOUNTED_MEMORY.get(os.uname().machine, (0, ()))
+    if not numbers:
+        return False
+    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06
+    allow, refuse = 0x7FFF0000, 0x00050000 | errno.EPERM
+    checks = [(at_least, 0x40000000), *((equal, number) for number in numbers)]
+    program = [(load, 0, 0, 4), (equal, 0, len(checks) + 2, name), (load, 0, 0, 0)]
+    program += [(code, len(checks) - place, 0, value) for place, (code, value) in enumerate(checks)]
+    program += [(answer, 0, 0, allow), (answer, 0, 0, refuse)]
+    text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+    whole = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(text)))
+    no_new_privileges()
+    _checked(_libc.prctl(22, ctypes.c_ulong(2), whole, 0, 0), "prctl PR_SET_SECCOMP")
+    return True
 
 
 def landlock_version() -> int:

@@ -3,8 +3,9 @@
     python -m helpers.grader.zygote FOLDER
 
 It listens on the socket FOLDER/zygote and answers an order (see `order.py`, one line of JSON) with the kernel's
-pidfd and a pipe that tells how the kernel fared. It lives as long as its standard input stays open: when the grader
-ends, however it ends, the zygote ends every kernel and removes FOLDER. Each kernel has three processes in a row:
+pidfd, a pipe that tells how the kernel fared, and the folder of its sockets, which only the sandbox has. It lives as
+long as its standard input stays open: when the grader ends, however it ends, the zygote ends every kernel and removes
+FOLDER. Each kernel has three processes in a row:
 
     zygote → the one that enters the namespaces → the first in them, which watches → the student's kernel
 
@@ -101,13 +102,14 @@ def _serve(connection: socket.socket, root: str, lifeline: int) -> None:
         reading, status = os.pipe()
         sandbox.leave_namespaces()
         sandbox.build_root(order, root)
+        sockets = os.open(root + order.sockets, os.O_PATH | os.O_DIRECTORY)
         first = os.fork()
         if first == 0:
             connection.close()
             os.close(reading)
             _first_process(order, root, lifeline, status)  # does not return
         handle = os.pidfd_open(first)
-        socket.send_fds(connection, [b"ok"], [handle, reading])
+        socket.send_fds(connection, [b"ok"], [handle, reading, sockets])
     except BaseException:
         connection.send(json.dumps({"failed": traceback.format_exc(limit=-3)}).encode())
         os._exit(1)
@@ -178,6 +180,7 @@ def _kernel(order: Order, status: int) -> None:
         os.environ.update(order.environment)
         sandbox.limit_resources(order)
         sandbox.lock_files(order)
+        syscalls.refuse_uncounted_memory()
     except BaseException:
         _tell(status, {"failed": traceback.format_exc(limit=-3)})
         os._exit(1)

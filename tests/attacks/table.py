@@ -294,6 +294,17 @@ def double(values): return [Loaded(), values * 2]""",
     )
 
 
+SENDS = """kernel = get_ipython().kernel
+for comm in list(kernel.comm_manager.comms):
+    content = {{"comm_id": comm, "data": {{"reply": {{"values": {{"value": {value}}}}}}}}}
+    kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=kernel.get_parent("shell"))"""
+HUGE_MODEL = {"recipe": {"name": "gpt2", "settings": {"mapping": [["vocabulary", 10**9], ["width", 4096]]}}}
+HUGE_SHAPE = {"tensor": {"dtype": "float32", "shape": [0, 10**15], "contiguous": False, "data": ""}}
+for name, value in {"model": HUGE_MODEL, "shape": HUGE_SHAPE}.items():
+    simple(f"r16_forged_reply_with_a_huge_{name}", double=WRONG, points=3, note="what came back is not plain data",
+           double_cell=body(SENDS.format(value=value)))  # fmt: skip
+
+
 # --------------------------------------------------------------------------------------------- reaching out of the box
 
 
@@ -388,6 +399,16 @@ simple(
 simple("r23_shared_memory", double=MEMORY, points=3, double_cell=body("""import mmap
 block = mmap.mmap(-1, 4 * 2**30)
 for at in range(0, 4 * 2**30, 4096): block[at] = 1"""))  # fmt: skip
+# Memory that is of no process and of no file system, so that no limit would count it.
+simple("r23_memory_of_no_process", double=DENIED, points=3, double_cell=body("""import os
+kept = []
+for _ in range(64):
+    kept.append(os.memfd_create("kept"))
+    os.write(kept[-1], bytes(2**20))"""))  # fmt: skip
+simple("r23_shared_memory_of_no_process", double=DENIED, points=3, double_cell=body("""import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for make in (lambda: libc.shmget(0, 2**26, 0o1600), lambda: libc.msgget(0, 0o1600), lambda: libc.semget(0, 9, 0o1600)):
+    if make() < 0: raise OSError(ctypes.get_errno(), "refused")"""))  # fmt: skip
 GROWS = "kept = []\nwhile True: kept.append(torch.ones(20_000_000))"
 simple("r23_grows_in_a_cell", before=GROWS)
 # Whether growing ends in an error or ends the kernel is chance. This one surely raises, and holds on to half.
@@ -401,6 +422,13 @@ FILL = """for number in range(10**6):
 for where in (".", "/tmp", "/dev/shm"):
     simple(f"r24_fills_{where.strip('/.').replace('/', '_') or 'folder'}", double=ERROR, points=3,
            note="the quota for files", double_cell=body(FILL.format(place=where)))  # fmt: skip
+FILL_SOCKETS = """import os
+from ipykernel.connect import get_connection_file
+place = os.path.dirname(get_connection_file())
+for number in range(10**4):
+    with open(f"{place}/{number}", "wb") as file: file.write(b"x" * 2**20)"""
+simple("r24_fills_the_folder_of_its_sockets", double=ERROR, points=3, note="the quota for files",
+       double_cell=body(FILL_SOCKETS))  # fmt: skip
 simple("r25_flood", before="for number in range(1000): print('x' * 2**20)")
 simple("r25_one_long_line", before="print('x' * 40_000_000)")
 simple("r25_longer_than_a_message_may_be", before=["print('x' * 200_000_000)", "pass"])

@@ -59,6 +59,23 @@ def test_a_wrong_exception_type_is_wrong(judged):
     assert verdicts(judged(source), "double") == ["correct"] * 3 + ["wrong"]
 
 
+def test_a_built_in_that_the_notebook_replaces_counts_for_nothing(judged):
+    source = "import builtins\nbuiltins.ValueError = Exception\nbuiltins.sum = lambda *a, **k: 0\n"
+    source += "def double(values):\n    if not values.numel(): raise TypeError\n    return values * 2"
+    assert verdicts(judged(source), "double") == ["correct"] * 3 + ["wrong"]
+
+
+def test_names_of_ones_own_do_not_carry_hidden_numbers_into_the_feedback(judged):
+    source = """def double(values):
+    said = "x" + "_".join(str(int(abs(value) * 1000)) for value in values.reshape(-1).tolist())
+    if not values.numel(): raise type(said, (RuntimeError,), {})("no")
+    return type(said, (), {})()"""
+    rows = judged(source).of("double")
+    assert [row.verdict for row in rows] == ["wrong"] * 4
+    assert "it raised RuntimeError" in rows[-1].seen
+    assert not any(character.isdigit() for row in rows for character in row.seen + row.line)
+
+
 def test_raising_valueerror_always_earns_nothing(judged):
     assert points(judged("def double(values):\n    raise ValueError('x')")) == 0
 
