@@ -54,20 +54,32 @@ def align(lab: Lab, submitted: NotebookNode) -> Aligned:
     places: list[tuple[int, int, str]] = []
     solutions: dict[str, list[int]] = {}
     for order, exercise in enumerate(lab.exercises):
-        by_id = [found[exercise]] if exercise in found else []
-        solutions[exercise] = by_id or [place for place, cell in enumerate(cells) if exercise in names_bound(cell)]
-        after_solution = solutions[exercise][-1] + 1 if solutions[exercise] else None
-        stood = found.get(f"check_{exercise}")
+        stood, place = found.get(f"check_{exercise}"), found.get(exercise)
+        if place is None:
+            place = _defining(cells, exercise, stood)
+            if place is not None:
+                notes.append(f"the cell of {exercise} was known by what it defines, not by its id")
+        solutions[exercise] = [] if place is None else [place]
+        after_solution = 0 if place is None else place + 1
         if stood is None:
             notes.append(f"the check of {exercise} was missing and was put back")
-            place = len(cells) if after_solution is None else after_solution
-        else:
-            place = max(stood, after_solution or 0)
-        if not by_id and solutions[exercise]:
-            notes.append(f"the cell of {exercise} was known by what it defines, not by its id")
-        places.append((place, order, exercise))
+            stood = len(cells) if place is None else 0
+        places.append((max(stood, after_solution), order, exercise))
 
     return _assemble(lab, cells, sorted(places), solutions, notes)
+
+
+def _defining(cells: list[NotebookNode], exercise: str, stood: int | None) -> int | None:
+    """Return the place of the cell that answers an exercise, where only what it defines tells; None without one.
+
+    What a later cell binds to the name (`entropy = entropy(p)`, in a last try-out) came after the check that `stood`
+    before it, and was not checked. A cell that writes the function or class comes before one that assigns the name.
+    """
+    bound = [place for place, cell in enumerate(cells) if exercise in names_bound(cell)]
+    before = [place for place in bound if stood is not None and place < stood] or bound
+    writes = re.compile(rf"^(?:async\s+def|def|class)\s+{exercise}\b", re.MULTILINE)
+    written = [place for place in before if writes.search(cells[place].source)]
+    return max(written or before, default=None)
 
 
 def _assemble(

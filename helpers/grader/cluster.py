@@ -10,7 +10,6 @@ Leans on dask distributed, which the extra `cluster` brings.
 from __future__ import annotations
 
 import contextlib
-import stat
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -20,8 +19,9 @@ from typing import Any
 
 import nbformat
 
+from helpers.grader.beside import files_beside
 from helpers.grader.errors import GraderError
-from helpers.grader.intake import LARGEST_EXTRA_FILE, MOST_FILES, Submission
+from helpers.grader.intake import Submission
 from helpers.grader.judge import Judgement
 from helpers.grader.limits import Limits
 from helpers.grader.store import from_plain, to_plain
@@ -61,7 +61,7 @@ def judge_on_cluster(
                 submission = next(waiting, None)
                 if submission is None:
                     return
-                data = pack(submission)
+                data = pack(submission, limits)
                 future = client.submit(judge_packed, str(course), data, asdict(limits), kernel_name, key, pure=False)
                 under_way[future] = submission
                 done.add(future)
@@ -80,17 +80,14 @@ def judge_on_cluster(
             yield submission, outcome
 
 
-def pack(submission: Submission) -> dict[str, Any]:
+def pack(submission: Submission, limits: Limits | None = None) -> dict[str, Any]:
     """Return a submission as plain data: its names, notes, and the bytes of its notebook and the files beside it."""
-    packed = {name: item for name, item in asdict(submission).items() if name != "path"}
+    packed = {name: item for name, item in asdict(submission).items() if name not in ("path", "timestamp")}
     packed["files"], packed["notebook"] = {}, ""
     if submission.path is not None:
-        packed["notebook"] = submission.path.name
-        for path in sorted(submission.path.parent.iterdir())[:MOST_FILES]:
-            details = path.stat(follow_symlinks=False)
-            plain = stat.S_ISREG(details.st_mode) and details.st_nlink == 1
-            if path == submission.path or (plain and details.st_size <= LARGEST_EXTRA_FILE and path.suffix != ".ipynb"):
-                packed["files"][path.name] = path.read_bytes()
+        fitting, left_out = files_beside(submission.path.parent, limits or Limits())
+        packed["notebook"], packed["notes"] = submission.path.name, packed["notes"] + left_out
+        packed["files"] = {path.name: path.read_bytes() for path in [*fitting, submission.path]}
     return packed
 
 

@@ -22,12 +22,13 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 
+from helpers.grader.beside import copy_files_beside
 from helpers.grader.build import generate, put_environment_first
 from helpers.grader.cluster import judge_on_cluster
 from helpers.grader.doctor import require_isolation
 from helpers.grader.errors import GraderError
 from helpers.grader.gradebook import exercise_verdict, record
-from helpers.grader.intake import Refused, Submission, collect, copy_files_beside, read_notebook
+from helpers.grader.intake import Refused, Submission, collect, read_notebook
 from helpers.grader.judge import Judgement, Row, judge
 from helpers.grader.lab import Lab, find_labs, load_lab
 from helpers.grader.late import assign_penalty, read_timestamp, take_over_dates
@@ -42,8 +43,10 @@ from helpers.grader.store import Store
 def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
     """Judge a notebook in a scratch folder of its own, with copies of the files that lie in the folder `beside`."""
     with tempfile.TemporaryDirectory(prefix="distillab-", dir=ZYGOTE.scratch()) as scratch:
-        copy_files_beside(beside, Path(scratch))
-        return judge(lab, notebook, Path(scratch), limits, kernel_name)
+        left_out = copy_files_beside(beside, Path(scratch), limits)
+        judgement = judge(lab, notebook, Path(scratch), limits, kernel_name)
+    judgement.notes += left_out
+    return judgement
 
 
 def prepare(kernel_name: str) -> None:
@@ -108,7 +111,7 @@ def grade(
         prepare(kernel_name)
     put_environment_first()
     with tempfile.TemporaryDirectory(prefix="intake-", dir=ZYGOTE.scratch()) as scratch:
-        found, remarks = collect(submissions, names, Path(scratch))
+        found, remarks = collect(submissions, names, Path(scratch), find_labs(course))
         output.mkdir(parents=True, exist_ok=True)
         database = database or default_database(output)
         present = sorted({submission.lab for submission in found if submission.lab})
@@ -172,7 +175,7 @@ def _times(submission: Submission, judgement: Judgement, extension: timedelta | 
     """Return when a submission was handed in, and its extension, where they are known."""
     if submission.path is None:
         return {}
-    timestamp, note = read_timestamp(submission.path.parent)
+    timestamp, note = read_timestamp(submission.timestamp) if submission.timestamp else (None, "")
     judgement.notes += [note] if note else []
     known = {"timestamp": timestamp, "extension": extension}
     return {name: item for name, item in known.items() if item is not None}

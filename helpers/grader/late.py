@@ -24,9 +24,9 @@ FILE = "timestamp.txt"  # nbgrader's, beside the notebook
 LONGEST = 100  # bytes of it that are read
 
 
-def read_timestamp(folder: Path) -> tuple[datetime | None, str]:
-    """Return when a submission was handed in, in UTC, and a note where the file that says so cannot be read."""
-    path = Path(folder) / FILE
+def read_timestamp(path: Path) -> tuple[datetime | None, str]:
+    """Return the time of handing in that a file holds, in UTC, and a note where it cannot be read."""
+    path = Path(path)
     try:
         details = path.stat(follow_symlinks=False)
     except OSError:
@@ -38,7 +38,7 @@ def read_timestamp(folder: Path) -> tuple[datetime | None, str]:
     try:
         return (parse_utc(text), "") if text else (None, "")
     except (ValueError, OverflowError):
-        return None, f"{FILE} holds no time; taken as handed in on time"
+        return None, f"{path.name} holds no time; taken as handed in on time"
 
 
 def take_over_dates(course: Path, config: Config, database: str, labs: list[str]) -> dict[tuple[str, str], timedelta]:

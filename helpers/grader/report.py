@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from helpers.checks import explain_error
 from helpers.grader.gradebook import Given, exercise_verdict
+from helpers.grader.harmless import make_harmless
 from helpers.grader.judge import Judgement, Row
 from helpers.grader.lab import Exercise, Lab
 
@@ -109,7 +110,7 @@ def _advice(failed: list[Row]) -> str:
     row = unexplained[0]
     if row.verdict == "error":
         kind, _, message = row.seen.partition(": ")
-        return " ".join(explain_error({"type": kind, "message": message}))
+        return " ".join(explain_error({"type": kind, "message": message, "line": row.line}))
     if all(item.case.startswith("validation") for item in unexplained):
         only = "The values are right; what is missing is" if len(unexplained) == len(failed) else "There must also be"
         return f"{only} a ValueError for bad input, raised before anything is computed."
@@ -163,18 +164,18 @@ def number(points: float) -> str:
 
 
 def graded_notebook(lab: Lab, judgement: Judgement) -> NotebookNode:
-    """Return the student's notebook with the outcome in each check cell, as formgrader shows it."""
+    """Return the student's notebook, made harmless, with the outcome in each check cell, as formgrader shows it."""
     if judgement.notebook is None:
         text = "This notebook could not be graded: " + "; ".join(row.note for row in judgement.rows)
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(escape(text))])
         notebook.cells[0]["id"] = "refusal"
-        return notebook
+        return make_harmless(notebook)
     for cell in judgement.notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id", "").removeprefix("check_")
         if name in lab.exercises and cell.metadata.nbgrader.get("grade"):
             text = _plain(_exercise(lab, lab.exercises[name], judgement))
             cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
-    return judgement.notebook
+    return make_harmless(judgement.notebook)
 
 
 def _plain(item: dict[str, Any]) -> str:

@@ -67,6 +67,50 @@ def test_without_any_metadata_cells_are_known_by_content(mini, notebook):
     assert any("known by what it defines" in note for note in aligned.notes)
 
 
+LAST = nbformat.v4.new_code_cell("double = double(torch.ones(2))", id="last")
+AGAIN = nbformat.v4.new_code_cell("def double(values):\n    return values * 3", id="again")
+
+
+def judged_at(made, mini, lost):
+    """The sources before the check of `double`, and that of the cell taken for the answer."""
+    if lost:
+        for number, cell in enumerate(made.cells):
+            cell.metadata, cell["id"] = nbformat.NotebookNode(), f"x{number}"
+    aligned = align(mini, made)
+    sources = [cell.source for cell in aligned.notebook.cells]
+    place = next(place for place, exercise in aligned.checks.items() if exercise == "double")
+    return sources[:place], [sources[found] for found in aligned.solutions["double"]]
+
+
+@pytest.mark.parametrize("where", ["at the end", "after the check", "before the check"])
+@pytest.mark.parametrize("added", [LAST, AGAIN], ids=["assigned", "written"])
+def test_with_and_without_ids_an_answer_is_judged_in_the_same_place(mini, notebook, added, where):
+    outcomes = []
+    for lost in (False, True):
+        made = notebook("def double(values):\n    return values * 2")
+        at = {"at the end": len(made.cells), "after the check": place_of(made, "check_double") + 1}
+        made.cells.insert(at.get(where, place_of(made, "check_double")), nbformat.from_dict(added))
+        outcomes.append(judged_at(made, mini, lost))
+    assert outcomes[0][0] == outcomes[1][0]
+    if where != "before the check" or added is LAST:
+        assert outcomes[0][1] == outcomes[1][1] and "return values * 2" in outcomes[1][1][0]
+
+
+def test_without_ids_and_check_what_is_written_goes_before_what_is_assigned(mini, notebook):
+    made = notebook("def double(values):\n    return values * 2")
+    del made.cells[place_of(made, "check_double")]
+    made.cells.append(nbformat.from_dict(LAST))
+    before, answers = judged_at(made, mini, lost=True)
+    assert "return values * 2" in answers[0] and before[-1] == answers[0]
+
+
+def test_without_ids_a_check_before_its_exercise_moves_behind_it(mini, notebook):
+    made = notebook("def double(values):\n    return values * 2")
+    made.cells.insert(0, made.cells.pop(place_of(made, "check_double")))
+    before, answers = judged_at(made, mini, lost=True)
+    assert "return values * 2" in answers[0] and before[-1] == answers[0]
+
+
 def test_a_flipped_cell_type_is_restored(mini, notebook):
     made = notebook()
     made.cells[place_of(made, "double")] = nbformat.v4.new_raw_cell(

@@ -3,13 +3,23 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 import zipfile
+from pathlib import Path
 
 import nbformat
 import pytest
+from nbgrader.plugins import FileNameCollectorPlugin
 
+from helpers.grader.beside import LARGEST, copy_files_beside
+from helpers.grader.cluster import pack
 from helpers.grader.errors import GraderError
-from helpers.grader.intake import Refused, collect, copy_files_beside, read_notebook
+from helpers.grader.intake import Refused, Submission, collect, read_notebook
+from helpers.grader.late import read_timestamp
+from helpers.grader.limits import Limits
+from helpers.grader.publish import course_config
+from tests.conftest import ROOT
 
 LABS = ["00_mini", "01_other"]
 
@@ -26,10 +36,12 @@ def put(path, content="{}"):
     return path
 
 
-def zipped(path, *members, kind=stat.S_IFREG):
+def zipped(path, *members, kind=stat.S_IFREG, method=zipfile.ZIP_STORED):
+    path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in members:
             info = zipfile.ZipInfo(name)
+            info.compress_type = method
             info.external_attr = (kind | 0o644) << 16
             archive.writestr(info, content)
 
@@ -79,13 +91,89 @@ def test_two_under_other_names_are_not(folder, tmp_path):
     assert "no 00_mini.ipynb in the folder, and 2 others" in found["ada", "00_mini"].refusal
 
 
-def test_wrong_depth_and_unknown_labs_are_remarked(folder, tmp_path):
+def test_a_notebook_outside_its_labs_folder_is_taken_with_a_note(folder, tmp_path):
     put(folder / "ada" / "00_mini.ipynb")
-    put(folder / "ada" / "09_none" / "09_none.ipynb")
-    put(folder / "notes.txt")
-    put(folder / "ben" / "00_mini" / "00_mini.ipynb")
+    put(folder / "ada" / "01_other-1.ipynb")  # as Canvas calls a second try
+    zipped(folder / "ben.zip", ("00_mini.ipynb", "{}"))
+    zipped(folder / "cem.zip", ("my homework/00_mini.ipynb", "{}"))
     found, remarks = taken(folder, tmp_path)
-    assert list(found) == [("ben", "00_mini")] and len(remarks) == 3
+    assert [(place, entry.path.name) for place, entry in found.items()] == [
+        (("ada", "00_mini"), "00_mini.ipynb"),
+        (("ada", "01_other"), "01_other-1.ipynb"),
+        (("ben", "00_mini"), "00_mini.ipynb"),
+        (("cem", "00_mini"), "00_mini.ipynb"),
+    ]
+    assert all("outside the lab's folder" in entry.notes[0] for entry in found.values()) and not remarks
+
+
+def test_the_labs_folder_wins_over_what_lies_outside_and_two_outside_are_too_many(folder, tmp_path):
+    put(folder / "ada" / "00_mini" / "00_mini.ipynb")
+    put(folder / "ada" / "00_mini.ipynb")
+    put(folder / "ben" / "00_mini-1.ipynb")
+    put(folder / "ben" / "00_mini (2).ipynb")
+    found, remarks = taken(folder, tmp_path)
+    assert found["ada", "00_mini"].path.parent.name == "00_mini" and "ada/00_mini.ipynb" in remarks[0]
+    assert "2 others: 00_mini (2).ipynb, 00_mini-1.ipynb" in found["ben", "00_mini"].refusal
+
+
+def test_whoever_handed_in_no_lab_appears_with_the_reason(folder, tmp_path):
+    zipped(folder / "ada.zip", ("essay.pdf", "x"))
+    put(folder / "ben" / "homework.ipynb")
+    put(folder / "cem" / "09_none" / "09_none.ipynb")
+    put(folder / "notes" / "readme.txt")
+    put(folder / "dua" / "00_mini" / "00_mini.ipynb")
+    found, remarks = taken(folder, tmp_path)
+    assert sorted(found) == [("ada", ""), ("ben", ""), ("cem", ""), ("dua", "00_mini")]
+    assert "found essay.pdf" in found["ada", ""].refusal and "<lab>/<lab>.ipynb" in found["ada", ""].refusal
+
+
+def test_who_handed_in_another_lab_than_the_one_to_grade_is_not_refused(folder, tmp_path):
+    zipped(folder / "ada.zip", ("01_other/01_other.ipynb", "{}"))
+    put(folder / "ben" / "01_other.ipynb")
+    put(folder / "dua" / "00_mini" / "00_mini.ipynb")
+    submissions, _ = collect(folder, ["00_mini"], tmp_path / "scratch", known=LABS)
+    assert [entry.student for entry in submissions] == ["dua"]
+
+
+def test_files_and_unknown_labs_are_remarked(folder, tmp_path):
+    put(folder / "ada" / "00_mini" / "00_mini.ipynb")
+    put(folder / "ada" / "09_none" / "09_none.ipynb")
+    put(folder / "ada" / "scratch.ipynb")
+    put(folder / "notes.txt")
+    found, remarks = taken(folder, tmp_path)
+    assert list(found) == [("ada", "00_mini")] and len(remarks) == 3
+
+
+def test_moodles_folders_are_taken_under_the_participants_number(folder, tmp_path):
+    put(folder / "Ann Lee_123_assignsubmission_file_" / "00_mini.ipynb")
+    put(folder / "Jörg Ö_45_assignsubmission_file" / "00_mini" / "00_mini.ipynb")
+    zipped(folder / "Bo_6_assignsubmission_file_x_7_assignsubmission_file_.zip", ("00_mini.ipynb", "{}"))
+    zipped(folder / "Bo_6_assignsubmission_file_y.zip", ("01_other.ipynb", "{}"))
+    zipped(folder / "Bo_6_assignsubmission_file_z.zip", ("essay.pdf", "{}"))
+    put(folder / "Eve_123_assignsubmission_file_" / "00_mini.ipynb")
+    submissions, _ = collect(folder, LABS, tmp_path / "scratch")
+    found = {entry.student: entry for entry in submissions if not entry.refusal}
+    assert sorted(found) == ["123", "45", "6"] and all(entry.path.is_file() for entry in found.values())
+    assert found["123"].notes[-1] == "Moodle's participant 123: Ann Lee_123_assignsubmission_file_"
+    refused = {entry.student: entry.refusal for entry in submissions if entry.refusal}
+    assert "another folder of 123" in refused["123"] and "essay.pdf" in refused["6"] and len(refused) == 2
+
+
+def test_a_folder_with_the_notebooks_name_is_refused(folder, tmp_path):
+    put(folder / "ada" / "00_mini" / "00_mini.ipynb" / "00_mini.ipynb")
+    put(folder / "ben" / "00_mini" / "my.ipynb" / "00_mini.ipynb")
+    (folder / "cem" / "00_mini.ipynb").mkdir(parents=True)
+    found, _ = taken(folder, tmp_path)
+    assert all("is a folder where a notebook" in found[who, "00_mini"].refusal for who in ("ada", "cem"))
+    assert "no 00_mini.ipynb" in found["ben", "00_mini"].refusal
+
+
+def test_what_the_grader_may_not_read_is_refused(folder, tmp_path, monkeypatch):
+    put(folder / "ada" / "00_mini" / "00_mini.ipynb")
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: "00_mini.ipynb" not in str(path) and allowed(path, mode))
+    found, _ = taken(folder, tmp_path)
+    assert "may not be read by the grader" in found["ada", "00_mini"].refusal
 
 
 @pytest.mark.parametrize("name", ["-rf", "a b", "ü", "x" * 129, "=cmd()", "a;b"])
@@ -160,13 +248,164 @@ def test_nothing_to_grade_is_an_error_in_words(folder, tmp_path):
         collect(folder / "none", LABS, tmp_path / "scratch")
 
 
+def test_a_damaged_member_is_explained(folder, tmp_path):
+    zipped(folder / "ada.zip", ("00_mini/00_mini.ipynb", "{}" * 1000), method=zipfile.ZIP_DEFLATED)
+    data = bytearray((folder / "ada.zip").read_bytes())
+    start = data.index(b"00_mini.ipynb") + len(b"00_mini.ipynb")
+    data[start : start + 4] = b"\xff" * 4
+    (folder / "ada.zip").write_bytes(data)
+    found, _ = taken(folder, tmp_path)
+    assert found["ada", ""].verdict == "error" and "pack the notebook into a new zip" in found["ada", ""].refusal
+
+
+def test_an_archive_too_deep_to_be_removed_again_is_denied(folder, tmp_path):
+    zipped(folder / "ada.zip", ("a/" * 25 + "b", "x"))
+    found, _ = taken(folder, tmp_path)
+    assert found["ada", ""].verdict == "denied" and "deep" in found["ada", ""].refusal
+    assert not list((tmp_path / "scratch").iterdir())
+
+
 def test_files_beside_are_copied_but_not_followed(folder, tmp_path):
     put(folder / "mine.py", "x = 1")
     put(folder / "lab.ipynb")
     (folder / "link").symlink_to("/etc/hostname")
     (tmp_path / "out").mkdir()
-    copy_files_beside(folder, tmp_path / "out")
+    assert copy_files_beside(folder, tmp_path / "out", Limits()) == []
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.py"]
+
+
+def sized(path, size):
+    put(path, "")
+    os.truncate(path, size)
+
+
+def test_files_beside_leave_half_of_the_quota_to_the_notebook(folder, tmp_path):
+    for name, size in (("a.bin", 2**20), ("b.bin", 2**20 + 1), ("z.py", 10), ("huge.bin", LARGEST + 1)):
+        sized(folder / name, size)
+    (tmp_path / "out").mkdir()
+    (note,) = copy_files_beside(folder, tmp_path / "out", Limits(files=4 * 2**20))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.bin", "z.py"]
+    assert "b.bin, huge.bin" in note and "2 MiB together" in note
+
+
+def test_many_small_files_take_whole_pages(folder, tmp_path):
+    for number in range(10):
+        sized(folder / f"{number}.txt", 1)
+    (tmp_path / "out").mkdir()
+    copy_files_beside(folder, tmp_path / "out", Limits(files=10 * 4096))
+    assert len(list((tmp_path / "out").iterdir())) == 5
+
+
+def test_what_goes_to_a_worker_stays_within_the_quota(folder):
+    for name, size in (("00_mini.ipynb", 2**20), ("a.bin", 2**20), ("b.bin", 2**20)):
+        sized(folder / name, size)
+    packed = pack(Submission("ada", "00_mini", folder / "00_mini.ipynb", ["said"]), Limits(files=2 * 2**20))
+    assert sorted(packed["files"]) == ["00_mini.ipynb", "a.bin"] and packed["notebook"] == "00_mini.ipynb"
+    assert packed["notes"][0] == "said" and "b.bin" in packed["notes"][1]
+
+
+# ---------------------------------------------------------------------------------------------- the time of handing in
+
+
+def test_the_time_counts_only_where_the_student_did_not_write_it(folder, tmp_path):
+    early, late = "2020-01-01 00:00:00 UTC", "2026-03-01 00:00:00 UTC"
+    put(folder / "ada" / "00_mini" / "00_mini.ipynb")
+    put(folder / "ada" / "00_mini" / "timestamp.txt", late)  # nbgrader's exchange wrote this one
+    zipped(folder / "ben.zip", ("00_mini/00_mini.ipynb", "{}"), ("00_mini/timestamp.txt", early))
+    zipped(folder / "cem.zip", ("00_mini/00_mini.ipynb", "{}"), ("00_mini/timestamp.txt", early))
+    put(folder / "cem.timestamp.txt", late)
+    put(folder / "Ann_7_assignsubmission_file_" / "00_mini.ipynb")
+    put(folder / "Ann_7_assignsubmission_file_" / "timestamp.txt", early)
+    zipped(folder / "eve.zip", ("00_mini.ipynb", "{}"), ("timestamp.txt", early))
+    found, remarks = taken(folder, tmp_path)
+    times = {who: read_timestamp(entry.timestamp)[0] if entry.timestamp else None for (who, _), entry in found.items()}
+    years = {who: time and time.year for who, time in times.items()}
+    assert years == {"ada": 2026, "ben": None, "cem": 2026, "7": None, "eve": None} and not remarks
+    own = "the student's own timestamp.txt was left aside"
+    assert {who for (who, _), entry in found.items() if own in entry.notes} == {"ben", "cem", "7", "eve"}
+
+
+def test_a_time_beside_an_archive_changes_what_a_judgement_depends_on(folder, tmp_path):
+    zipped(folder / "ada.zip", ("00_mini/00_mini.ipynb", "{}"))
+    digests = set()
+    for time in ("", "2026-03-01", "2026-03-02"):
+        put(folder / "ada.timestamp.txt", time)
+        (entry,) = taken(folder, tmp_path / time / "scratch")[0].values()
+        digests.add(entry.digest("key"))
+    assert len(digests) == 3
+
+
+# --------------------------------------------------------------------------------- what an LMS calls what it downloads
+
+EXTRACTED = "/home/an_1_2024_x/course/downloaded/02_loss/extracted"
+NAMES = {
+    "leeann_12345_678901_02_loss.ipynb": "12345",
+    "leeann_LATE_12345_678901_02_loss-1.ipynb": "12345",
+    "submissions/leeann_12345_678901_02_loss (1).ipynb": "12345",
+    "leeann_12345_678901_homework/lab/02_loss.ipynb": "12345",
+    "Ann Lee_123_assignsubmission_file_02_loss.ipynb": "123",
+    "Ann Lee_123_assignsubmission_file_/02_loss.ipynb": "123",
+    "CS_101_02_loss/Jörg Ö_123_assignsubmission_file/02_loss/02_loss.ipynb": "123",
+    # what is further in was named by a student, who may want to be somebody else
+    "leeann_12345_678901_homework/bob_999_10000_02_loss.ipynb": None,
+    "leeann_12345_678901_bob_999_10000_02_loss.ipynb": None,
+    "Ann Lee_123_assignsubmission_file_/bob_999_10000_02_loss.ipynb": None,
+    "Ann Lee_123_assignsubmission_file_bob_999_10000_02_loss.ipynb": None,
+    "Ann Lee_123_assignsubmission_file_x/extracted/bob_999_10000_02_loss.ipynb": None,
+    "leeann_12345_678901_x/__MACOSX/._02_loss.ipynb": None,
+    "02_loss.ipynb": None,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whose_a_download_is(name):
+    collector = FileNameCollectorPlugin(config=course_config(ROOT))
+    found = collector.collect(f"{EXTRACTED}/{name}")
+    assert found == (NAMES[name] and {"student_id": NAMES[name], "file_id": "02_loss"})
+
+
+def test_nbgrader_zip_collect_fills_the_folder_that_is_graded(course, tmp_path):
+    archive = tmp_path / "downloaded" / "00_mini" / "archive"
+    put(archive / "leeann_LATE_12345_678901_00_mini-1.ipynb", "canvas")
+    zipped(archive / "x.zip", ("Ann Lee_123_assignsubmission_file_/00_mini.ipynb", "moodle"))
+    put(tmp_path / "nbgrader_config.py", (course / "nbgrader_config.py").read_text())
+    (tmp_path / "labs").symlink_to(course / "labs")
+    command = [str(Path(sys.executable).parent / "nbgrader"), "zip_collect", "00_mini"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found, _ = taken(tmp_path / "submitted", tmp_path)
+    texts = {who: entry.path.read_text() for (who, _), entry in found.items()}
+    assert texts == {"12345": "canvas", "123": "moodle"}
+
+
+# ------------------------------------------------------------------------------------------------ what no text can hold
+
+
+def test_names_that_are_no_text_stop_neither_notes_nor_digests(folder, tmp_path):
+    odd = os.fsdecode(b"L\xf6\x1bsung")
+    put(folder / "ada" / "00_mini" / f"{odd}.ipynb")
+    put(folder / "ben" / "00_mini" / "00_mini.ipynb")
+    (folder / "ben" / "00_mini" / odd).symlink_to("/etc")
+    put(folder / "cem" / "00_mini" / "00_mini.ipynb")
+    put(folder / "cem" / "00_mini" / odd)
+    put(folder / "cem" / f"{odd}.ipynb")
+    put(folder / odd)
+    found, remarks = taken(folder, tmp_path)
+    assert found["ada", "00_mini"].notes == ["taken from L\ufffd\ufffdsung.ipynb"]
+    assert found["ben", "00_mini"].refusal.startswith("L\ufffd\ufffdsung is a symbolic link")
+    assert len({entry.digest("key") for entry in found.values()}) == 3
+    assert len(remarks) == 2 and all(text.isprintable() for text in remarks)
+
+
+def test_half_a_surrogate_pair_in_a_notebook_is_replaced(folder, tmp_path):
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": ["a\ud800", "\udc00b \U0001f600"]},
+        {"cell_type": "code", "metadata": {"nbgrader": {"grade_id": "\udfff"}}, "source": "'\udc80'", "outputs": []},
+    ]
+    path = put(folder / "a.ipynb", json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}))
+    read = read_notebook(path, 2**20)
+    assert [cell.source for cell in read.cells] == ["a\ufffd\ufffdb \U0001f600", "'\ufffd'"]
+    nbformat.write(read, tmp_path / "b.ipynb")
 
 
 # ------------------------------------------------------------------------------------------------ reading notebooks

@@ -88,10 +88,10 @@ def test_late_penalties_equal_those_of_nbgrader_autograde(late_course, tmp_path)
 
 
 def test_a_timestamp_that_is_none_and_one_that_is_a_link(tmp_path):
-    assert read_timestamp(tmp_path) == (None, "")
+    assert read_timestamp(tmp_path / "timestamp.txt") == (None, "")
     (tmp_path / "timestamp.txt").write_text("yesterday, honestly")
-    assert read_timestamp(tmp_path) == (None, "timestamp.txt holds no time; taken as handed in on time")
+    assert read_timestamp(tmp_path / "timestamp.txt") == (None, "timestamp.txt holds no time; taken as handed in on time")
     (tmp_path / "secret").write_text("2026-03-01 11:59:59 UTC")
     (tmp_path / "timestamp.txt").unlink()
     (tmp_path / "timestamp.txt").symlink_to("secret")
-    assert read_timestamp(tmp_path) == (None, "")
+    assert read_timestamp(tmp_path / "timestamp.txt") == (None, "")
