@@ -26,9 +26,9 @@ from helpers.grader.beside import copy_files_beside
 from helpers.grader.build import generate, put_environment_first
 from helpers.grader.cluster import judge_on_cluster
 from helpers.grader.doctor import require_isolation
-from helpers.grader.errors import GraderError
+from helpers.grader.errors import GraderError, Refused
 from helpers.grader.gradebook import exercise_verdict, record
-from helpers.grader.intake import Refused, Submission, collect, read_notebook
+from helpers.grader.intake import Submission, collect
 from helpers.grader.judge import Judgement, Row, judge
 from helpers.grader.lab import Lab, find_labs, load_lab
 from helpers.grader.late import assign_penalty, read_timestamp, take_over_dates
@@ -36,6 +36,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.progress import Progress
 from helpers.grader.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
 from helpers.grader.publish import course_config, default_database, publish
+from helpers.grader.reading import read_notebook
 from helpers.grader.report import graded_notebook
 from helpers.grader.store import Store
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from helpers.grader.intake import read_notebook
+from helpers.grader.reading import read_notebook
 from helpers.grader.judge import judge
 from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, DOUBLE

@@ -15,7 +15,8 @@ from nbgrader.plugins import FileNameCollectorPlugin
 from helpers.grader.beside import LARGEST, copy_files_beside
 from helpers.grader.cluster import pack
 from helpers.grader.errors import GraderError
-from helpers.grader.intake import Refused, Submission, collect, read_notebook
+from helpers.grader.intake import Refused, Submission, collect
+from helpers.grader.reading import read_notebook
 from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.publish import course_config
@@ -443,7 +444,11 @@ def test_older_formats_and_a_byte_order_mark_are_read(folder):
         (b'{"nbformat": 3, "worksheets": 1}', "cells cannot be read"),
         (b"[" * 100_000, "cut short or damaged"),
         (b'{"nbformat": 4, "cells": [' + b" " * 2**20 + b"]}", "is the limit"),
-    ],
+        (
+            b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "' + b"x=1;" * 50_001 + b'"}]}',
+            "code cells hold 200,004 characters, and 200,000 is the limit",
+        ),
+    ],  # fmt: skip
 )
 def test_what_cannot_be_read_is_explained(folder, content, says):
     (folder / "a.ipynb").write_bytes(content)
