@@ -22,10 +22,7 @@ browser: $(READY) $(OLD)/.ready
 # A working copy of the labs, so that labs/ stays as released; a file that is already there is never overwritten.
 # JupyterLab opens on start.ipynb: the labs, what each needs, and how far you are.
 lab: $(READY)
-	mkdir -p my_labs
-	cp -R -n labs/. my_labs/
-	$(BIN)/python -m helpers.launcher my_labs
-	$(BIN)/jupyter lab --notebook-dir=my_labs --LabApp.default_url=/lab/tree/start.ipynb
+	$(BIN)/distillab lab
 
 # The explorers in large type, for the room; `?` shows the keys.
 lecture: $(READY)

@@ -1,4 +1,4 @@
-"""The command `distillab`: release the labs, grade a class, show the whole in a demo, fetch a tier's teacher.
+"""The command `distillab`: open the labs, release them, grade a class, show all in a demo, fetch a tier's teacher.
 
 Whatever a person can mend is said in one line on standard error, with exit status 1 (2 for a wrong option). Everything
 that needs the extra `grader` is imported only when it is used.
@@ -15,7 +15,12 @@ from pathlib import Path
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     top = argparse.ArgumentParser(prog="distillab", description="Labs on knowledge distillation, and their grader.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="{release,grade,feedback,doctor,demo,fetch}")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="{lab,release,grade,feedback,doctor,demo,fetch}"
+    )
+
+    lab = commands.add_parser("lab", help="copy the labs to work in, and open them in JupyterLab")
+    lab.add_argument("--folder", type=Path, default=Path("my_labs"), metavar="DIR", help="where (default: my_labs)")
 
     release = commands.add_parser("release", help="make the student notebooks in labs/ from solutions/")
     release.add_argument("--lab", nargs="+", metavar="NAME", help="only these labs (default: all)")
@@ -47,9 +52,9 @@ def parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help="download the teacher of a tier, once")
     fetch.add_argument("tier", choices=["laptop"], help="laptop: SmolLM2-135M-Instruct, 93 MB")
 
-    for command in (release, grade, feedback, demo):
+    for command in (lab, release, grade, feedback, demo):
         command.add_argument(
-            "--course", type=Path, default=Path("."), metavar="DIR", help="folder that holds solutions/"
+            "--course", type=Path, default=Path("."), metavar="DIR", help="folder that holds labs/ and solutions/"
         )
     return top
 
@@ -65,6 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.command == "fetch":
         return _fetch()
+    if options.command == "lab":
+        return _lab(options)
     missing = [name for name in ("nbgrader", "jupytext", "nbconvert", "nbformat") if find_spec(name) is None]
     if missing:
         return _fail(
@@ -79,7 +86,31 @@ def main(arguments: list[str] | None = None) -> int:
     except GraderError as problem:
         return _fail(str(problem))
     except KeyboardInterrupt:
-        return _fail("stopped", status=130)
+        return _fail("stopped; the same command goes on from here" if options.command == "grade" else "stopped", 130)
+    except Exception as problem:
+        said = _known(problem)
+        if not said:
+            raise
+        return _fail(said)
+
+
+def _known(problem: Exception) -> str:
+    """Say in a line what went wrong in the computer or in nbgrader, and what to do; "" for anything else."""
+    from nbgrader.api import InvalidEntry, MissingEntry
+    from nbgrader.converters.base import NbGraderException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    again = "then run the same command again"
+    if isinstance(problem, OSError):
+        return f"the operating system says: {problem}. Make room, or give your user the right to it; {again}"
+    if isinstance(problem, SQLAlchemyError):
+        said = " ".join(str(getattr(problem, "orig", None) or problem).split())
+        return f"the gradebook's database says: {said}. Close what else uses it, see that you may write to it; {again}"
+    if isinstance(problem, (InvalidEntry, MissingEntry)):
+        return f"the gradebook holds something else than this course: {problem}. Name the right one with --db; {again}"
+    if isinstance(problem, NbGraderException):
+        return f"nbgrader could not do its part; what it said stands above. {problem}"
+    return ""
 
 
 def _fail(message: str, status: int = 1) -> int:
@@ -97,6 +128,31 @@ def _fetch() -> int:
     except KeyboardInterrupt:
         return _fail("stopped; the same command goes on from here", status=130)
     return 0
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from helpers.launcher import copy_labs, write
+
+    labs, folder = options.course / "labs", options.folder
+    if not labs.is_dir():
+        return _fail(f"there is no folder {labs}. Run this in the course's folder, or name it with --course")
+    if find_spec("jupyterlab") is None:
+        return _fail("this needs jupyterlab, which the extra “lecture” brings: pip install 'distillab[lecture]'")
+    try:
+        copied = copy_labs(labs, folder)
+        start = write(folder)
+    except (OSError, ValueError) as problem:
+        return _fail(str(problem))
+    print(f"{len(copied)} new files in {folder}; what was there is as it was")
+    _open(folder, start.name)
+    return 0
+
+
+def _open(folder: Path, name: str) -> None:
+    """Be JupyterLab from here on, in a folder and with one of its notebooks open."""
+    from jupyterlab.labapp import main as jupyterlab
+
+    jupyterlab([f"--notebook-dir={folder}", f"--LabApp.default_url=/lab/tree/{name}"])
 
 
 def _release(options: argparse.Namespace) -> int:
@@ -136,6 +192,14 @@ def _grade(options: argparse.Namespace) -> int:
     print(f"\nMarks: {options.output / 'grades.csv'} and {options.db or options.output / 'gradebook.db'}")
     print(f"For the LMS: {options.output / 'lms_canvas.csv'} and {options.output / 'lms_moodle.csv'}")
     print(f"Feedback: {options.output / 'feedback'}; the class: {options.output / 'class_report.html'}")
+    for failure in graded.failures:
+        print(f"not judged: {failure.student} {failure.lab}: {failure.reason}", file=sys.stderr)
+    if graded.failures:
+        return _fail(
+            f"the grader itself failed on {len(graded.failures)} of {len(graded.failures) + len(graded.judgements)} "
+            "submissions (listed above), which says nothing about them: they have no new mark. Mend what it says, see "
+            "distillab doctor, and run the same command again; it judges just these"
+        )
     return 0
 
 
@@ -144,7 +208,9 @@ def _feedback(options: argparse.Namespace) -> int:
     from helpers.grader.publish import publish
 
     put_environment_first()
-    count = publish(options.course, options.output, options.db)
+    count, remarks = publish(options.course, options.output, options.db)
+    for remark in remarks:
+        print(f"note: {remark}")
     print(f"{count} submissions: feedback, marks and class report in {options.output} written anew")
     return 0
 

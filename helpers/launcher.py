@@ -1,8 +1,7 @@
-"""The notebook that `make lab` opens: the labs, what each needs, and how far you are.
+"""A working copy of the labs, and the notebook that opens first: the labs, what each needs, and how far you are.
 
-    python -m helpers.launcher FOLDER          writes FOLDER/start.ipynb for the labs that stand in FOLDER
-
-In a notebook, `overview()` shows the same. Progress is what your own checks showed, kept on your machine only.
+`distillab lab`, which `make lab` runs, makes both and starts JupyterLab there. In a notebook, `overview()` shows
+the same. Progress is what your own checks showed, kept on your machine only.
 Leans on `helpers.progress` and `helpers.tiers`; what it writes is plain JSON.
 """
 
@@ -10,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-import sys
+import shutil
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -28,7 +27,7 @@ Open a lab by its name. Run the cell below at any time to see how far you are.
 - *The kernel died, or a cell never ends*: choose Kernel → Restart Kernel, then Run → Run All Above Selected Cell. If it
   dies again in the same cell, the machine is out of memory: close other notebooks and programs.
 - *No module named helpers*: the notebook runs in another Python. Choose Kernel → Change Kernel → Python 3, in a
-  JupyterLab that was started with `make lab`.
+  JupyterLab that was started with `make lab` or `distillab lab`.
 - *An explorer shows only text*: your browser is older than 2024, or this viewer shows no widgets. Everything in the
   labs can be done without it; Chrome 116, Firefox 124, Safari 17.4 or newer show it.
 - *A model is missing*: the labs run in the tier `tiny`, which needs no download. Others say below what they lack.
@@ -123,6 +122,24 @@ def overview(folder: Path | str = ".") -> Overview:
     return Overview(cards(Path(folder)), read_progress(), preflight())
 
 
+def copy_labs(labs: Path, folder: Path) -> list[Path]:
+    """Copy what `folder` does not have yet of the released labs in `labs`; return the new files.
+
+    Never over a file that is there. A file appears whole: stopped on the way, the next call goes on.
+    """
+    copied = []
+    for source in sorted(path for path in Path(labs).rglob("*") if path.is_file()):
+        target = Path(folder) / source.relative_to(labs)
+        if ".ipynb_checkpoints" in source.parts or target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+        copied.append(target)
+    return copied
+
+
 def write(folder: Path) -> Path:
     """Write the launcher into `folder`, its table as it stands now, and return its path.
 
@@ -155,10 +172,3 @@ def write(folder: Path) -> Path:
     }
     path.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
     return path
-
-
-if __name__ == "__main__":
-    try:
-        write(Path(sys.argv[1] if len(sys.argv) > 1 else "."))
-    except (OSError, ValueError) as problem:
-        sys.exit(str(problem))

@@ -6,6 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from helpers import cli
 from helpers.launcher import cards, overview, write
 from helpers.progress import record
 from helpers.tiers import Preflight, tier_of
@@ -64,6 +65,35 @@ def test_it_is_written_anew_but_never_over_another_notebook(labs):
     nbformat.write(nbformat.v4.new_notebook(), path)
     with pytest.raises(FileExistsError, match="not the launcher"):
         write(labs)
+
+
+def test_labs_are_copied_once_and_never_over_a_file_that_is_there(tmp_path, monkeypatch, capsys):
+    course, opened = tmp_path / "course", []
+    shutil.copytree(ROOT / "labs", course / "labs")
+    monkeypatch.setattr(cli, "_open", lambda folder, name: opened.append((folder, name)))
+    command = ["lab", "--course", str(course), "--folder", str(tmp_path / "mine")]
+    assert cli.main(command) == 0
+    mine = tmp_path / "mine" / "02_loss" / "02_loss.ipynb"
+    assert mine.read_bytes() == (course / "labs" / "02_loss" / "02_loss.ipynb").read_bytes()
+    mine.write_text("{}")
+    (tmp_path / "mine" / "02_loss" / "own.py").write_text("x = 1")
+    (tmp_path / "mine" / "03_training" / "03_training.ipynb").unlink()
+    (course / "labs" / "02_loss" / "new.txt").write_text("new")
+    assert cli.main(command) == 0
+    assert mine.read_text() == "{}" and (mine.parent / "own.py").exists() and (mine.parent / "new.txt").exists()
+    assert (tmp_path / "mine" / "03_training" / "03_training.ipynb").exists()
+    assert opened == [(tmp_path / "mine", "start.ipynb")] * 2 and not list((tmp_path / "mine").rglob("*.part"))
+    assert "2 new files" in capsys.readouterr().out
+
+
+def test_what_keeps_the_labs_from_opening_is_said_in_a_line(tmp_path, capsys):
+    assert cli.main(["lab", "--course", str(tmp_path), "--folder", str(tmp_path / "mine")]) == 1
+    assert "there is no folder" in capsys.readouterr().err
+    (tmp_path / "labs").mkdir()
+    (tmp_path / "mine").mkdir()
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "mine" / "start.ipynb")
+    assert cli.main(["lab", "--course", str(tmp_path), "--folder", str(tmp_path / "mine")]) == 1
+    assert "is not the launcher; rename it" in capsys.readouterr().err
 
 
 def test_a_broken_notebook_does_not_keep_the_launcher_from_opening(labs):

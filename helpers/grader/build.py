@@ -36,6 +36,7 @@ from traitlets.config import Config
 from helpers.checks import NOT_WRITTEN
 from helpers.grader.cases import Case
 from helpers.grader.errors import GraderError
+from helpers.grader.gradebook import require_same_cells
 from helpers.grader.lab import Lab, find_labs
 from helpers.observe import encode
 from helpers.recipes import Recipe
@@ -76,6 +77,7 @@ def put_environment_first() -> None:
 def generate(lab: Lab, folder: Path, database: str) -> str:
     """Have nbgrader make a lab's student notebook in `folder` and enter the lab in the gradebook. Return its text."""
     put_environment_first()
+    require_same_cells(lab, database)
     source = folder / "source" / lab.name
     source.mkdir(parents=True, exist_ok=True)
     nbformat.write(instructor_notebook(lab), source / f"{lab.name}.ipynb")

@@ -19,10 +19,12 @@ from typing import Any
 
 import nbformat
 
+from helpers.grader import version
 from helpers.grader.beside import files_beside
-from helpers.grader.errors import GraderError
+from helpers.grader.errors import GraderError, RunStopped
 from helpers.grader.intake import Submission
 from helpers.grader.judge import Judgement
+from helpers.grader.lab import forget_changed_labs
 from helpers.grader.limits import Limits
 from helpers.grader.store import from_plain, to_plain
 
@@ -53,7 +55,7 @@ def judge_on_cluster(
                 f"There is no cluster with a worker at {address} ({problem}). Start one with: dask scheduler, and "
                 "dask worker ADDRESS --nthreads 1 on each machine; see docs/instructors.md."
             ) from None
-        waiting, under_way = iter(submissions), {}
+        waiting, under_way, unread = iter(submissions), {}, []
         done = as_completed(loop=client.loop)
 
         def hand_out() -> None:
@@ -61,19 +63,26 @@ def judge_on_cluster(
                 submission = next(waiting, None)
                 if submission is None:
                     return
-                data = pack(submission, limits)
+                try:
+                    data = pack(submission, limits)
+                except OSError as problem:  # it is gone, or may not be read: no worker would fare better
+                    unread.append((submission, problem))
+                    continue
                 future = client.submit(judge_packed, str(course), data, asdict(limits), kernel_name, key, pure=False)
                 under_way[future] = submission
                 done.add(future)
 
         hand_out()
-        while under_way:
+        while under_way or unread:
+            if unread:
+                yield unread.pop()
+                continue
             future = next(done)
             submission = under_way.pop(future)
             outcome: Judgement | BaseException
             try:
                 outcome = from_plain(future.result())
-            except Exception as problem:  # whatever ended the task on its worker: `_judge_all` tries once more
+            except Exception as problem:  # whatever ended the task on its worker: `judge_all` tries once more
                 outcome = problem
             future.release()
             hand_out()
@@ -96,15 +105,24 @@ def judge_packed(
 ) -> dict[str, Any]:
     """Judge a packed submission; this runs on a worker. Returns the judgement as plain data.
 
-    Raises GraderError where the worker's course or code is not the grader's.
+    Raises RunStopped where the worker's course or code is not the grader's.
     """
-    from helpers.grader.grade import judge_submission, judged_by, prepare
+    from helpers.grader.grade import judge_submission, prepare
 
     bounds = Limits(**limits)
     with _preparing:
         prepare(kernel_name)
-        if judged_by(Path(course), bounds, kernel_name) != key:
-            raise GraderError(f"A worker of the cluster has another version of {course} or of distillab.")
+        if version.judged_by(Path(course), bounds, kernel_name) != key:
+            raise RunStopped(
+                f"A worker of the cluster has another version of {course} or of distillab than the grader: give all "
+                "machines the same, restart the workers, and grade again."
+            )
+        if version.code_on_disk() != version.CODE_AT_START:
+            raise RunStopped(
+                "A worker of the cluster was started with an older version of distillab than the one on its disk: "
+                "restart the workers, and grade again."
+            )
+        forget_changed_labs()
     with tempfile.TemporaryDirectory(prefix="distillab-") as folder:
         for name, content in packed["files"].items():
             (Path(folder) / name).write_bytes(content)

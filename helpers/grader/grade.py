@@ -6,14 +6,10 @@ same marks. Whatever one submission does, the others are graded.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,24 +17,28 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
+from sqlalchemy.exc import SQLAlchemyError
 
+from helpers.grader.attempts import Outcomes, judge_all, judge_in_threads
 from helpers.grader.beside import copy_files_beside
 from helpers.grader.build import generate, put_environment_first
 from helpers.grader.cluster import judge_on_cluster
 from helpers.grader.doctor import require_isolation
 from helpers.grader.errors import GraderError, Refused
+from helpers.grader.files import one_run_at_a_time
 from helpers.grader.gradebook import exercise_verdict, record
 from helpers.grader.intake import Submission, collect
 from helpers.grader.judge import Judgement, Row, judge
-from helpers.grader.lab import Lab, find_labs, load_lab
-from helpers.grader.late import assign_penalty, read_timestamp, take_over_dates
+from helpers.grader.lab import Lab, find_labs, forget_changed_labs, load_lab
+from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.progress import Progress
 from helpers.grader.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
-from helpers.grader.publish import course_config, default_database, publish
+from helpers.grader.publish import default_database, write_out
 from helpers.grader.reading import read_notebook
 from helpers.grader.report import graded_notebook
 from helpers.grader.store import Store
+from helpers.grader.version import judged_by
 
 
 def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
@@ -81,11 +81,25 @@ def judge_submission(course: Path, submission: Submission, limits: Limits, kerne
 
 
 @dataclass
+class Failure:
+    """A submission that has no judgement, since the grader itself failed on it. The next run judges it."""
+
+    student: str
+    lab: str
+    reason: str
+
+
+@dataclass
 class Graded:
     """What a run of the grader gave."""
 
     judgements: list[tuple[str, Judgement]] = field(default_factory=list)  # student, judgement
     remarks: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+
+    def failed(self, submission: Submission, problem: BaseException) -> None:
+        said = " ".join(f"{type(problem).__name__}: {problem}".split())[:300]
+        self.failures.append(Failure(submission.student, submission.lab, said))
 
 
 def grade(
@@ -104,10 +118,11 @@ def grade(
 
     What an earlier run into the same folder has judged is kept where nothing changed, unless `again`. `cluster` is the
     address of a Dask scheduler to judge on. Raises GraderError where there is nothing to grade, a lab was never
-    released or this host cannot isolate.
+    released, this host cannot isolate, another run is at work in `output`, or not one submission could be judged.
     """
-    course, limits, output, config = Path(course).resolve(), limits or Limits(), Path(output), course_config(course)
+    course, limits, output = Path(course).resolve(), limits or Limits(), Path(output)
     names = _released(course, labs)
+    forget_changed_labs()
     if not cluster:
         prepare(kernel_name)
     put_environment_first()
@@ -115,71 +130,91 @@ def grade(
         found, remarks = collect(submissions, names, Path(scratch), find_labs(course))
         output.mkdir(parents=True, exist_ok=True)
         database = database or default_database(output)
-        present = sorted({submission.lab for submission in found if submission.lab})
-        for name in present:
-            lab = load_lab(course, name)
-            with tempfile.TemporaryDirectory(prefix="lab-", dir=ZYGOTE.scratch()) as folder:
-                generate(lab, Path(folder), database)
-            for exercise in lab.exercises:
-                lab.key(exercise)  # while the zygote still imports
-        extensions = take_over_dates(course, config, database, present)
-        graded, store, progress = Graded(remarks=remarks), Store(output), Progress(len(found))
-        key = judged_by(course, limits, kernel_name)
-        if cluster:
-            judge_here = partial(judge_on_cluster, cluster, course, limits=limits, kernel_name=kernel_name, key=key)
-        else:
-            at_once = workers or (os.cpu_count() or 1) + 1  # one more than the cores: a kernel that starts mostly waits
-            judge_here = partial(_judge_in_threads, course, limits=limits, kernel_name=kernel_name, workers=at_once)
-        with progress, Gradebook(database) as gradebook:
-            entered = {(lab, entry.student_id) for lab in present for entry in gradebook.assignment_submissions(lab)}
-            for lab, student in entered & extensions.keys():
-                gradebook.update_or_create_submission(lab, student, extension=extensions[lab, student])
-            waiting: dict[tuple[str, str], tuple[Submission, str]] = {}
-            for submission in found:
-                where, digest = (submission.lab, submission.student), submission.digest(key)
-                kept = None if again else store.load(submission.student, submission.lab, digest)
-                if kept is not None and (where in entered or not submission.lab):
-                    graded.judgements.append((submission.student, kept))
-                    progress.add(kept, kept=True)
-                else:
-                    waiting[where] = (submission, digest)
-            to_judge = [submission for submission, _ in waiting.values()]
-            for submission, judgement in _judge_all(judge_here, to_judge):
-                where = (submission.lab, submission.student)
-                if submission.lab:
-                    lab = load_lab(course, submission.lab)
-                    times = _times(submission, judgement, extensions.get(where))
-                    record(gradebook, lab, submission.student, judgement, **times)
-                    assign_penalty(gradebook, database, config, *where)
-                    _write_notebook(output, lab, submission.student, judgement)
-                    if ("", submission.student) not in waiting:
-                        store.forget(submission.student, "")  # what stood in the way of an earlier hand-in
-                judgement.notebook = None  # it lies on disk now, and a class of them would fill the memory
-                store.save(submission.student, judgement, waiting[where][1])  # last: from here on it counts as done
-                graded.judgements.append((submission.student, judgement))
-                progress.add(judgement)
-    graded.judgements.sort(key=lambda entry: (entry[0], entry[1].lab))
-    publish(course, output, database)
+        with one_run_at_a_time(output):
+            for name in sorted({submission.lab for submission in found if submission.lab}):
+                _enter_lab(load_lab(course, name), database)
+            key = judged_by(course, limits, kernel_name)
+            if cluster:
+                judge_here = partial(judge_on_cluster, cluster, course, limits=limits, kernel_name=kernel_name, key=key)
+            else:
+                judge_one = partial(judge_submission, course, limits=limits, kernel_name=kernel_name)
+                at_once = workers or (os.cpu_count() or 1) + 1  # one more: a kernel that starts mostly waits
+                judge_here = partial(judge_in_threads, judge_one=judge_one, workers=at_once)
+            graded = Graded(remarks=remarks)
+            _grade_all(graded, found, judge_here, course, output, database, key, again)
+            if not graded.judgements:
+                raise GraderError(f"No submission could be judged: {graded.failures[0].reason}. See: distillab doctor.")
+            graded.remarks += write_out(course, output, database)[1]
     return graded
 
 
-def judged_by(course: Path, limits: Limits, kernel_name: str) -> str:
-    """Return the digest of what judges: the labs' sources, this package's code, the limits and the kernel."""
-    digest = hashlib.sha256(f"{limits}\0{kernel_name}".encode())
-    package = Path(__file__).parents[1]
-    for path in sorted([*(Path(course) / "solutions").glob("*/*.py"), *package.rglob("*.py")]):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+def _enter_lab(lab: Lab, database: str) -> None:
+    """Enter a lab in the gradebook and compute its answer keys, while the zygote still imports."""
+    with tempfile.TemporaryDirectory(prefix="lab-", dir=ZYGOTE.scratch()) as folder:
+        generate(lab, Path(folder), database)
+    for exercise in lab.exercises:
+        lab.key(exercise)
 
 
-def _times(submission: Submission, judgement: Judgement, extension: timedelta | None) -> dict[str, Any]:
-    """Return when a submission was handed in, and its extension, where they are known."""
+def _grade_all(
+    graded: Graded,
+    found: list[Submission],
+    judge_here: Callable[[list[Submission]], Outcomes],
+    course: Path,
+    output: Path,
+    database: str,
+    key: str,
+    again: bool,
+) -> None:
+    """Judge what has no judgement that holds, and enter each outcome before the next."""
+    store = Store(output)
+    with Progress(len(found)) as progress, Gradebook(database) as gradebook:
+        labs = {submission.lab for submission in found if submission.lab}
+        entered = {(lab, entry.student_id) for lab in labs for entry in gradebook.assignment_submissions(lab)}
+        waiting: dict[tuple[str, str], tuple[Submission, str]] = {}
+        for submission in found:
+            where = (submission.lab, submission.student)
+            try:
+                digest = submission.digest(key)
+            except OSError as problem:
+                graded.failed(submission, problem)
+                continue
+            kept = None if again else store.load(submission.student, submission.lab, digest)
+            if kept is not None and (where in entered or not submission.lab):
+                graded.judgements.append((submission.student, kept))
+                progress.add(kept, kept=True)
+            else:
+                waiting[where] = (submission, digest)
+        for submission, outcome in judge_all(judge_here, [submission for submission, _ in waiting.values()]):
+            where = (submission.lab, submission.student)
+            try:
+                if not isinstance(outcome, Judgement):
+                    raise outcome
+                if submission.lab:
+                    lab = load_lab(course, submission.lab)
+                    record(gradebook, lab, submission.student, outcome, **_times(submission, outcome))
+                    _write_notebook(output, lab, submission.student, outcome)
+                    if ("", submission.student) not in waiting:
+                        store.forget(submission.student, "")  # what stood in the way of an earlier hand-in
+                outcome.notebook = None  # it lies on disk now, and a class of them would fill the memory
+                store.save(submission.student, outcome, waiting[where][1])  # last: from here on it counts as done
+            except Exception as problem:
+                if isinstance(outcome, Judgement) and isinstance(problem, (OSError, SQLAlchemyError)):
+                    raise  # a full disk or a locked gradebook: the next one would not fare better
+                graded.failed(submission, problem)
+                continue
+            graded.judgements.append((submission.student, outcome))
+            progress.add(outcome)
+    graded.judgements.sort(key=lambda entry: (entry[0], entry[1].lab))
+
+
+def _times(submission: Submission, judgement: Judgement) -> dict[str, Any]:
+    """Return when a submission was handed in, where that is known."""
     if submission.path is None:
         return {}
     timestamp, note = read_timestamp(submission.timestamp) if submission.timestamp else (None, "")
     judgement.notes += [note] if note else []
-    known = {"timestamp": timestamp, "extension": extension}
-    return {name: item for name, item in known.items() if item is not None}
+    return {} if timestamp is None else {"timestamp": timestamp}
 
 
 def _released(course: Path, labs: list[str] | None) -> list[str]:
@@ -193,53 +228,6 @@ def _released(course: Path, labs: list[str] | None) -> list[str]:
     if not released:
         raise GraderError("No lab was released yet. Release the labs with: distillab release")
     return released
-
-
-Outcomes = Iterator[tuple[Submission, Judgement | BaseException]]
-
-
-def _judge_all(
-    judge_here: Callable[[list[Submission]], Outcomes], submissions: list[Submission]
-) -> Iterator[tuple[Submission, Judgement]]:
-    """Judge every submission. What goes wrong in the grader itself costs a submission a second try, then a row that
-    says so, never the run.
-    """
-    waiting = submissions
-    for last_try in (False, True):
-        if not waiting:
-            return
-        failed: list[Submission] = []
-        with closing(judge_here(waiting)) as outcomes:
-            for submission, outcome in outcomes:
-                if isinstance(outcome, Judgement):
-                    yield submission, outcome
-                elif isinstance(outcome, GraderError):
-                    raise outcome
-                elif last_try:
-                    reason = f"the grader itself failed on this notebook: {type(outcome).__name__}: {outcome}"[:300]
-                    yield submission, refused(submission.lab, reason, "error")
-                else:
-                    failed.append(submission)
-        waiting = failed
-
-
-def _judge_in_threads(
-    course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, workers: int
-) -> Outcomes:
-    """Judge several at a time on this machine, each in a thread that mostly waits for its kernel."""
-    with ThreadPoolExecutor(min(workers, len(submissions)) or 1) as pool:
-        futures: dict[Future, Submission] = {
-            pool.submit(judge_submission, course, submission, limits, kernel_name): submission
-            for submission in submissions
-        }
-        try:
-            for future in as_completed(futures):
-                submission = futures.pop(future)  # which frees the judgement when it has been used
-                yield submission, future.exception() or future.result()
-        except BaseException:  # Ctrl-C, too: what has not begun is left alone, what runs loses its kernel
-            pool.shutdown(wait=False, cancel_futures=True)
-            ZYGOTE.stop()
-            raise
 
 
 def _write_notebook(output: Path, lab: Lab, student: str, judgement: Judgement) -> None:

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbgrader.api import Gradebook
+from nbgrader.api import Gradebook, MissingEntry
 
+from helpers.grader.errors import GraderError
 from helpers.grader.judge import Judgement, Row
 from helpers.grader.lab import Lab
 
@@ -65,8 +66,33 @@ def one_transaction(gradebook: Gradebook) -> Iterator[None]:
     commit()
 
 
+def require_same_cells(lab: Lab, database: str) -> None:
+    """Raise GraderError where a lab has other exercises or answers than the submissions that are in the gradebook.
+
+    nbgrader would end in a traceback: it cannot add cells to a lab that has submissions, nor take any away.
+    """
+    with Gradebook(database) as gradebook:
+        try:
+            entered = gradebook.find_notebook(lab.name, lab.name)
+        except MissingEntry:
+            return
+        if not entered.submissions:
+            return
+        before = {cell.name for cell in [*entered.grade_cells, *entered.solution_cells]}
+    now = {cell.metadata.nbgrader.grade_id for cell in lab.notebook.cells if "nbgrader" in cell.metadata}
+    if before != now:
+        changes = [f"new: {', '.join(sorted(now - before))}"] if now - before else []
+        changes += [f"gone: {', '.join(sorted(before - now))}"] if before - now else []
+        raise GraderError(
+            f"The lab {lab.name} has other cells than the submissions in the gradebook {database} "
+            f"({'; '.join(changes)}), and nbgrader cannot add cells to a lab that has submissions, nor take any away. "
+            "Grade into a new folder (--output); for a release, move the course's gradebook.db away. The marks that "
+            "are there stay there."
+        )
+
+
 def record(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement, **times: Any) -> None:
-    """Write one submission's marks in one transaction. `times`: nbgrader's `timestamp` and `extension`, if known."""
+    """Write one submission's marks in one transaction. `times`: nbgrader's `timestamp`, if known."""
     with one_transaction(gradebook):
         gradebook.update_or_create_student(student)
         gradebook.update_or_create_submission(lab.name, student, **times)

@@ -9,7 +9,6 @@ or kept busy for hours; what follows from it is tested with the renderer that fo
 from __future__ import annotations
 
 import re
-from html import unescape
 
 from nbformat import NotebookNode
 
@@ -27,14 +26,13 @@ ATTRIBUTES = frozenset(
 )
 STYLES = "color|background-color|font-style|font-weight|max-width|text-align|text-decoration|vertical-align|width"
 
-_VALUE = r"""(?>"[^"<\n\r]*+"|'[^'<\n\r]*+'|[^\s"'=<>`]++)"""
+_BREAKS = r"\x00-\x1f\x7f-\x9f\u2028\u2029"  # what any program might take for the end of a line
+_VALUE = rf"""(?>"[^"<{_BREAKS}]*+"|'[^'<{_BREAKS}]*+'|[^\s"'=<>`{_BREAKS}]++)"""
 _TAG = re.compile(rf"</?+([A-Za-z][A-Za-z0-9]*+)((?>[ ]++[A-Za-z]++(?>={_VALUE})?+)*+)[ ]*+/?+>")
 _ATTRIBUTE = re.compile(rf"([A-Za-z]++)(?>=({_VALUE}))?+")
 _STYLE = re.compile(rf"(?:\s*+(?:{STYLES})\s*+:[\w#%., -]++;?+)*+\s*+")
 _AUTOLINK = re.compile(r"<(?:https?://|mailto:)[^\s<>]*+>")
 _OPENING = re.compile(r"<(?=[A-Za-z/!?])")
-_REFERENCE = re.compile(r"&#?+\w{1,40}+;?+")
-_WRITTEN = ("&lt;", "&gt;", "&amp;", "&quot;")
 # A link's target, or a definition of one, as far as its scheme could reach; `<` opens a target that may hold spaces.
 _TARGET = re.compile(r"\](?=\(\s*+([^\s)]{0,64}+))|\](?=:\s*+(\S{0,64}+))")
 _SCHEME = re.compile(r"https?://|mailto:|data:image/(?:png|jpeg|gif|webp);base64,", re.IGNORECASE)
@@ -54,7 +52,6 @@ def make_harmless(notebook: NotebookNode) -> NotebookNode:
 
 def harmless_markdown(text: str) -> str:
     """Return markdown in which only the tags, attributes and addresses that are listed here mean anything."""
-    text = _REFERENCE.sub(_plain_reference, text)
     text = _OPENING.sub(lambda found: "<" if _is_listed(text, found.start()) else "< ", text)
     return _TARGET.sub(lambda found: "]" if _is_plain_address(found[1] or found[2] or "") else "] ", text)
 
@@ -88,14 +85,6 @@ def _harmless_metadata(details: object) -> NotebookNode:
     return NotebookNode(kept | ({"alt": details["alt"]} if isinstance(details.get("alt"), str) else {}))
 
 
-def _plain_reference(found: re.Match[str]) -> str:
-    """Return a character reference as it is, or one that would hide a plain letter or sign as text."""
-    written, meant = found[0], unescape(found[0])
-    if written == meant or written in _WRITTEN or (meant and not meant[0].isascii()):
-        return written
-    return "&amp;" + written[1:]
-
-
 def _is_listed(text: str, place: int) -> bool:
     """Say whether a tag or an address in angle brackets that may stay begins at a place, complete and on one line."""
     tag = _TAG.match(text, place)
@@ -112,5 +101,5 @@ def _is_listed_attribute(name: str, value: str) -> bool:
 
 
 def _is_plain_address(address: str) -> bool:
-    """Say whether an address has a scheme that only shows something, or surely none."""
+    """Say whether an address has a scheme that only shows something, or surely none: `&` or `\\` could spell one."""
     return _SCHEME.match(address) is not None or not set(address) & set(":&\\<")

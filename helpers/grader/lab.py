@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib.util
 import json
 import threading
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +22,7 @@ from helpers.grader.cases import Case, Misconception, shares
 from helpers.grader.closed import closed_modules
 from helpers.grader.errors import GraderError
 from helpers.grader.source import read_source
+from helpers.grader.version import digest_of
 from helpers.observe import argument_names, decode, encode, observe
 
 
@@ -54,6 +54,7 @@ class Lab:
         self.folder, self.name = Path(folder), Path(folder).name
         if not self.source_path.is_file():
             raise GraderError(f"There is no lab {self.name!r}: {self.source_path} does not exist.")
+        self.digest = digest_of(self.folder.glob("*.py"))  # of what is read from here on
         self.notebook: NotebookNode = read_source(self.source_path)
         self._cases = _load(self.folder / "cases.py")
         self.forbidden: list[str] = list(self._cases.FORBIDDEN)
@@ -171,19 +172,37 @@ def seed_of(case: Case) -> int:
 
 
 def _load(path: Path) -> ModuleType:
-    """Import one of a lab's own Python files by its path."""
+    """Import one of a lab's own Python files by its path.
+
+    From its text: compiled code beside it would pass for newer than a change of the same second.
+    """
     if not path.is_file():
         raise GraderError(f"The lab {path.parent.name} lacks {path.name}.")
-    spec = importlib.util.spec_from_file_location(f"solutions_{path.parent.name}_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = ModuleType(f"solutions_{path.parent.name}_{path.stem}")
+    module.__file__ = str(path)
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), module.__dict__)
     return module
 
 
-@cache
+_LABS: dict[tuple[Path, str], Lab] = {}
+
+
 def load_lab(course: Path, name: str) -> Lab:
-    """Return a lab, read once a process."""
-    return Lab(Path(course) / "solutions" / name)
+    """Return a lab, read when it is first asked for and kept until `forget_changed_labs`."""
+    place = (Path(course).resolve(), name)
+    if place not in _LABS:
+        _LABS[place] = Lab(place[0] / "solutions" / name)
+    return _LABS[place]
+
+
+def forget_changed_labs() -> None:
+    """Forget the labs whose files have changed since they were read, so that a run does not judge with old cases.
+
+    Called where a run begins, and never in one: all of a run is judged with the same.
+    """
+    for place, lab in list(_LABS.items()):
+        if digest_of(lab.folder.glob("*.py")) != lab.digest:
+            _LABS.pop(place, None)
 
 
 def find_labs(course: Path) -> list[str]:

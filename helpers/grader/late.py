@@ -1,16 +1,17 @@
 """Late hand-ins, by nbgrader's own settings and code: `timestamp.txt`, due dates, extensions and the penalty plugin.
 
 The due date of a lab and a student's extension stand in nbgrader's gradebook; where a run has a gradebook of its own,
-they are taken over from the course's. The penalty is what nbgrader's `AssignLatePenalties` makes of them, with the
-plugin that `nbgrader_config.py` names.
+they are taken over from the course's, changes too. The penalty is what nbgrader's `AssignLatePenalties` makes of them,
+with the plugin that `nbgrader_config.py` names.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import stat
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import nbformat
@@ -19,6 +20,8 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import parse_utc
 from traitlets.config import Config
+
+from helpers.grader.files import write_whole
 
 FILE = "timestamp.txt"  # nbgrader's, beside the notebook
 LONGEST = 100  # bytes of it that are read
@@ -41,21 +44,41 @@ def read_timestamp(path: Path) -> tuple[datetime | None, str]:
         return None, f"{path.name} holds no time; taken as handed in on time"
 
 
-def take_over_dates(course: Path, config: Config, database: str, labs: list[str]) -> dict[tuple[str, str], timedelta]:
-    """Copy due dates from the course's gradebook into the run's where it has none. Return extensions."""
+def take_over_dates(course: Path, config: Config, database: str, labs: list[str], memory: Path) -> list[str]:
+    """Bring due dates and extensions in the run's gradebook up to the course's; return remarks on those that differ.
+
+    What a person has set in the run's own gradebook stays: it is another than what was last taken over, which the file
+    `memory` holds. Where nothing is set there, the course's counts.
+    """
     settings = CourseDirectory(config=config)
     if "root" not in config.CourseDirectory:
         settings.root = str(Path(course).resolve())
-    own, extensions = settings.db_url, {}
+    own, remarks = settings.db_url, []
     if own == database or (own.startswith("sqlite:///") and not os.path.isfile(own.removeprefix("sqlite:///"))):
-        return {}
+        return []
+    taken = json.loads(memory.read_text(encoding="utf-8")) if memory.is_file() else {}
     with Gradebook(own) as theirs, Gradebook(database) as ours:
-        for lab in {assignment.name for assignment in theirs.assignments} & set(labs):
+        entered = {assignment.name for assignment in ours.assignments}
+        for lab in sorted({assignment.name for assignment in theirs.assignments} & entered & set(labs)):
             known, assignment = theirs.find_assignment(lab), ours.find_assignment(lab)
-            assignment.duedate = assignment.duedate or known.duedate
-            extensions |= {(lab, entry.student_id): entry.extension for entry in known.submissions if entry.extension}
+            extended = {entry.student_id: entry.extension for entry in known.submissions}
+            dates = [(assignment, "duedate", known.duedate, f"{lab}, due date")]
+            for entry in assignment.submissions:
+                about = f"{lab}, extension of {entry.student_id}"
+                dates.append((entry, "extension", extended.get(entry.student_id), about))
+            for holder, name, date, about in dates:
+                here = getattr(holder, name)
+                if here is None or str(here) == taken.get(about):
+                    setattr(holder, name, date)
+                elif here != date:
+                    remarks.append(
+                        f"{about}: {here} counts, as set in the output folder's own gradebook, and not the course's "
+                        f"({date or 'none'}); clear it there to go by the course's again"
+                    )
+                taken[about] = str(date)
         ours.db.commit()
-    return extensions
+    write_whole(memory, json.dumps(taken, indent=1))
+    return remarks
 
 
 def assign_penalty(gradebook: Gradebook, database: str, config: Config, lab: str, student: str) -> None:

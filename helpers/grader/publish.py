@@ -1,6 +1,7 @@
 """Everything that people read, made from what a run stored and what the gradebook holds: feedback, marks, class report.
 
-`distillab grade` ends with it, and `distillab feedback` does it anew after a person has marked in formgrader.
+`distillab grade` ends with it, and `distillab feedback` does it anew after a person has marked in formgrader or changed
+a due date.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from traitlets.config import Config, PyFileConfigLoader
 
 from helpers.grader.class_report import class_report, released_links
 from helpers.grader.errors import GraderError
+from helpers.grader.files import one_run_at_a_time, write_whole
 from helpers.grader.gradebook import csv_text, given
 from helpers.grader.lab import find_labs, load_lab
-from helpers.grader.late import assign_penalty
+from helpers.grader.late import assign_penalty, take_over_dates
 from helpers.grader.lms import canvas_csv, marks, moodle_csv
 from helpers.grader.report import feedback_page
-from helpers.grader.store import Store
+from helpers.grader.store import FOLDER, Store
+
+_NOTHING = "Nothing was graded into {0} yet. Grade with: distillab grade --output {0} …"
 
 
 def default_database(output: Path) -> str:
@@ -31,20 +35,29 @@ def course_config(course: Path) -> Config:
     return PyFileConfigLoader(path.name, path=str(path.parent)).load_config() if path.is_file() else Config()
 
 
-def publish(course: Path, output: Path, database: str | None = None) -> int:
+def publish(course: Path, output: Path, database: str | None = None) -> tuple[int, list[str]]:
+    """Do what `write_out` does, with no other run at work in `output`."""
+    if not Path(output).is_dir():
+        raise GraderError(_NOTHING.format(output))
+    with one_run_at_a_time(output):
+        return write_out(course, output, database)
+
+
+def write_out(course: Path, output: Path, database: str | None = None) -> tuple[int, list[str]]:
     """Write `grades.csv`, the files for Canvas and Moodle, the class report and each student's feedback into `output`.
 
-    Returns how many submissions there are. Raises GraderError where nothing was graded into `output`.
+    Returns how many submissions there are, and remarks. Raises GraderError where nothing was graded into `output`.
     """
     course, output, config = Path(course).resolve(), Path(output), course_config(course)
     graded = list(Store(output))
     if not graded:
-        raise GraderError(f"Nothing was graded into {output} yet. Grade with: distillab grade --output {output} …")
+        raise GraderError(_NOTHING.format(output))
     missing = {judgement.lab for _, judgement in graded if judgement.lab} - set(find_labs(course))
     if missing:
         raise GraderError(f"{output} holds judgements of {', '.join(sorted(missing))}, which this course has not.")
     labs = {name: load_lab(course, name) for name in sorted({judgement.lab for _, judgement in graded}) if name}
     database = database or default_database(output)
+    remarks = take_over_dates(course, config, database, list(labs), output / FOLDER / "dates.json")
     with Gradebook(database) as gradebook:
         for student, judgement in graded:
             if judgement.lab:
@@ -57,8 +70,7 @@ def publish(course: Path, output: Path, database: str | None = None) -> int:
                         "Name the one that the run wrote to with --db."
                     ) from None
                 page = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
-                page.parent.mkdir(parents=True, exist_ok=True)
-                page.write_text(feedback_page(labs[judgement.lab], student, judgement, added), encoding="utf-8")
+                write_whole(page, feedback_page(labs[judgement.lab], student, judgement, added))
         found = marks(gradebook, labs)
     texts = {
         "grades.csv": csv_text(graded),
@@ -67,5 +79,5 @@ def publish(course: Path, output: Path, database: str | None = None) -> int:
         "class_report.html": class_report(graded, labs, released_links(course, output, labs)),
     }
     for name, text in texts.items():
-        (output / name).write_text(text, encoding="utf-8")
-    return len(graded)
+        write_whole(output / name, text)
+    return len(graded), remarks

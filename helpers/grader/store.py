@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import nbformat
 
 from helpers.grader.errors import GraderError
+from helpers.grader.files import write_whole
 from helpers.grader.intake import STUDENT_ID
 from helpers.grader.judge import Judgement, Row
 
@@ -33,12 +33,8 @@ class Store:
 
     def save(self, student: str, judgement: Judgement, digest: str) -> None:
         """Write a judgement without its notebook, in place of an older one of the same student and lab."""
-        path = self._path(student, judgement.lab)
-        path.parent.mkdir(parents=True, exist_ok=True)
         content = {"student": student, "digest": digest} | to_plain(judgement)
-        beside = path.with_name(path.name + ".part")
-        beside.write_text(json.dumps(content, ensure_ascii=True, indent=1), encoding="utf-8")
-        os.replace(beside, path)
+        write_whole(self._path(student, judgement.lab), json.dumps(content, ensure_ascii=True, indent=1))
 
     def load(self, student: str, lab: str, digest: str) -> Judgement | None:
         """Return the stored judgement, or None where there is none or it was judged from something else."""

@@ -11,8 +11,14 @@ from helpers.cli import main
 from tests.browser.conftest import free_port, served
 from tests.conftest import AVERAGE, DOUBLE
 
+HOSTILE = """
+
+<script>window.acted = true</script>
+<img src=x onerror="window.acted = true">
+
+[more](javascript:window.acted=true) and $x<y$"""
 ANSWERS = {
-    "ada": {"double": DOUBLE, "Average": AVERAGE, "answer_why": "Because it is *twice* as much."},
+    "ada": {"double": DOUBLE, "Average": AVERAGE, "answer_why": "Because it is *twice* as much." + HOSTILE},
     "ben": {"Average": AVERAGE},
 }
 
@@ -58,6 +64,8 @@ def test_a_person_marks_in_formgrader_and_the_student_reads_it(formgrader, grade
     page.get_by_text("Because it is twice as much.").wait_for()
     page.wait_for_function("window.formgrader?.grades?.loaded && window.formgrader?.comments?.loaded")
     assert page.get_by_text("double: right, 4 of 4 points").is_visible(), "the person sees what the judge said"
+    assert page.evaluate("window.acted") is None, "a student's script acted with the rights of the person who marks"
+    assert page.locator("a", has_text="more").count() == 0 and page.get_by_text("$x< y$").is_visible()
     with page.expect_response(saved("grade")):
         page.locator("input#answer_why").fill("1.5")
         page.locator("input#answer_why").press("Tab")

@@ -12,7 +12,12 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.cli import main
+from helpers.grader.build import generate
+from helpers.grader.gradebook import record
+from helpers.grader.judge import Judgement, Row
 from helpers.grader.late import read_timestamp
+from helpers.grader.publish import default_database
+from helpers.grader.store import Store
 from tests.conftest import AVERAGE, DOUBLE
 
 DUE = datetime(2026, 3, 1, 12, 0)
@@ -87,10 +92,86 @@ def test_late_penalties_equal_those_of_nbgrader_autograde(late_course, tmp_path)
     assert "later,later,,4.5" in (output / "lms_moodle.csv").read_text()
 
 
+@pytest.fixture
+def dated(course, mini, tmp_path):
+    """A course whose lab is due, and an output folder with ada, an hour late, and ben, two days late."""
+    root, output = tmp_path / "course", tmp_path / "graded"
+    shutil.copytree(course, root)
+    with open(root / "nbgrader_config.py", "a") as config:
+        config.write(PLUGIN)
+    output.mkdir()
+    generate(mini, tmp_path / "scratch", default_database(output))
+    judgement = Judgement("00_mini", [Row("double", "plain", 4.0, 4.0, "correct")])
+    with Gradebook(default_database(output)) as gradebook:
+        for student, late in (("ada", timedelta(hours=1)), ("ben", timedelta(days=2))):
+            record(gradebook, mini, student, judgement, timestamp=DUE + late)
+            Store(output).save(student, judgement, "digest")
+    set_due(root, DUE)
+    return root, output
+
+
+def set_due(folder, date):
+    with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
+        gradebook.update_or_create_assignment("00_mini", duedate=date)
+
+
+def set_extension(folder, student, extension):
+    with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
+        gradebook.update_or_create_student(student)
+        gradebook.update_or_create_submission("00_mini", student, extension=extension)
+
+
+def taken_off(dated, capsys):
+    """What each student loses after `distillab feedback`, and the notes that it printed."""
+    root, output = dated
+    assert main(["feedback", "--output", str(output), "--course", str(root)]) == 0
+    notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
+    return [found[1] or 0 for _, found in sorted(penalties(output / "gradebook.db").items())], notes
+
+
+def test_a_due_date_that_changes_in_the_course_counts_from_then_on(dated, capsys):
+    root, _ = dated
+    assert taken_off(dated, capsys) == ([1.25, 2.5], [])
+    set_due(root, DUE + timedelta(days=1))
+    assert taken_off(dated, capsys) == ([0, 1.25], [])
+    set_due(root, None)
+    assert taken_off(dated, capsys) == ([0, 0], [])
+    set_due(root, DUE - timedelta(days=1))
+    assert taken_off(dated, capsys) == ([2.5, 3.75], [])
+
+
+def test_a_due_date_set_by_hand_in_the_output_stays_and_is_said(dated, capsys):
+    root, output = dated
+    assert taken_off(dated, capsys) == ([1.25, 2.5], [])
+    set_due(output, DUE + timedelta(days=7))
+    penalty, (note,) = taken_off(dated, capsys)
+    assert penalty == [0, 0] and "00_mini, due date: 2026-03-08 12:00:00 counts" in note and str(DUE) in note
+    set_due(root, DUE + timedelta(days=1))
+    assert taken_off(dated, capsys)[0] == [0, 0]
+    set_due(output, None)
+    assert taken_off(dated, capsys) == ([0, 1.25], [])
+
+
+def test_an_extension_that_changes_in_the_course_counts_and_one_by_hand_stays(dated, capsys):
+    root, output = dated
+    set_extension(root, "ben", timedelta(days=3))
+    assert taken_off(dated, capsys) == ([1.25, 0], [])
+    set_extension(root, "ben", timedelta(days=1))
+    assert taken_off(dated, capsys) == ([1.25, 1.25], [])
+    set_extension(output, "ada", timedelta(days=1))
+    penalty, (note,) = taken_off(dated, capsys)
+    assert penalty == [0, 1.25] and "00_mini, extension of ada: 1 day, 0:00:00 counts" in note
+    set_extension(root, "ben", None)
+    assert taken_off(dated, capsys)[0] == [0, 2.5]
+
+
 def test_a_timestamp_that_is_none_and_one_that_is_a_link(tmp_path):
     assert read_timestamp(tmp_path / "timestamp.txt") == (None, "")
     (tmp_path / "timestamp.txt").write_text("yesterday, honestly")
-    assert read_timestamp(tmp_path / "timestamp.txt") == (None, "timestamp.txt holds no time; taken as handed in on time")
+    assert read_timestamp(tmp_path / "timestamp.txt") == (
+        None,
+        "timestamp.txt holds no time; taken as handed in on time",
+    )
     (tmp_path / "secret").write_text("2026-03-01 11:59:59 UTC")
     (tmp_path / "timestamp.txt").unlink()
     (tmp_path / "timestamp.txt").symlink_to("secret")

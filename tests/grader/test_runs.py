@@ -1,0 +1,269 @@
+"""What befalls a run and not a notebook: full disks, locks, damaged gradebooks, changed labs. It is nobody's mark.
+
+The judge is a stand-in here that gives full marks, and fails where a test wants it to.
+"""
+
+import csv
+import errno
+import shutil
+import sqlite3
+
+import nbformat
+import pytest
+from filelock import FileLock
+from sqlalchemy.exc import OperationalError
+
+from helpers.cli import main
+from helpers.grader import version
+from helpers.grader.attempts import judge_all
+from helpers.grader.cluster import judge_packed, pack
+from helpers.grader.errors import GraderError, RunStopped
+from helpers.grader.grade import judge_submission
+from helpers.grader.intake import Submission
+from helpers.grader.judge import Judgement, Row
+from helpers.grader.lab import Lab, forget_changed_labs, load_lab
+from helpers.grader.limits import Limits
+from helpers.grader.provisioner import UNSAFE_KERNEL
+from helpers.grader.store import Store
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """Who was judged, in order. `judged.failing` maps students to what the grader fails with on their notebook."""
+
+    class Judged(list):
+        failing: dict = {}
+
+    log = Judged()
+
+    def stand_in(lab, notebook, beside, limits, kernel_name):
+        student = beside.parent.name
+        log.append(student)
+        if student in log.failing:
+            raise log.failing[student]
+        rows = [
+            Row(name, case.name, exercise.case_points[case.name], exercise.case_points[case.name], "correct")
+            for name, exercise in lab.exercises.items()
+            for case in exercise.cases
+        ]
+        return Judgement(lab.name, rows, notebook=nbformat.v4.new_notebook())
+
+    monkeypatch.setattr("helpers.grader.grade.judge_notebook", stand_in)
+    monkeypatch.setattr("helpers.grader.grade.prepare", lambda kernel_name: None)
+    return log
+
+
+@pytest.fixture
+def run(course, notebook, tmp_path, capsys):
+    """A function that grades a class of three and returns the exit status and what was said on standard error."""
+    for student in ("ada", "ben", "cem"):
+        folder = tmp_path / "in" / student / "00_mini"
+        folder.mkdir(parents=True)
+        nbformat.write(notebook(), folder / "00_mini.ipynb")
+
+    def grade(*more, course=course, command="grade"):
+        arguments = [command, "--output", str(tmp_path / "out"), "--course", str(course), *more]
+        arguments += ["--submissions", str(tmp_path / "in")] if command == "grade" else []
+        status = main(arguments)
+        return status, capsys.readouterr().err.split("\r")[-1]
+
+    return grade
+
+
+def stored(tmp_path):
+    return [student for student, _ in Store(tmp_path / "out")]
+
+
+# ------------------------------------------------------------------------------------------- the grader's own failures
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("problem", [FULL, RuntimeError("forking ended"), GraderError("no kernel"), KeyError("x")])
+def test_the_graders_own_failure_is_nobodys_mark_and_is_judged_again(run, judged, tmp_path, problem):
+    judged.failing = {"ben": problem}
+    status, said = run("--workers", "1")
+    assert status == 1 and f"not judged: ben 00_mini: {type(problem).__name__}" in said
+    assert "distillab: the grader itself failed on 1 of 3 submissions" in said and "Traceback" not in said
+    assert judged == ["ada", "ben", "cem", "ben"] and stored(tmp_path) == ["ada", "cem"]
+    assert {row["student"] for row in csv.DictReader((tmp_path / "out" / "grades.csv").open())} == {"ada", "cem"}
+    assert "ben" not in (tmp_path / "out" / "lms_canvas.csv").read_text()
+    judged.failing = {}
+    assert run()[0] == 0
+    assert judged[4:] == ["ben"] and stored(tmp_path) == ["ada", "ben", "cem"]
+
+
+def test_a_file_that_cannot_be_read_costs_one_submission(run, judged, tmp_path, monkeypatch):
+    digest = Submission.digest
+
+    def refuse(submission, key):
+        if submission.student == "ben":
+            raise PermissionError(errno.EACCES, "Permission denied", "data.txt")
+        return digest(submission, key)
+
+    monkeypatch.setattr(Submission, "digest", refuse)
+    status, said = run()
+    assert status == 1 and "not judged: ben 00_mini: PermissionError" in said and stored(tmp_path) == ["ada", "cem"]
+
+
+def test_an_outcome_that_cannot_be_entered_costs_one_submission(run, judged, tmp_path, monkeypatch):
+    from helpers.grader.report import graded_notebook
+
+    def refuse(lab, judgement):
+        if len(judged) == 2:
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        return graded_notebook(lab, judgement)
+
+    monkeypatch.setattr("helpers.grader.grade.graded_notebook", refuse)
+    monkeypatch.setattr("helpers.grader.grade.judge_in_threads", _one_by_one)
+    status, said = run()
+    assert status == 1 and "not judged: ben" in said and stored(tmp_path) == ["ada", "cem"]
+
+
+def _one_by_one(submissions, judge_one, workers):
+    return ((submission, judge_one(submission)) for submission in submissions)
+
+
+def test_where_none_could_be_judged_that_is_what_is_said(run, judged, tmp_path):
+    judged.failing = dict.fromkeys(("ada", "ben", "cem"), FULL)
+    status, said = run()
+    assert status == 1 and "\ndistillab: No submission could be judged: OSError: [Errno 28]" in said
+    assert stored(tmp_path) == []
+
+
+def test_what_concerns_all_alike_stops_the_run():
+    asked = []
+
+    def judge_here(submissions):
+        for submission in submissions:
+            asked.append(submission.student)
+            yield submission, RunStopped("other version")
+
+    with pytest.raises(RunStopped, match="other version"):
+        list(judge_all(judge_here, [Submission("ada", "00_mini"), Submission("ben", "00_mini")]))
+    assert asked == ["ada"]
+
+
+# ------------------------------------------------------------------------------------------ locks, disks and gradebooks
+
+
+@pytest.mark.parametrize("command", ["grade", "feedback"])
+def test_two_runs_never_write_into_one_folder(run, judged, tmp_path, command):
+    assert run()[0] == 0
+    with FileLock(tmp_path / "out" / ".lock"):
+        status, said = run(command=command)
+    assert status == 1 and "Another grading run is at work in" in said and "--output" in said and len(judged) == 3
+    assert run(command=command)[0] == 0
+
+
+def test_a_full_disk_is_said_in_a_line_and_nothing_is_lost(run, judged, tmp_path, monkeypatch):
+    save = Store.save
+
+    def refuse(store, student, judgement, digest):
+        if student == "ben":
+            raise FULL
+        save(store, student, judgement, digest)
+
+    monkeypatch.setattr(Store, "save", refuse)
+    status, said = run("--workers", "1")
+    assert status == 1 and said.splitlines()[-1].startswith("distillab: the operating system says: [Errno 28] No space")
+    monkeypatch.setattr(Store, "save", save)
+    assert run()[0] == 0 and stored(tmp_path) == ["ada", "ben", "cem"] and judged.count("ada") == 1
+
+
+def test_ctrl_c_is_said_in_a_line_and_nothing_is_lost(run, judged, tmp_path, monkeypatch):
+    save = Store.save
+
+    def interrupt(store, student, judgement, digest):
+        if student == "ben":
+            raise KeyboardInterrupt
+        save(store, student, judgement, digest)
+
+    monkeypatch.setattr(Store, "save", interrupt)
+    status, said = run("--workers", "1")
+    assert status == 130 and said.splitlines()[-1] == "distillab: stopped; the same command goes on from here"
+    assert "Traceback" not in said and stored(tmp_path) == ["ada"]
+    monkeypatch.setattr(Store, "save", save)
+    assert run()[0] == 0 and stored(tmp_path) == ["ada", "ben", "cem"] and judged.count("ada") == 1
+
+
+def test_a_gradebook_that_is_in_use_is_said_in_a_line(run, judged, monkeypatch):
+    def refuse(*arguments, **times):
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
+
+    monkeypatch.setattr("helpers.grader.grade.record", refuse)
+    status, said = run()
+    assert status == 1 and "distillab: the gradebook's database says: database is locked. Close" in said
+
+
+def test_a_file_in_place_of_the_output_folder_is_said_in_a_line(run, judged, tmp_path):
+    (tmp_path / "out").write_text("")
+    status, said = run()
+    assert status == 1 and said.startswith("distillab: the operating system says: ") and said.count("\n") == 1
+
+
+def test_a_lab_that_gained_an_exercise_is_said_in_a_line(run, judged, course, tmp_path):
+    changed = tmp_path / "course"
+    shutil.copytree(course, changed)
+    assert run(course=changed)[0] == 0
+    source = changed / "solutions" / "00_mini" / "00_mini.py"
+    source.write_text(source.read_text() + '\n# %% [markdown] answer="how" points=2\n# So.\n')
+    status, said = run(course=changed)
+    assert status == 1 and said.startswith("distillab: The lab 00_mini has other cells") and "(new: answer_how)" in said
+    assert said.count("\n") == 1 and stored(tmp_path) == ["ada", "ben", "cem"]
+
+
+# ------------------------------------------------------------------------------------------------------ what changed
+
+
+def change_cases(course):
+    cases = course / "solutions" / "00_mini" / "cases.py"
+    cases.write_text(cases.read_text().replace("torch.tensor([3.5])", "torch.tensor([4.5])"))
+
+
+def test_a_lab_that_changed_is_read_anew_by_the_next_run_and_not_before(course, tmp_path):
+    shutil.copytree(course / "solutions", tmp_path / "solutions")
+    before = load_lab(tmp_path, "00_mini")
+    forget_changed_labs()
+    assert load_lab(tmp_path, "00_mini") is before
+    change_cases(tmp_path)
+    assert load_lab(tmp_path, "00_mini") is before
+    forget_changed_labs()
+    after = load_lab(tmp_path, "00_mini")
+    expected = [lab.key("double")["one"][0]["value"].item() for lab in (before, after)]
+    assert expected == [7.0, 9.0]
+
+
+def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(course, monkeypatch, tmp_path):
+    shutil.copytree(course / "solutions", tmp_path / "solutions")
+    seen = []
+    monkeypatch.setattr("helpers.grader.grade.prepare", lambda kernel_name: None)
+    monkeypatch.setattr(
+        "helpers.grader.grade.judge_submission",
+        lambda course, *_: (
+            seen.append(load_lab(course, "00_mini").key("double")["one"][0]["value"].item()) or Judgement("00_mini")
+        ),
+    )
+
+    def ask():
+        key = version.judged_by(tmp_path, Limits(), UNSAFE_KERNEL)
+        packed = pack(Submission("ada", "00_mini", refusal="none"))
+        judge_packed(str(tmp_path), packed, vars(Limits()), UNSAFE_KERNEL, key)
+
+    ask()
+    change_cases(tmp_path)
+    ask()
+    assert seen == [7.0, 9.0]
+    monkeypatch.setattr(version, "code_on_disk", lambda: "newer")
+    with pytest.raises(RunStopped, match="restart the workers"):
+        ask()
+    assert len(seen) == 2
+
+
+def test_a_refused_submission_is_done_and_not_a_failure(course):
+    judgement = judge_submission(
+        course, Submission("ada", "00_mini", refusal="a link", verdict="denied"), Limits(), "x"
+    )
+    assert [(row.verdict, row.note) for row in judgement.rows] == [("denied", "a link")]
+    assert isinstance(load_lab(course, "00_mini"), Lab)
