@@ -149,6 +149,8 @@ def _own_cell(cell: NotebookNode, source: NotebookNode | None) -> NotebookNode:
     kind = kind if kind in ("code", "markdown") else "raw"
     # Not nbformat's new_code_cell, which validates each cell against the schema: half of the time of aligning.
     own = NotebookNode(id="", cell_type=kind, source=cell.source, metadata=NotebookNode())
+    if kind == "markdown" and "attachments" in cell:  # images that were pasted into an answer
+        own["attachments"] = cell.attachments
     if kind == "code":
         own.update(outputs=[], execution_count=None)
     if source is not None:

@@ -9,6 +9,7 @@ or kept busy for hours; what follows from it is tested with the renderer that fo
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from nbformat import NotebookNode
 
@@ -37,6 +38,7 @@ _OPENING = re.compile(r"<(?=[A-Za-z/!?])")
 _TARGET = re.compile(r"\](?=\(\s*+([^\s)]{0,64}+))|\](?=:\s*+(\S{0,64}+))")
 _SCHEME = re.compile(r"https?://|mailto:|data:image/(?:png|jpeg|gif|webp);base64,", re.IGNORECASE)
 
+PASTED = "attachment:"
 KEPT = ("text/plain", "text/latex", "image/png", "image/jpeg")  # formgrader escapes them
 
 
@@ -46,14 +48,23 @@ def make_harmless(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs = [harmless_output(output) for output in cell.outputs]
         else:
-            cell.source = harmless_markdown(cell.source)
+            cell.source = harmless_markdown(cell.source, cell.get("attachments", {}))
     return notebook
 
 
-def harmless_markdown(text: str) -> str:
-    """Return markdown in which only the tags, attributes and addresses that are listed here mean anything."""
+def harmless_markdown(text: str, images: Container[str] = ()) -> str:
+    """Return markdown in which only the tags, attributes and addresses that are listed here mean anything.
+
+    images: names of pasted images that are there; a link to another would stop the page.
+    """
     text = _OPENING.sub(lambda found: "<" if _is_listed(text, found.start()) else "< ", text)
-    return _TARGET.sub(lambda found: "]" if _is_plain_address(found[1] or found[2] or "") else "] ", text)
+
+    def target(found: re.Match) -> str:
+        address = found[1] or found[2] or ""
+        pasted = address.startswith(PASTED) and address.removeprefix(PASTED) in images
+        return "]" if pasted or _is_plain_address(address) else "] "
+
+    return _TARGET.sub(target, text)
 
 
 def is_harmless_html(text: str) -> bool:

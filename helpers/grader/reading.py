@@ -1,6 +1,7 @@
 """Read a notebook that was handed in: the text of its cells and little else, or the reason why it cannot be read.
 
-Tags, outputs, attachments and most metadata are left behind here, so that nothing further on has to think of them.
+Tags, outputs and most metadata are left behind here, so that nothing further on has to think of them. Of attachments,
+images that were pasted into a text are kept.
 Leans on nbformat.
 """
 
@@ -17,6 +18,9 @@ from helpers.grader.errors import Refused
 from helpers.grader.texts import load_json
 
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat has it
+IMAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as Jupyter names what is pasted
+IMAGES = ("image/png", "image/jpeg", "image/gif")
+BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
 MOST_CODE = 200_000  # characters, several times what a solved lab has
 
 
@@ -68,6 +72,8 @@ def _read_cell(cell: dict) -> NotebookNode:
         raise Refused("a cell's text is not text")
     makers = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
     read = makers.get(cell["cell_type"], nbformat.v4.new_raw_cell)(source)
+    if read.cell_type == "markdown" and (images := _images(cell.get("attachments"))):
+        read["attachments"] = images
     if isinstance(cell.get("id"), str) and CELL_ID.fullmatch(cell["id"]):  # another gets a new one
         read["id"] = cell["id"]
     metadata = cell.get("metadata")
@@ -75,3 +81,15 @@ def _read_cell(cell: dict) -> NotebookNode:
         grade_id = metadata["nbgrader"].get("grade_id")
         read.metadata["nbgrader"] = {"grade_id": grade_id if isinstance(grade_id, str) else ""}
     return read
+
+
+def _images(attachments: object) -> NotebookNode:
+    """Return the pasted images by name, each as `{kind: base64}`; anything else that is attached is left behind."""
+    kept = NotebookNode()
+    for name, kinds in attachments.items() if isinstance(attachments, dict) else ():
+        found = kinds if isinstance(kinds, dict) and IMAGE_NAME.fullmatch(name) else {}
+        images = {kind: found[kind] for kind in IMAGES if isinstance(found.get(kind), str)}
+        images = {kind: data for kind, data in images.items() if BASE64.fullmatch(data)}
+        if images:
+            kept[name] = NotebookNode(images)
+    return kept

@@ -15,9 +15,11 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.grader.align import align
+from helpers.grader.errors import Refused
 from helpers.grader.grade import grade
-from helpers.grader.intake import Refused, collect, read_notebook
+from helpers.grader.intake import collect
 from helpers.grader.limits import Limits
+from helpers.grader.reading import read_notebook
 from tests.conftest import AVERAGE, DOUBLE
 
 HOW_MANY = 5000

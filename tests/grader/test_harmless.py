@@ -128,6 +128,14 @@ def test_what_people_write_stays_as_it_was(name):
     assert all(part in page for part in parts), page
 
 
+def test_a_pasted_image_is_shown_and_a_link_to_none_does_no_harm():
+    cell = new_markdown_cell("![a curve](attachment:image.png) ![none](attachment:other.png)")
+    cell["attachments"] = {"image.png": {"image/png": "AAAA"}}
+    exporter = HTMLExporter(template_name="classic", sanitize_html=False)
+    page, _ = exporter.from_notebook_node(make_harmless(new_notebook(cells=[cell])))
+    assert 'alt="a curve" src="data:image/png;base64,AAAA"' in page and "![none] (attachment:other.png)" in page
+
+
 def test_the_labs_own_texts_pass_unchanged():
     for lab in find_labs(ROOT):
         released = nbformat.read(ROOT / "labs" / lab / f"{lab}.ipynb", as_version=4)

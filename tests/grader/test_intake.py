@@ -12,15 +12,16 @@ import nbformat
 import pytest
 from nbgrader.plugins import FileNameCollectorPlugin
 
+from helpers.grader.align import align
 from helpers.grader.beside import LARGEST, copy_files_beside
 from helpers.grader.cluster import pack
 from helpers.grader.errors import GraderError
 from helpers.grader.intake import Refused, Submission, collect
-from helpers.grader.reading import read_notebook
 from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.publish import course_config
-from tests.conftest import ROOT
+from helpers.grader.reading import read_notebook
+from tests.conftest import AVERAGE, DOUBLE, ROOT
 
 LABS = ["00_mini", "01_other"]
 
@@ -427,6 +428,23 @@ def test_older_formats_and_a_byte_order_mark_are_read(folder):
          "metadata": {}}]}]}  # fmt: skip
     (folder / "a.ipynb").write_bytes(b"\xef\xbb\xbf" + json.dumps(old).encode())
     assert read_notebook(folder / "a.ipynb", 2**20).cells[0].source == "x = 1"
+
+
+def test_of_attachments_pasted_images_are_kept_up_to_the_graded_notebook(mini, notebook, folder):
+    image = {"image/png": "iVBORw0K\n"}
+    made = notebook(DOUBLE, AVERAGE, answer="See ![this](attachment:image.png).")
+    answer = next(cell for cell in made.cells if "attachment:" in cell.source)
+    answer["attachments"] = {
+        "image.png": image | {"text/html": "<script>"},
+        "a b.png": image,
+        "drawing.svg": {"image/svg+xml": "<svg/>"},
+        "broken.png": {"image/png": '" onerror="alert(1)'},
+        "list.png": ["image/png"],
+    }
+    (folder / "a.ipynb").write_text(json.dumps(made), encoding="utf-8")
+    aligned = align(mini, read_notebook(folder / "a.ipynb", 2**20)).notebook
+    assert [cell.attachments for cell in aligned.cells if "attachments" in cell] == [{"image.png": image}]
+    nbformat.validate(aligned)
 
 
 @pytest.mark.parametrize(
