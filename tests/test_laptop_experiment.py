@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -190,8 +191,35 @@ def test_the_tables_of_arms_in_the_docs_are_the_results(length, interval):
         assert f"| {name} | {perplexity} | {kl:.2f} | {100 * agreement:.0f} % |" in page
 
 
-def test_the_second_seed_in_the_docs_is_the_result():
+@pytest.mark.parametrize("length", ["20x4", "240x8"])
+def test_the_tables_over_seeds_in_the_docs_are_the_results(length):
+    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
+    arms = json.loads((ROOT / "results" / f"laptop_distillation_{length}.json").read_text(encoding="utf-8"))["arms"]
+    several = {name: arm for name, arm in arms.items() if arm["kl"]["seeds"] > 1}
+    assert {f"wikitext/{arm}" for arm in laptop_units.ARMS} <= set(several)
+    for name, arm in several.items():
+        perplexity, kl, agreement = (arm[measure] for measure in ("perplexity", "kl", "agreement"))
+        spread = f"{perplexity['mean']:.1f} ({perplexity['low']:.1f}–{perplexity['high']:.1f})"
+        row = f"| {name.removeprefix('wikitext/')} | {spread} | {kl['mean']:.2f} | {100 * agreement['mean']:.0f} % |"
+        assert row in page
+
+
+def test_the_adapted_teacher_and_the_other_text_in_the_docs_are_the_results():
     page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
     units, _ = recorded("240x8")
-    other = [units[f"wikitext/{arm}/1"]["perplexity"]["value"] for arm in ("hard labels only", "labels and teacher")]
-    assert "hard labels only ended at {:.1f} and labels and teacher at {:.1f}".format(*other) in page
+    before = units.get("python/teacher and student before", {"teacher": None, "student": None})
+    rows = {"teacher, Python": before["teacher"], "student before, Python": before["student"]}
+    rows |= {name.split("/")[1]: unit for name, unit in units.items() if "adapted" in name}
+    rows |= {f"{arm}, Python": units.get(f"python/{arm}/0") for arm in laptop_units.ARMS}
+    for name, unit in rows.items():
+        if unit is not None:
+            spread = "{value:.1f} ({low:.1f}–{high:.1f})".format(**unit["perplexity"])
+            kl, agreement = unit["kl"]["value"], unit["agreement"]["value"]
+            assert f"| {name} | {spread} | {kl:.2f} | {100 * agreement:.0f} % |" in page
+
+
+def test_what_the_docs_say_of_learning_by_heart_is_the_result():
+    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
+    unit = recorded("240x8")[0]["python/hard labels only/0"]
+    last, held_out = sum(unit["losses"][-20:]) / 20, math.log(unit["perplexity"]["value"])
+    assert f"lost {last:.1f} nats a token on\nthem in the last 20 steps, and {held_out:.1f} on held-out rows" in page
