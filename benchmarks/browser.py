@@ -1,6 +1,6 @@
 """A real Chromium and the servers it talks to, for the tests in tests/browser and the benchmark of the explorers.
 
-DISTILLAB_CHROMIUM names a browser in another place. Leans on Playwright, which drives the Chromium that is installed.
+DISTILLAB_CHROMIUM names a browser in another place.
 """
 
 from __future__ import annotations

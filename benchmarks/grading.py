@@ -9,7 +9,7 @@ becomes a test cell with an assert, worth the same points, in the same lab; both
 give the same marks. Its notebooks run in the kernel `python3`, ours in the sandbox.
 
 The second command grades on a Dask cluster of real processes on this machine; in the larger class a worker is killed
-half-way, and its nanny starts another. Leans on Linux for the peak memory of the grader.
+half-way, and its nanny starts another.
 """
 
 from __future__ import annotations

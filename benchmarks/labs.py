@@ -3,7 +3,7 @@
     python -m benchmarks.labs                     → results/lab_seconds.json
     python -m benchmarks.labs --lab 03_training   that lab only, printed and not written
 
-Each lab runs in a kernel and a folder of its own. Leans on nbclient.
+Each lab runs in a kernel and a folder of its own.
 """
 
 import argparse

@@ -4,8 +4,6 @@
 
 Hidden states of student and teacher are given; both ways go from there to the loss and back to the gradients of the
 student's hidden states and of its head's weights. Each way runs in a process of its own.
-
-Leans on `helpers.chunked_loss` and `helpers.losses`.
 """
 
 import argparse

@@ -1,7 +1,4 @@
-"""What the benchmarks share: the machine, peak memory, the rate of matrix products, a process of its own for each arm.
-
-Leans on torch and, for a process's peak memory, on Linux.
-"""
+"""What the benchmarks share: the machine, peak memory, the rate of matrix products, a process of its own for each arm."""
 
 import json
 import platform

@@ -8,8 +8,6 @@ temperature; the gradient is that of all of the student's weights. Both are comp
 student before distillation and, at the tiny tier, for one after it, where what is left to learn is small. "top" is off
 by a bias that more text does not take away; "sampled" by noise that it does: `of_the_mean` is what is left of the error
 after averaging over the draws.
-
-Leans on `helpers.teacher_cache` and `helpers.tiers`.
 """
 
 import argparse
@@ -22,7 +20,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import describe_machine
 from helpers.chunked_loss import batch_loss, counted_labels, model_targets
-from helpers.data import Batch
+from helpers.data.batches import Batch
 from helpers.experiments import SOFT, train_student, write_result
 from helpers.models import load_student, load_teacher
 from helpers.teacher_cache import keep_answers, number_rows

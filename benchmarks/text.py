@@ -1,7 +1,4 @@
-"""The text that benchmarks train on, as paragraphs, and a tokenizer made from it, so that nothing is downloaded.
-
-Leans on the tokenizers library and on `pydoc_data.topics`, the language reference that every Python carries.
-"""
+"""The text that benchmarks train on, as paragraphs, and a tokenizer made from it, so that nothing is downloaded."""
 
 from collections.abc import Iterator
 from pathlib import Path

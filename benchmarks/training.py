@@ -16,7 +16,7 @@ them. A token is useful if the loss counts it; padding is not.
 Each arm runs in a process of its own. What is measured is how many tokens it computes in a second, padding included, on
 rows that are full. How many of the tokens that it computes are useful is counted over the whole text, in shuffled
 batches of 8 rows as the arm would pad them. Seconds are those of the processor (all threads), so that other work on the
-machine disturbs less; with one thread they are those of the clock on an idle machine. Leans on TRL (extra "bench").
+machine disturbs less; with one thread they are those of the clock on an idle machine.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from benchmarks.measure import describe_machine, in_own_process, matrix_rate, peak, reset_peak
 from benchmarks.text import paragraphs_of, train_tokenizer
-from helpers.data import encode_rows, make_batches, pack_blocks
+from helpers.data.batches import encode_rows, make_batches, pack_blocks
 from helpers.experiments import write_result
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import distillation_loss

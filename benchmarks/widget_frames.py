@@ -8,7 +8,6 @@ the distance from one frame to the next. With ipywidgets, one step of the dial a
 picture. Then the explorer's dial is moved 10,000 times, each move drawn, and what the page holds after garbage
 collection is compared with what it held before. There frames do not wait for the display, so that the distance from one
 to the next is what a frame costs in all, painting included; with a display at 60 Hz it is 16.7 ms at the least.
-Leans on Playwright and Voilà.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ A *trace* is text. Each step is a line with words around one equation `A op B = 
 the last line is `#### N`, where N may be negative or carry thousands commas. Nothing here knows how a problem was made:
 a trace is judged by what it says. The functions are lab 05's exercises. The last line is GSM8K's, whose steps are
 written more freely.
-
-Leans on torch and a transformers tokenizer for `make_example`, on the standard library for the rest.
 Source of the filter: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning" (answer); the steps are read
 as well, because a right answer can follow wrong steps.
 """
@@ -17,8 +15,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from helpers.data.word_problems import Problem
 from helpers.losses import IGNORE
-from helpers.word_problems import Problem
 
 NUMBER = r"-?\d[\d,]*"
 EQUATION = re.compile(rf"({NUMBER}) ([-+*/]) ({NUMBER}) = ({NUMBER})")

@@ -3,8 +3,6 @@
 The file is safetensors: weights, the optimizer's state and the state of the random numbers as tensors, and all else as
 JSON in the file's header. Nothing in it can run, as a pickle could. It is written beside its place and then moved
 there, so that a run that is cut off while it saves still has its last checkpoint.
-
-Leans on torch and safetensors.
 """
 
 import json

@@ -6,8 +6,6 @@ and teacher, both softmaxes, their logarithms, the gradients of all of these. He
 state to logits) is applied to a few tokens at a time: their logits, loss and gradient are computed, the gradient is
 added up at the head's weights and at the hidden states, and the logits are dropped. Value and gradient are those of the
 plain formula, and nothing is computed twice.
-
-Leans on `helpers.losses` for the formula, on `helpers.labels` for the shift, and on torch and transformers.
 Source of the idea: Hsu et al. 2024, "Liger Kernel: Efficient Triton Kernels for LLM Training", fused linear
 cross-entropy.
 """
@@ -21,7 +19,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
-from helpers.data import Batch
+from helpers.data.batches import Batch
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import IGNORE, forward_kl, hard_loss
 from helpers.precision import product_dtype

@@ -1,7 +1,7 @@
 """Does what was seen agree with what was expected, and if not, how does it differ?
 
 Used by the visible check and by the judge. Values are those that `helpers.observe.decode` returns: numbers, texts,
-tensors, containers of these, or `Opaque` for anything that is not plain data. Leans on PyTorch alone.
+tensors, containers of these, or `Opaque` for anything that is not plain data.
 """
 
 from __future__ import annotations

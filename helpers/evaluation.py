@@ -2,8 +2,6 @@
 
 Every mean is over predicted tokens, so the size of a batch changes nothing. Models are measured in eval mode and are
 afterwards in the mode in which they came.
-
-Leans on `helpers.labels` for the shift, on `helpers.intervals` for the intervals, and on torch.
 """
 
 import math
@@ -15,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from helpers.data import Batch
+from helpers.data.batches import Batch
+from helpers.data.known_language import KnownLanguage
 from helpers.intervals import Estimate, estimate_ratio
 from helpers.labels import make_labels, next_token_pairs
-from helpers.language import KnownLanguage
 from helpers.losses import IGNORE, widen
 
 

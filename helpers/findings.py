@@ -1,6 +1,6 @@
 """What a check found, and how it is shown: as HTML in a notebook, as text in plain Python, the same to a screen reader.
 
-`helpers.checks` runs the check itself. Leans on torch and on `helpers.recipes` for values that are no tensors.
+`helpers.checks` runs the check itself.
 """
 
 from __future__ import annotations

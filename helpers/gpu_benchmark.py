@@ -6,8 +6,6 @@ GPT-2-medium and DistilGPT-2 are built with random weights, saved to folders, an
 and with the same settings as the tier's own (rows of random tokens, without padding). Random weights cost what trained
 ones do, but nothing can be learned from them: there is no perplexity here. It runs on the GPU if PyTorch finds one,
 else on the CPU, and says which.
-
-Leans on `helpers.models`, `helpers.tiers` and `helpers.training`.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from pathlib import Path
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from helpers.data import make_batches, whole_rows
+from helpers.data.batches import make_batches, whole_rows
 from helpers.experiments import machine, write_result
 from helpers.models import load_student, load_teacher
 from helpers.precision import choose_precision

@@ -3,8 +3,6 @@
 Whatever is measured on rows of tokens is a sum over rows divided by a count over rows: losses by tokens, distances by
 tokens, right answers by problems. The interval says how far the choice of rows matters; it says nothing of training
 seeds. For two students on the same rows, give the differences of their sums: that says more than two intervals.
-
-Leans on torch alone.
 """
 
 from collections.abc import Callable

@@ -2,8 +2,6 @@
 
 Shifting happens here and nowhere else. A causal language model's logits at position s are its prediction of token
 s + 1, so logits and labels are moved against each other by one before they meet in a loss.
-
-Leans on torch and, for the one number -100, on `helpers.losses`.
 """
 
 from torch import Tensor

@@ -19,7 +19,6 @@ What is compared, on the first 80 % of a text to train on and rows from the last
 - the Python language reference, each arm once.
 
 Cost is processor time, which other programs on the machine hardly change; wall time stands beside it.
-Leans on `helpers.laptop_units`.
 """
 
 from __future__ import annotations

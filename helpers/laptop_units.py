@@ -1,8 +1,4 @@
-"""The units of `helpers.laptop_experiment`: one student, or one teacher, trained and measured at a time.
-
-Leans on the laptop tier (`helpers.models`, `data`, `matching`), on `helpers.training`, `helpers.evaluation` and
-`helpers.timing`.
-"""
+"""The units of `helpers.laptop_experiment`: one student, or one teacher, trained and measured at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
-from helpers.data import Batch, make_batches, pack_blocks, read_texts, split_rows, spread_rows
+from helpers.data.batches import Batch, make_batches, pack_blocks, read_texts, split_rows, spread_rows
 from helpers.evaluation import compare_with_teacher, measure_perplexity
 from helpers.experiments import machine
 from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers

@@ -2,7 +2,6 @@
 
 `distillab lab`, which `make lab` runs, makes both and starts JupyterLab there. In a notebook, `overview()` shows
 the same. Progress is what your own checks showed, kept on your machine only.
-Leans on `helpers.progress` and `helpers.tiers`; what it writes is plain JSON.
 """
 
 from __future__ import annotations

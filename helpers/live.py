@@ -6,8 +6,6 @@
 
 In a notebook this is one `ipywidgets.HTML`, in plain Python a line of text now and then. The curve is drawn as an SVG
 image with a text for screen readers; no matplotlib figure is made, so none can be left open.
-
-Leans on ipywidgets and IPython.
 """
 
 from __future__ import annotations

@@ -2,10 +2,8 @@
 
 Shapes: logits `(B, S, V)`, labels and masks `(B, S)`; B rows, S positions, V vocabulary. Unit: nats.
 Labels are *aligned*: `labels[b, s]` is the target of `logits[b, s]` and -100 is not counted. Shift first, with
-`helpers.data.next_token_pairs`. Every loss is a mean over counted tokens; where nothing is counted it is 0 with a
+`helpers.labels.next_token_pairs`. Every loss is a mean over counted tokens; where nothing is counted it is 0 with a
 gradient of 0. Softmax, and the division by the temperature before it, run in float32 or wider.
-
-Leans on torch alone.
 """
 
 import math

@@ -4,8 +4,6 @@ A layer that is taken out leaves its neighbours with inputs that they never saw.
 `match_hidden_states` trains what is left so that, before every layer, the student's hidden states resemble those that
 the same layer saw in the teacher. No label is needed for that, and no logits, so a step costs less than one of
 distillation.
-
-Leans on torch and on transformers models of the Llama family (decoder layers in `model.model.layers`).
 Sources: Sanh et al. 2019, "DistilBERT" (every other layer); Jiao et al. 2020, "TinyBERT" (hidden states matched layer
 by layer); Men et al. 2024, "ShortGPT" (a layer's influence: how far it turns the hidden state).
 """
@@ -20,7 +18,7 @@ from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
-from helpers.data import Batch
+from helpers.data.batches import Batch
 from helpers.precision import choose_precision
 from helpers.schedules import one_cycle
 

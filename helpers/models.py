@@ -7,8 +7,6 @@ The tier is the argument `tier`, else the environment variable DISTILLAB_TIER, e
 - gpu: teacher and student by their names on the Hugging Face hub, which are downloaded when they are loaded first.
 
 In the last two, DISTILLAB_TEACHER and (gpu) DISTILLAB_STUDENT name another model: a local folder or a name on the hub.
-
-Leans on transformers and safetensors, on `helpers.language` for the tiny tokenizer, on `helpers.fetch` for the cache.
 """
 
 import json
@@ -28,8 +26,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from helpers.data.known_language import KnownLanguage
 from helpers.fetch import FetchError, is_fetched, laptop_folder
-from helpers.language import KnownLanguage
 from helpers.matching import decoder_layers, keep_layers, student_layers
 
 ASSETS = Path(__file__).parent / "assets"

@@ -9,7 +9,6 @@ worked examples it writes several traces for each problem, the kept ones are tra
 what is compared is its accuracy on held-out problems before and after.
 
 It has no filter of its own: the lab asks for one. `python -m helpers.self_distillation` takes the reference's.
-Leans on `helpers.reasoning`, `helpers.word_problems`, and on the tiers' models.
 Source of the procedure: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning".
 """
 
@@ -25,6 +24,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
+from helpers.data.word_problems import Problem, make_problems, solved_problems
 from helpers.live import LiveCurve
 from helpers.losses import IGNORE
 from helpers.models import choose_tier, load_teacher, load_tokenizer
@@ -39,7 +39,6 @@ from helpers.reasoning import (
     train_on_examples,
     write_traces,
 )
-from helpers.word_problems import Problem, make_problems, solved_problems
 
 Filter = Callable[[Sequence[Problem], Sequence[str]], Sequence[tuple[Problem, str]]]
 

@@ -1,7 +1,4 @@
-"""What the labs' plots share: colours that colour-blind readers can tell apart, patterns, alt text for every figure.
-
-Leans on matplotlib, and on IPython where the code runs in a notebook.
-"""
+"""What the labs' plots share: colours that colour-blind readers can tell apart, patterns, alt text for every figure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""In which dtype matrix products run: bfloat16 where that is faster, else float32. Weights and losses stay in float32.
-
-Leans on torch alone.
-"""
+"""In which dtype matrix products run: bfloat16 where that is faster, else float32. Weights and losses stay in float32."""
 
 import time
 from functools import lru_cache

@@ -1,7 +1,7 @@
 """A student's own progress: what each exercise's last check showed, kept in one small file on the student's machine.
 
 The file is `progress.json` in DISTILLAB_PROGRESS, else in the folder `.distillab` in the home folder. Nothing is sent
-anywhere, and grading neither reads nor writes it. Leans on nothing but Python.
+anywhere, and grading neither reads nor writes it.
 """
 
 from __future__ import annotations

@@ -6,9 +6,6 @@ the answer in a trace is neither: both are handed in.
 
 Two models come with the package, made by `scripts/train_reasoners.py`: a *student* that has read a little of everything
 and is good at nothing that takes several steps, and a *teacher*, which is the same model after lessons.
-
-Leans on `helpers.losses` and `helpers.labels` for the loss and the shift, on `helpers.training` for the schedule, on
-`helpers.intervals` for intervals, on `helpers.models` for the weights, and on torch.
 """
 
 import random
@@ -19,13 +16,13 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
+from helpers.data.word_problems import Problem
 from helpers.intervals import Estimate, estimate_ratio
 from helpers.labels import next_token_pairs
 from helpers.losses import IGNORE, hard_loss
 from helpers.models import load_folder_model
 from helpers.precision import choose_precision
 from helpers.training import one_cycle
-from helpers.word_problems import Problem
 
 Example = tuple[Tensor, Tensor]
 

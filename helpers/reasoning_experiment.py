@@ -5,8 +5,6 @@
 For each seed the teacher writes one trace each for new problems. All students start from the same weights and train
 for the same number of steps on batches of the same number of examples; the arms differ in the examples alone. Accuracy
 is that of greedy answers to problems that neither teacher nor students have seen. An arm may gain nothing.
-
-Leans on `helpers.reasoning`, `helpers.word_problems` and `helpers.chain_of_thought`.
 """
 
 import argparse
@@ -17,6 +15,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from helpers import chain_of_thought as cot
+from helpers.data.word_problems import Problem, make_problems, problem_tokenizer
 from helpers.experiments import machine, write_result
 from helpers.reasoning import (
     Outcome,
@@ -28,7 +27,6 @@ from helpers.reasoning import (
     train_on_examples,
     write_traces,
 )
-from helpers.word_problems import Problem, make_problems, problem_tokenizer
 
 SEEDS, PROBLEMS, STEPS, BATCH_SIZE, LEARNING_RATE = (0, 1, 2), 1000, 150, 32, 3e-3
 TEMPERATURE = 0.7  # at which the teacher writes

@@ -2,10 +2,7 @@
 
 A model cannot cross to the student's kernel as numbers, and must not cross as a pickle. Its recipe can: a name and a
 few settings. The judge, the grading kernel and the visible check build from it with the code below, and get the same
-weights to the last bit: these are whole numbers from a seeded generator, divided by 1000.
-
-Leans on torch, and on transformers, `helpers.language` and `helpers.word_problems` from the first time that something
-is built. Like `helpers.observe`, this file is sent to the kernel as text.
+weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. Like `helpers.observe`, this file is sent to the kernel as text.
 """
 
 from __future__ import annotations
@@ -138,13 +135,13 @@ def _transformers() -> tuple[type, type]:
 
 
 def _stories_tokenizer() -> Any:
-    from helpers.language import KnownLanguage
+    from helpers.data.known_language import KnownLanguage
 
     return KnownLanguage.stories().tokenizer()
 
 
 def _problem_tokenizer() -> Any:
-    from helpers.word_problems import problem_tokenizer
+    from helpers.data.word_problems import problem_tokenizer
 
     return problem_tokenizer()
 

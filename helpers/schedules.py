@@ -1,4 +1,4 @@
-"""How the learning rate moves over a run. Leans on nothing; apart from the trainer, so that others may use it too."""
+"""How the learning rate moves over a run."""
 
 import math
 

@@ -1,9 +1,7 @@
 """Run lab 05's last part with the reference's filter, and write what it found.
 
-    python -m helpers.self_distillation --tier laptop              → results/chain_of_thought_laptop.json
-    python -m helpers.self_distillation --tier gpu --problems train.jsonl
-
-Leans on `helpers.open_reasoners` and `helpers.chain_of_thought`.
+python -m helpers.self_distillation --tier laptop              → results/chain_of_thought_laptop.json
+python -m helpers.self_distillation --tier gpu --problems train.jsonl
 """
 
 import argparse

@@ -9,9 +9,7 @@ All of a teacher's logits would take 4 · V bytes a token: 201 kB with a vocabul
   is off, but not to one side: value and gradient are those of the true KL in expectation.
 
 Both take 2 bytes for a token's number (4 with more than 65,536), 2 for its value, and 2 more a position. The files are
-NumPy arrays, mapped into memory: only what a batch needs is read.
-
-Leans on `helpers.chunked_loss` and numpy. Source: Anshumann et al. 2025, "Sparse Logit Sampling: Accelerating Knowledge
+NumPy arrays, mapped into memory: only what a batch needs is read. Source: Anshumann et al. 2025, "Sparse Logit Sampling: Accelerating Knowledge
 Distillation in LLMs", for the bias of top-k and for sampling.
 """
 
@@ -30,7 +28,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from helpers.chunked_loss import PartLoss, Targets, chunk_rows, counted_labels, states_and_head
-from helpers.data import Batch
+from helpers.data.batches import Batch
 from helpers.losses import check_temperature, widen
 from helpers.precision import choose_precision
 

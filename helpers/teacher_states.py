@@ -6,8 +6,6 @@ fifth of the whole teacher. `helpers.teacher_cache` keeps the largest logits ins
 
 The file only ever grows at its end, so a run that is cut off loses at most the row that was being written. Several
 processes may share it; each sees what was there when it began or last wrote.
-
-Leans on `helpers.chunked_loss` for the split of a model into backbone and head, and on torch.
 """
 
 import hashlib
@@ -22,7 +20,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from helpers.chunked_loss import Targets, backbone_and_head, counted_labels, logits_targets
-from helpers.data import Batch
+from helpers.data.batches import Batch
 from helpers.precision import choose_precision
 from helpers.training import fingerprint, freeze
 

@@ -5,8 +5,6 @@
 
 The tier is chosen as `helpers.models.choose_tier` says: the argument, else DISTILLAB_TIER, else "tiny". Nothing here
 downloads anything by itself.
-
-Leans on `helpers.models`, `helpers.data` and `helpers.fetch`, and on `helpers.language` for the tiny tier's text.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ import torch
 from huggingface_hub.constants import ENDPOINT, HF_HUB_OFFLINE
 from torch.utils.data import DataLoader
 
-from helpers.data import (
+from helpers.data.batches import (
     encode_rows,
     hub_texts,
     make_batches,
@@ -33,8 +31,8 @@ from helpers.data import (
     spread_rows,
     whole_rows,
 )
+from helpers.data.known_language import KnownLanguage
 from helpers.fetch import DOWNLOAD_MB, KEPT_MB, WORKING_MB, free_mb, is_fetched, laptop_folder, missing_packages
-from helpers.language import KnownLanguage
 from helpers.models import HUB, choose_tier, is_here, load_tokenizer, model_source
 from helpers.precision import choose_precision
 
@@ -296,7 +294,7 @@ def machine_memory() -> float | None:
 def load_batches(tier: str | None = None, source: str | None = None) -> tuple[DataLoader, DataLoader]:
     """Batches to train on, in an order drawn anew in each pass, and batches to measure on, in theirs.
 
-    source: None for the tier's own text, else what `helpers.data.read_texts` reads: a .txt or .jsonl file, or the name
+    source: None for the tier's own text, else what `helpers.data.batches.read_texts` reads: a .txt or .jsonl file, or the name
     of a data set on the hub. The tiny tier has no other text, as its models know 210 words. In the laptop tier, and
     for a text of your own, rows are blocks of the text, the first 80 % to train on, and rows to measure on are spread
     over the rest. The gpu tier's rows are WikiText-2's paragraphs, cut or padded: training and validation split.

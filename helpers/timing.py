@@ -1,7 +1,6 @@
 """Wall time and processor time: of a block, and of a training run that may be cut off and go on in another process.
 
 Processor time is what the run itself took on all cores; other programs on the machine hardly change it.
-Leans on the standard library alone.
 """
 
 import time

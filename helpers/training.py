@@ -2,8 +2,6 @@
 
 The loop that lab 03 writes, made fast and safe to interrupt. What makes it fast stands beside it: the loss that never
 holds all logits (`helpers.chunked_loss`), and a teacher whose answers were computed once (`helpers.teacher_cache`).
-
-Leans on these, on `helpers.checkpoints`, and on torch and tqdm.
 """
 
 import hashlib
@@ -21,7 +19,7 @@ from tqdm.auto import tqdm
 
 from helpers.checkpoints import interrupt_waits, load_checkpoint, random_states, save_checkpoint, saved_precision
 from helpers.chunked_loss import Targets, backbone_and_head, batch_loss, counted_labels, model_targets
-from helpers.data import Batch
+from helpers.data.batches import Batch
 from helpers.losses import check_alpha, check_temperature
 from helpers.precision import choose_precision
 from helpers.schedules import one_cycle

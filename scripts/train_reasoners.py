@@ -24,6 +24,7 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from helpers.chain_of_thought import compact, extract_answer, make_example
+from helpers.data.word_problems import LARGEST, make_problems, problem_tokenizer, solved_problems
 from helpers.experiments import machine, write_result
 from helpers.live import LiveCurve
 from helpers.models import ASSETS, new_model, save_folder_model
@@ -37,7 +38,6 @@ from helpers.reasoning import (
 )
 from helpers.reasoning_experiment import HELD_OUT, HELD_OUT_SEED, STEP_COUNTS, TEMPERATURE, trace_kinds
 from helpers.training import count_parameters
-from helpers.word_problems import LARGEST, make_problems, problem_tokenizer, solved_problems
 
 POSITIONS = 160  # tokens of the longest question with its longest trace, and some to spare
 SHAPE = {"layers": 2, "width": 64, "heads": 4}

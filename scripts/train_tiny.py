@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 from transformers import GPT2LMHeadModel
 
-from helpers.data import make_batches, whole_rows
+from helpers.data.batches import make_batches, whole_rows
+from helpers.data.known_language import KnownLanguage, OracleTeacher
 from helpers.evaluation import distance_to_truth, perplexity
 from helpers.experiments import LENGTH, held_out_batches, machine, write_result
-from helpers.language import KnownLanguage, OracleTeacher
 from helpers.models import ASSETS, new_model, save_folder_model
 from helpers.training import count_parameters, distill
 

@@ -3,7 +3,7 @@
 import pytest
 
 from helpers import chain_of_thought as cot
-from helpers.word_problems import problem_tokenizer
+from helpers.data.word_problems import problem_tokenizer
 
 PROBLEM = {"question": "Ana has 7 apples. There are 9 chairs. Monday brings 3. How many apples now?", "answer": 10}
 GOOD = "Monday brings 3, so 7 + 3 = 10.\n#### 10"

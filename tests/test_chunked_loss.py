@@ -6,9 +6,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, BertLMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from helpers.chunked_loss import backbone_and_head, batch_loss, counted_labels, loss_in_chunks, model_targets
-from helpers.data import whole_rows
+from helpers.data.batches import whole_rows
+from helpers.data.known_language import KnownLanguage, OracleTeacher
 from helpers.labels import make_labels, next_token_pairs
-from helpers.language import KnownLanguage, OracleTeacher
 from helpers.losses import distillation_loss
 from helpers.models import load_student, new_model
 from helpers.training import freeze

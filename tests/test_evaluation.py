@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from helpers.data import make_batches, whole_rows
+from helpers.data.batches import make_batches, whole_rows
+from helpers.data.known_language import KnownLanguage, OracleTeacher
 from helpers.evaluation import (
     compare_with_teacher,
     distance_to_truth,
@@ -17,7 +18,6 @@ from helpers.evaluation import (
     row_nll,
     token_nll,
 )
-from helpers.language import KnownLanguage, OracleTeacher
 from helpers.models import new_model
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers.data import make_batches, whole_rows
+from helpers.data.batches import make_batches, whole_rows
 from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers
 from tests.small_models import WORDS, small_gpt2, small_llama
 

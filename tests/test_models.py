@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from helpers import models
-from helpers.data import make_batches, whole_rows
+from helpers.data.batches import make_batches, whole_rows
+from helpers.data.known_language import KnownLanguage
 from helpers.evaluation import distance_to_truth
 from helpers.fetch import FetchError
-from helpers.language import KnownLanguage
 from helpers.matching import student_layers
 from helpers.models import (
     ASSETS,

@@ -9,9 +9,9 @@ import torch
 
 from helpers import chain_of_thought as cot
 from helpers import open_reasoners, self_distillation
+from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
 from helpers.models import new_model
 from helpers.open_reasoners import chat_example, chat_prompt, open_answer, read_problems, self_distil, to_answer
-from helpers.word_problems import make_problems, problem_tokenizer, solved_problems
 
 TEMPLATE = (
     "{% for turn in messages %}{{ turn.role }} : {{ turn.content }}\n{% endfor %}"

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from helpers.chain_of_thought import extract_answer, make_example
+from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
 from helpers.intervals import Estimate
 from helpers.models import new_model
 from helpers.reasoning import (
@@ -20,7 +21,6 @@ from helpers.reasoning import (
     without_dropout,
     write_traces,
 )
-from helpers.word_problems import make_problems, problem_tokenizer, solved_problems
 
 TOKENIZER = problem_tokenizer()
 

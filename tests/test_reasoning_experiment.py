@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers import chain_of_thought as cot
+from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
 from helpers.models import ASSETS
 from helpers.reasoning import load_reasoner, write_traces
 from helpers.reasoning_experiment import (
@@ -18,7 +19,6 @@ from helpers.reasoning_experiment import (
     summary,
     trace_kinds,
 )
-from helpers.word_problems import make_problems, problem_tokenizer, solved_problems
 
 ROOT = Path(__file__).parents[1]
 WRONG = "#### 99"

@@ -143,11 +143,11 @@ def test_training_watches_student_and_teacher():
 
 def test_the_kernel_builds_with_code_from_before_the_first_cell(tmp_path):
     spoil = nbformat.v4.new_code_cell(
-        "import torch, transformers, helpers.recipes, helpers.language\n"
+        "import torch, transformers, helpers.recipes, helpers.data.known_language\n"
         "torch.set_default_dtype(torch.float64)\n"
         "transformers.GPT2LMHeadModel = transformers.GPT2Config = helpers.recipes.gpt2 = None\n"
         "helpers.recipes.BUILDERS.clear()\n"
-        "helpers.language.KnownLanguage.stories = None\n"
+        "helpers.data.known_language.KnownLanguage.stories = None\n"
         "def logits(model, tokens, tokenizer):\n"
         "    return model(tokens).logits, tokenizer('she felt glad.')['input_ids']\n"
     )

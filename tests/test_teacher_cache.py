@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from helpers.chunked_loss import batch_loss, counted_labels, model_targets
-from helpers.data import make_batches
+from helpers.data.batches import make_batches
 from helpers.losses import forward_kl
 from helpers.models import new_model
 from helpers.teacher_cache import TeacherCache, bucketed_kl, keep_answers, number_rows, sampled_kl

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.chunked_loss import model_targets
-from helpers.data import make_batches, whole_rows
+from helpers.data.batches import make_batches, whole_rows
 from helpers.matching import keep_layers
 from helpers.models import new_model
 from helpers.teacher_states import RememberedTeacher

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from helpers import tiers
+from helpers.data.known_language import KnownLanguage
 from helpers.evaluation import compare_with_teacher
-from helpers.language import KnownLanguage
 from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.tiers import load_batches, preflight, tier_of
 from helpers.training import distill

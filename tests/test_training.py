@@ -12,7 +12,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, load_model, save_model
 
-from helpers.data import make_batches, whole_rows
+from helpers.data.batches import make_batches, whole_rows
 from helpers.losses import distillation_loss
 from helpers.models import new_model
 from helpers.training import count_parameters, distill, freeze, one_cycle

@@ -1,7 +1,4 @@
-"""What a lab's `cases.py` and `misconceptions.py` are written with: one call to an answer, one known mistake.
-
-Leans on nothing but the standard library; the values in a case are tensors, numbers, texts and containers of these.
-"""
+"""What a lab's `cases.py` and `misconceptions.py` are written with: one call to an answer, one known mistake."""
 
 from __future__ import annotations
 

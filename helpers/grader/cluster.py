@@ -4,7 +4,6 @@ The workers need this package and the course's folder at the same place (a share
 image); each judges in the same sandbox as on one machine. Scheduler, workers and grader trust each other, as Dask's
 pickles ask for: students' code never sees them, and what it computes crosses only as text. A worker that is killed
 costs its submissions another try on another worker; nothing is judged into the gradebook but by the grader itself.
-Leans on dask distributed, which the extra `cluster` brings.
 """
 
 from __future__ import annotations

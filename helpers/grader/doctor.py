@@ -1,7 +1,7 @@
 """Which protections this host offers for running students' code, and what the missing ones mean.
 
 Each is tried for real, in a process of its own that ends at once. `distillab doctor` prints the outcome; grading asks
-`isolates()` and refuses where the sandbox cannot be built. Leans on `sandbox` and `syscalls`.
+`isolates()` and refuses where the sandbox cannot be built.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What feedback may say about a hidden case: how a value differs in kind, without the case's numbers.
 
 A hidden case's inputs pass through the student's process, which can put them into whatever comes back: a message, the
-name of a type, a key. Leans on the standard library alone.
+name of a type, a key.
 """
 
 import builtins

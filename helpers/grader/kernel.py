@@ -2,7 +2,7 @@
 
 Every wait has a deadline and every output a limit in bytes, so that no notebook can hold up or swell the grader. The
 kernel is a separate process, started by its kernel name: a sandboxed one (see `provisioner.py`), or a plain one by the
-name "python3", which nothing but its clean environment holds back. Leans on jupyter_client.
+name "python3", which nothing but its clean environment holds back.
 """
 
 from __future__ import annotations

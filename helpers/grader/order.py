@@ -1,4 +1,4 @@
-"""What is asked of the zygote for one kernel. Leans on nothing, so that it can be read on every system."""
+"""What is asked of the zygote for one kernel."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A kernel named `distillab-sandbox` is forked from a zygote (see `zygote.py`) into a sandbox; one named
 `distillab-sandbox-gpu` starts in the same sandbox from a fresh Python and may use the GPU. Whatever starts Jupyter
-kernels can use them by name, unmodified `nbgrader autograde` too. Leans on jupyter_client.
+kernels can use them by name, unmodified `nbgrader autograde` too.
 """
 
 from __future__ import annotations

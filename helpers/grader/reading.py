@@ -2,7 +2,6 @@
 
 Tags, outputs and most metadata are left behind here, so that nothing further on has to think of them. Of attachments,
 images that were pasted into a text are kept.
-Leans on nbformat.
 """
 
 from __future__ import annotations

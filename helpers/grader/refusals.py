@@ -1,7 +1,7 @@
 """What an error says about the sandbox: did it refuse something, or was a quota used up?
 
 The kernel reports errors as text, so this reads the texts that Linux, Python, torch and the hub's client give. Whoever
-raises such an error by hand gets the same verdict, which is worth as little. Leans on nothing.
+raises such an error by hand gets the same verdict, which is worth as little.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The world is a root of its own, made of a file system in memory with a quota and read-only views of Python and its
 libraries; nothing of the course, of other students or of the grader is in it. Namespaces of its own hide the network,
 other processes and shared memory; Landlock says the same again about files; a plain user without capabilities owns it.
-`zygote.py` leads a process through these steps. Leans on Linux (see `syscalls.py`) and the standard library.
+`zygote.py` leads a process through these steps.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The few Linux system calls that the sandbox needs and Python's os module lacks.
 
-Each raises OSError with the call's name where the kernel refuses. Leans on ctypes and the C library alone; importing it
-elsewhere than on Linux works, calling does not.
+Each raises OSError with the call's name where the kernel refuses.
 """
 
 from __future__ import annotations

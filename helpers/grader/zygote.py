@@ -9,7 +9,7 @@ FOLDER. Each kernel has three processes in a row:
 
     zygote → the one that enters the namespaces → the first in them, which watches → the student's kernel
 
-Nothing here may start a thread, run a torch operation or open a ZeroMQ context before the fork. Leans on `sandbox`.
+Nothing here may start a thread, run a torch operation or open a ZeroMQ context before the fork.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Each explorer is one ES module without imports: `shared.js` and the explorer's own file, one behind the other. anywidget
 carries it to JupyterLab, VS Code, Colab and Voilà; `helpers.widgets.page` puts the same text into one HTML file.
-Leans on anywidget, which is an ipywidgets `DOMWidget`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
     python -m helpers.widgets.page [FILE]          (default: distillab.html)
 
 The page holds the explorers' own modules and a small model in place of the one that Jupyter gives them.
-Leans on `helpers.widgets`.
 """
 
 from __future__ import annotations

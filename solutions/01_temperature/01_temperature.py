@@ -43,7 +43,7 @@ import numpy as np
 
 from helpers.checks import check
 from helpers.plots import bars, lines, show
-from helpers.teacher_logits import load_teacher_logits, readable
+from helpers.data.teacher_logits import load_teacher_logits, readable
 
 # %% [markdown]
 # ## What a teacher says beyond its answer

@@ -2,7 +2,6 @@
 
 Both are made by the builders below; examples have few numbers, with at most three decimals. The largest entry never
 stands first or last, B, S and V differ, and rows differ, so that a wrong axis or a wrong entry shows.
-Leans on torch and on `helpers.grader.cases`.
 """
 
 import torch

@@ -1,7 +1,6 @@
 """Wrong answers to lab 01 that people really write, each with what to tell them.
 
 Each is complete in itself: its source, under the exercise's name, could stand in a student's notebook.
-Leans on the names of the lab's setup cell and on `helpers.grader.cases`.
 """
 
 import math

@@ -2,7 +2,6 @@
 
 Both are made by the builders below, examples with small shapes. Inputs have one decimal, so that a person can read
 them. Rows differ in how many tokens count, and B, S and V differ, so that a mean over the wrong thing shows.
-Leans on torch and on `helpers.grader.cases`.
 """
 
 import torch

@@ -46,8 +46,8 @@ import torch.nn.functional as F
 
 from helpers.checkpoints import interrupt_waits, load_checkpoint, save_checkpoint
 from helpers.checks import check
-from helpers.data import encode_rows
-from helpers.language import KnownLanguage
+from helpers.data.batches import encode_rows
+from helpers.data.known_language import KnownLanguage
 from helpers.live import LiveCurve, running_mean
 from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.plots import bars, lines, show

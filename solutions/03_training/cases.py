@@ -2,7 +2,7 @@
 
 Models are recipes: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows, so that a
 mask made from token ids shows; it also stands inside rows that count. Learning rates are large enough for a wrong
-gradient to show in the weights. Leans on torch, `helpers.grader.cases` and `helpers.recipes`.
+gradient to show in the weights.
 """
 
 import torch

@@ -48,9 +48,9 @@ import time
 import matplotlib.pyplot as plt
 
 from helpers.checks import check
-from helpers.data import encode_rows, make_batches
+from helpers.data.batches import encode_rows, make_batches
 from helpers.intervals import estimate_ratio
-from helpers.language import KnownLanguage
+from helpers.data.known_language import KnownLanguage
 from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.plots import COLORS, lines, show
 from helpers.tiers import load_batches, preflight, tier_of

@@ -1,7 +1,7 @@
 """Lab 04's visible examples and hidden cases.
 
 Models are recipes: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows. Rows and
-batches differ in length, so that every wrong weight shows. Leans on torch, `helpers.grader.cases`, `helpers.recipes`.
+batches differ in length, so that every wrong weight shows.
 """
 
 import torch

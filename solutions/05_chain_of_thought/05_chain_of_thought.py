@@ -56,7 +56,7 @@ from helpers.reasoning import (
     train_on_examples,
     write_traces,
 )
-from helpers.word_problems import make_problems, problem_tokenizer, solved_problems
+from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
 
 # %% [markdown]
 # ## Problems with several steps

@@ -2,7 +2,6 @@
 
 Traces are written out by builders from a list of equations, so that what is said around an equation, how many steps
 there are and what the last line holds can be varied one at a time. Numbers differ so that right and wrong differ.
-Leans on `helpers.grader.cases` and, for the tokenizer, on `helpers.recipes`.
 """
 
 from helpers.grader.cases import Case

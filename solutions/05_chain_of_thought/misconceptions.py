@@ -1,8 +1,7 @@
 """Lab 05's misconceptions: wrong answers that people really write, each with what to tell them.
 
 Each stands for one mistake and is otherwise right. Its source can stand in a student's notebook: it uses nothing but
-the names of the lab's setup cell and of earlier exercises, which are made right below.
-Leans on torch and on `helpers.grader.cases`. Students never see this file.
+the names of the lab's setup cell and of earlier exercises, which are made right below. Students never see this file.
 """
 
 import re

@@ -10,7 +10,7 @@ import torch
 from benchmarks import loss_memory, teacher_cache, text, training
 from benchmarks.measure import matrix_rate, peak, reset_peak
 from benchmarks.summary import grading, grading_scale, page
-from helpers.data import whole_rows
+from helpers.data.batches import whole_rows
 from helpers.models import new_model
 from helpers.training import freeze
 

@@ -10,7 +10,7 @@ import torch
 from playwright.sync_api import TimeoutError
 
 from benchmarks.browser import ROOT
-from helpers.teacher_logits import load_teacher_logits
+from helpers.data.teacher_logits import load_teacher_logits
 from tests.browser.test_page import cells, drag, explorer, read, settle, shown_temperature
 
 CUP = "She drank a cup of hot"

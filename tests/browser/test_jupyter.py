@@ -9,8 +9,8 @@ import torch
 from playwright.sync_api import Page, expect
 
 from benchmarks.browser import ROOT
+from helpers.data.teacher_logits import load_teacher_logits
 from helpers.grader.lab import find_labs
-from helpers.teacher_logits import load_teacher_logits
 from tests.browser.test_page import cells, drag, explorer, read, settle, shown_temperature
 
 CUP = "She drank a cup of hot"

@@ -8,8 +8,8 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from helpers.data.teacher_logits import load_teacher_logits
 from helpers.losses import distillation_loss, forward_kl
-from helpers.teacher_logits import load_teacher_logits
 from helpers.widgets.page import page as written
 
 CUP = "She drank a cup of hot"

@@ -5,8 +5,8 @@ import pytest
 import torch
 from traitlets import TraitError
 
+from helpers.data.teacher_logits import load_teacher_logits
 from helpers.losses import distillation_loss
-from helpers.teacher_logits import load_teacher_logits
 from helpers.widgets import DivergenceExplorer, LossExplorer, TemperatureExplorer
 
 CUP = "She drank a cup of hot"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from traitlets import Dict, Float, Int, List, TraitError, Unicode, observe, validate
 
-from helpers.teacher_logits import load_teacher_logits
+from helpers.data.teacher_logits import load_teacher_logits
 from helpers.widgets.base import Explorer, Numbers, between, entropy, log_softmax, module, numbers
 
 LOWEST, HIGHEST = 0.1, 20.0

@@ -1,12 +1,12 @@
-"""helpers.language and helpers.stories: is what is said to be exact, exact?"""
+"""helpers.data.known_language and helpers.data.story_grammar: is what is said to be exact, exact?"""
 
 import math
 
 import pytest
 import torch
 
-from helpers.language import START, UNKNOWN, KnownLanguage, OracleTeacher
-from helpers.stories import END
+from helpers.data.known_language import START, UNKNOWN, KnownLanguage, OracleTeacher
+from helpers.data.story_grammar import END
 
 # A rain story whose figures follow by hand: after "it" rain or shine, and shine lasts.
 WEATHER = {

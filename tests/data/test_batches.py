@@ -1,12 +1,12 @@
-"""helpers.data and helpers.labels: rows, blocks, batches, and the one shift."""
+"""helpers.data.batches and helpers.labels: rows, blocks, batches, and the one shift."""
 
 import pytest
 import torch
 
-from helpers.data import encode_rows, make_batches, pack_blocks, read_texts, split_rows, spread_rows, whole_rows
+from helpers.data.batches import encode_rows, make_batches, pack_blocks, read_texts, split_rows, spread_rows, whole_rows
+from helpers.data.known_language import KnownLanguage
+from helpers.data.story_grammar import END
 from helpers.labels import make_labels, next_token_pairs
-from helpers.language import KnownLanguage
-from helpers.stories import END
 
 TEXTS = ["Mia felt happy.", "Tom ran."]
 

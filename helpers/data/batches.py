@@ -2,8 +2,6 @@
 
 A batch is a mapping with `input_ids` and `attention_mask`, each `(B, S)` long; rows of tokens are held the same way,
 with all N rows in one `(N, S)` tensor. `make_batches` cuts rows into batches.
-
-Leans on torch and on a transformers tokenizer.
 """
 
 import json

@@ -11,8 +11,6 @@ in the form that GSM8K uses too: each step a line with one equation in it, and `
     #### 20
 
 Nothing here checks a trace: `helpers.chain_of_thought` does, and knows nothing of how a problem was made.
-
-Leans on the standard library, and on `tokenizers` and `transformers` for the tokenizer.
 Source of the form: Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems" (GSM8K).
 """
 
@@ -24,7 +22,7 @@ from tokenizers import Regex, Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
 from transformers import PreTrainedTokenizerFast
 
-from helpers.stories import END
+from helpers.data.story_grammar import END
 
 Problem = Mapping[str, Any]
 

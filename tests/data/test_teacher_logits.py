@@ -1,11 +1,11 @@
-"""helpers.teacher_logits: the committed file is whole, and its summaries of the other tokens fit its logits."""
+"""helpers.data.teacher_logits: the committed file is whole, and its summaries of the other tokens fit its logits."""
 
 import math
 
 import pytest
 import torch
 
-from helpers.teacher_logits import FILE, load_teacher_logits, readable
+from helpers.data.teacher_logits import FILE, load_teacher_logits, readable
 
 TEACHER = load_teacher_logits()
 

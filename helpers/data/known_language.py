@@ -8,8 +8,6 @@ true next-token probabilities, the entropy rate, and the identity on which the l
 
 Everything here is float64 and in nats. Rows of tokens start with the first word of a story or with the end-of-text
 token; after that token a new story starts, wherever it stands, so rows may be padded with it on either side.
-
-Leans on torch, on `tokenizers` and `transformers` for the tokenizer, and on `helpers.stories` for the words.
 Source: Travers and Crutchfield 2014, "Equivalence of History and Generator epsilon-Machines" (unifilar automata).
 """
 
@@ -21,7 +19,7 @@ from tokenizers.models import WordLevel
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from helpers.stories import END, Rules, story_rules
+from helpers.data.story_grammar import END, Rules, story_rules
 
 UNKNOWN = "<|unknown|>"  # what the tokenizer makes of a word that the language does not have; its probability is 0
 START = "start"
@@ -31,7 +29,7 @@ IMPOSSIBLE = -1e4  # the oracle's logit of a word with probability 0: finite, an
 class KnownLanguage:
     """An automaton over words, and what follows from it.
 
-    rules: `{state: [({word: weight}, next state), …]}` as made by `helpers.stories.story_rules`; weights are normalised
+    rules: `{state: [({word: weight}, next state), …]}` as made by `helpers.data.story_grammar.story_rules`; weights are normalised
     within a state. A state "start" begins each text, and the end-of-text token must lead back to it.
 
     words: token -> word; states: state number -> name; probs `(states, V)` and next_state `(states, V)`, -1 where a

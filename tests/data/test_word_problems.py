@@ -5,7 +5,7 @@ import re
 import pytest
 
 from helpers import chain_of_thought as cot
-from helpers.word_problems import HARDEST, LARGEST, make_problems, problem_tokenizer, solved_problems
+from helpers.data.word_problems import HARDEST, LARGEST, make_problems, problem_tokenizer, solved_problems
 
 SOLVED = solved_problems(600, seed=3)
 

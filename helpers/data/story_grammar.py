@@ -5,8 +5,8 @@ whoever has read the story so far knows the state, and with it the true probabil
 is about, where it happens and how it turns out are remembered in the state: after "Mia went to the beach and found a
 tiny", it is "she_beach_good", and the next word is something good from a beach.
 
-Change a word or a weight and you have another language; `scripts/train_tiny.py` then trains its teacher. Leans on
-nothing. `helpers.language` turns it into numbers.
+Change a word or a weight and you have another language; `scripts/train_tiny.py` then trains its teacher.
+`helpers.data.known_language` turns it into numbers.
 """
 
 Rule = tuple[dict[str, float], str]  # words with their weights, and the state they lead to

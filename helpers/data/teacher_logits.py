@@ -1,7 +1,7 @@
 """A real teacher's logits for the next token after 20 short prompts, for labs that need no model at hand.
 
 The teacher is SmolLM2-135M-Instruct (Apache 2.0). `assets/teacher_logits.json` says where its weights come from, and
-`scripts/make_teacher_logits.py` made the file. Leans on torch.
+`scripts/make_teacher_logits.py` made the file.
 """
 
 import json
@@ -11,7 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-FILE = Path(__file__).parent / "assets" / "teacher_logits.json"
+import helpers
+
+FILE = Path(helpers.__file__).parent / "assets" / "teacher_logits.json"
 
 
 @dataclass(frozen=True)
