@@ -31,18 +31,18 @@ import nbformat
 from nbgrader.api import Gradebook
 
 from benchmarks.measure import describe_machine
+from helpers.checks.observers import encode
 from helpers.experiments import write_result
 from helpers.grader.build import instructor_notebook, put_environment_first
 from helpers.grader.cases import Case
 from helpers.grader.demo import handed_in, misconception_cell, right_answers
 from helpers.grader.lab import Lab, load_lab, seed_of
-from helpers.observe import encode
 
 COURSE = Path(__file__).parents[1]
 LABS = ("01_temperature", "02_loss")
 TEST = """import json as _json
-from helpers.compare import differs as _differs
-from helpers.observe import decode as _decode, observe as _observe
+from helpers.checks.compare import differs as _differs
+from helpers.checks.observers import decode as _decode, observe as _observe
 _case = _json.loads({case!r})
 _arguments = [_decode(item) for item in _case["arguments"]]
 _seen = _observe(_case["observe"], {name}, _arguments, _decode(_case["options"]), _case["seed"])

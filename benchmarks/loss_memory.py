@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.measure import describe_machine, in_own_process, peak, reset_peak
-from helpers.chunked_loss import PartLoss, logits_targets, loss_in_chunks
+from helpers.engine.chunked_loss import PartLoss, logits_targets, loss_in_chunks
 from helpers.experiments import write_result
 from helpers.losses import distillation_loss, hard_loss
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
+from helpers.engine.precision import bfloat16_pays
 from helpers.experiments import machine
-from helpers.precision import bfloat16_pays
 
 
 def describe_machine() -> dict:

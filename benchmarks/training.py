@@ -34,11 +34,11 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from benchmarks.measure import describe_machine, in_own_process, matrix_rate, peak, reset_peak
 from benchmarks.text import paragraphs_of, train_tokenizer
 from helpers.data.batches import encode_rows, make_batches, pack_blocks
+from helpers.engine.logit_cache import keep_answers, number_rows
+from helpers.engine.precision import choose_precision
 from helpers.experiments import write_result
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import distillation_loss
-from helpers.precision import choose_precision
-from helpers.teacher_cache import keep_answers, number_rows
 from helpers.training import count_parameters, distill, freeze
 
 VOCABULARY, LENGTH = 50_257, 128

@@ -21,9 +21,9 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers.data.batches import make_batches, whole_rows
+from helpers.engine.precision import choose_precision
 from helpers.experiments import machine, write_result
 from helpers.models import load_student, load_teacher
-from helpers.precision import choose_precision
 from helpers.tiers import tier_of
 from helpers.training import count_parameters, distill
 

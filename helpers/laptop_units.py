@@ -15,12 +15,12 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from helpers.data.batches import Batch, make_batches, pack_blocks, read_texts, split_rows, spread_rows
+from helpers.engine.hidden_state_cache import RememberedTeacher
+from helpers.engine.precision import choose_precision
 from helpers.evaluation import compare_with_teacher, measure_perplexity
 from helpers.experiments import machine
 from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers
 from helpers.models import load_teacher, load_tokenizer
-from helpers.precision import choose_precision
-from helpers.teacher_states import RememberedTeacher
 from helpers.timing import Clock, StepClock
 from helpers.training import History, count_parameters, distill
 

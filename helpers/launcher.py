@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from helpers.progress import progress_file, read_progress
+from helpers.checks.progress import progress_file, read_progress
 from helpers.tiers import Preflight, preflight
 
 NAME = "start.ipynb"

@@ -19,8 +19,8 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from helpers.data.batches import Batch
-from helpers.precision import choose_precision
-from helpers.schedules import one_cycle
+from helpers.engine.lr_schedule import one_cycle
+from helpers.engine.precision import choose_precision
 
 
 def keep_layers(teacher: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from helpers import chain_of_thought as cot
 from helpers.data.word_problems import Problem, make_problems, problem_tokenizer
 from helpers.experiments import machine, write_result
-from helpers.reasoning import (
+from helpers.reasoning import chain_of_thought as cot
+from helpers.reasoning.fine_tuning import (
     Outcome,
     accuracy,
     compare,

@@ -7,9 +7,9 @@ python -m helpers.self_distillation --tier gpu --problems train.jsonl
 import argparse
 from pathlib import Path
 
-from helpers.chain_of_thought import filter_traces
 from helpers.experiments import machine, write_result
-from helpers.open_reasoners import SETTINGS, distil_real_model
+from helpers.reasoning.chain_of_thought import filter_traces
+from helpers.reasoning.self_distillation import SETTINGS, distil_real_model
 
 
 def main() -> None:

@@ -32,9 +32,9 @@ from helpers.data.batches import (
     whole_rows,
 )
 from helpers.data.known_language import KnownLanguage
+from helpers.engine.precision import choose_precision
 from helpers.fetch import DOWNLOAD_MB, KEPT_MB, WORKING_MB, free_mb, is_fetched, laptop_folder, missing_packages
 from helpers.models import HUB, choose_tier, is_here, load_tokenizer, model_source
-from helpers.precision import choose_precision
 
 HELD_OUT_SEED = 1_000_000  # far from the seeds of the students' texts
 TINY_ROWS = 300
@@ -272,7 +272,7 @@ def _reaches_hub() -> bool:
 def product_rate() -> tuple[float, str]:
     """The rate of this processor's matrix products in 10⁹ operations a second, and the dtype that training uses.
 
-    The dtype is what `helpers.precision.choose_precision` measures to be faster for a model of that size.
+    The dtype is what `helpers.engine.precision.choose_precision` measures to be faster for a model of that size.
     """
     dtype = choose_precision(torch.nn.Linear(4096, 4096, bias=False))
     rows, weight = torch.ones(1024, 576, dtype=dtype), torch.ones(1536, 576, dtype=dtype)

@@ -1,7 +1,7 @@
 """Distillation as a training loop: the student learns from labels and from a frozen teacher at once.
 
 The loop that lab 03 writes, made fast and safe to interrupt. What makes it fast stands beside it: the loss that never
-holds all logits (`helpers.chunked_loss`), and a teacher whose answers were computed once (`helpers.teacher_cache`).
+holds all logits (`helpers.engine.chunked_loss`), and a teacher whose answers were computed once (`helpers.engine.logit_cache`).
 """
 
 import hashlib
@@ -17,18 +17,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler
 from tqdm.auto import tqdm
 
-from helpers.checkpoints import interrupt_waits, load_checkpoint, random_states, save_checkpoint, saved_precision
-from helpers.chunked_loss import Targets, backbone_and_head, batch_loss, counted_labels, model_targets
 from helpers.data.batches import Batch
+from helpers.engine.checkpoint import interrupt_waits, load_checkpoint, random_states, save_checkpoint, saved_precision
+from helpers.engine.chunked_loss import Targets, backbone_and_head, batch_loss, counted_labels, model_targets
+from helpers.engine.lr_schedule import one_cycle
+from helpers.engine.precision import choose_precision
 from helpers.losses import check_alpha, check_temperature
-from helpers.precision import choose_precision
-from helpers.schedules import one_cycle
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from helpers.teacher_cache import TeacherCache
-    from helpers.teacher_states import RememberedTeacher
+    from helpers.engine.hidden_state_cache import RememberedTeacher
+    from helpers.engine.logit_cache import TeacherCache
 
 
 @dataclass

@@ -23,12 +23,12 @@ from pathlib import Path
 import torch
 from transformers import GPT2LMHeadModel
 
-from helpers.chain_of_thought import compact, extract_answer, make_example
 from helpers.data.word_problems import LARGEST, make_problems, problem_tokenizer, solved_problems
 from helpers.experiments import machine, write_result
 from helpers.live import LiveCurve
 from helpers.models import ASSETS, new_model, save_folder_model
-from helpers.reasoning import (
+from helpers.reasoning.chain_of_thought import compact, extract_answer, make_example
+from helpers.reasoning.fine_tuning import (
     accuracy,
     judge_answers,
     load_reasoner,

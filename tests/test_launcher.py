@@ -7,8 +7,8 @@ import nbformat
 import pytest
 
 from helpers import cli
+from helpers.checks.progress import record
 from helpers.launcher import cards, overview, write
-from helpers.progress import record
 from helpers.tiers import Preflight, tier_of
 
 ROOT = Path(__file__).parents[1]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers import chain_of_thought as cot
 from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
 from helpers.models import ASSETS
-from helpers.reasoning import load_reasoner, write_traces
+from helpers.reasoning import chain_of_thought as cot
+from helpers.reasoning.fine_tuning import load_reasoner, write_traces
 from helpers.reasoning_experiment import (
     COMPARISONS,
     HELD_OUT,

@@ -10,7 +10,7 @@ in the form that GSM8K uses too: each step a line with one equation in it, and `
     Tuesday makes it 2 times as many, so 10 * 2 = 20.
     #### 20
 
-Nothing here checks a trace: `helpers.chain_of_thought` does, and knows nothing of how a problem was made.
+Nothing here checks a trace: `helpers.reasoning.chain_of_thought` does, and knows nothing of how a problem was made.
 Source of the form: Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems" (GSM8K).
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helpers import compare
+from helpers.checks import compare
 from helpers.grader.lab import AnswerKey, Exercise
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from helpers import compare
-from helpers.checks import NOT_WRITTEN
+from helpers.checks import compare
+from helpers.checks.observers import decode, encode
+from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.align import Aligned, align, names_bound
 from helpers.grader.cases import Case
 from helpers.grader.diagnose import diagnose
@@ -25,7 +26,6 @@ from helpers.grader.kernel import KernelDied, StudentKernel, TimeUp
 from helpers.grader.lab import Exercise, Lab, seed_of
 from helpers.grader.limits import Limits
 from helpers.grader.refusals import verdict_of
-from helpers.observe import decode, encode
 
 ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
 VERDICTS = ("correct", "wrong", "error", "missing", "timeout", "memory", "crash", "denied", "manual")

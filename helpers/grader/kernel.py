@@ -25,8 +25,7 @@ from jupyter_client.session import DELIM
 from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import output_from_msg
 
-from helpers import observe
-from helpers import recipes as recipes_module
+from helpers.checks import fixtures, observers
 from helpers.grader.limits import Limits
 from helpers.grader.provisioner import ZYGOTE, clean_environment
 from helpers.grader.texts import load_json
@@ -112,11 +111,11 @@ class StudentKernel:
 
         recipes: are there models among the cases' arguments? Then the kernel imports what builds them: some seconds.
         """
-        files = [Path(recipes_module.__file__), Path(observe.__file__), Path(__file__).parent / "probe.py"]
+        files = [Path(fixtures.__file__), Path(observers.__file__), Path(__file__).parent / "probe.py"]
         text = "\n".join(file.read_text(encoding="utf-8") for file in files)
         text += f"\ninstall({forbidden!r}, {self.target!r}, {str(self.folder)!r}, {recipes!r})\n"
         # The first may not stand in the middle of a text; the others would import what the text before has defined.
-        text = re.sub(r"^from (__future__|helpers\.recipes) import .*$", "", text, flags=re.MULTILINE)
+        text = re.sub(r"^from (__future__|helpers\.checks\.fixtures) import .*$", "", text, flags=re.MULTILINE)
         names = "'__name__': '_probe', '__file__': '<probe>', '__builtins__': dict(vars(builtins))"
         # The probe's own imports come first: a torch.py beside the notebook must not be found by them either.
         code = f"import builtins, sys; sys.path[:] = [p for p in sys.path if p not in ('', {str(self.folder)!r})]\n"

@@ -17,13 +17,13 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from helpers.compare import differs
+from helpers.checks.compare import differs
+from helpers.checks.observers import argument_names, decode, encode, observe
 from helpers.grader.cases import Case, Misconception, shares
 from helpers.grader.closed import closed_modules
 from helpers.grader.errors import GraderError
 from helpers.grader.source import read_source
 from helpers.grader.version import digest_of
-from helpers.observe import argument_names, decode, encode, observe
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What runs in the student's kernel on the judge's behalf.
 
-The judge sends the text of this file, after those of `helpers/recipes.py` and `helpers/observe.py`, into the kernel
+The judge sends the text of this file, after those of `helpers/checks/fixtures.py` and `helpers/checks/observers.py`, into the kernel
 before the student's first cell; they run in a namespace of their own. Requests come over a comm, which passes by the
 shell: no input transformer, hook or display formatter of the student's stands between. The probe calls an answer and
 sends back what it saw; it knows neither references nor expected values.

@@ -14,7 +14,7 @@ import nbformat
 from jinja2 import Environment, PackageLoader
 from nbformat import NotebookNode
 
-from helpers.checks import explain_error
+from helpers.checks.visible_check import explain_error
 from helpers.grader.gradebook import Given, exercise_verdict
 from helpers.grader.harmless import make_harmless
 from helpers.grader.judge import Judgement, Row

@@ -50,7 +50,7 @@ PRELOADED = (
     "transformers.models.gpt2.modeling_gpt2",
     "transformers.models.auto.modeling_auto",
     "transformers.tokenization_utils_fast",
-    "helpers.checks",
+    "helpers.checks.visible_check",
     "helpers.plots",
 )
 

@@ -44,7 +44,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch.nn.functional as F
 
-from helpers.checkpoints import interrupt_waits, load_checkpoint, save_checkpoint
+from helpers.engine.checkpoint import interrupt_waits, load_checkpoint, save_checkpoint
 from helpers.checks import check
 from helpers.data.batches import encode_rows
 from helpers.data.known_language import KnownLanguage

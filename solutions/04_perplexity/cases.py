@@ -6,8 +6,8 @@ batches differ in length, so that every wrong weight shows.
 
 import torch
 
+from helpers.checks.fixtures import Recipe
 from helpers.grader.cases import Case, validation
-from helpers.recipes import Recipe
 
 FORBIDDEN = ("helpers.evaluation",)  # it holds this lab's answers
 

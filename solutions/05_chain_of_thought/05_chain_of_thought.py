@@ -46,7 +46,7 @@ from helpers.checks import check
 from helpers.intervals import Estimate
 from helpers.live import LiveCurve
 from helpers.plots import COLORS, LINES, bars, show
-from helpers.reasoning import (
+from helpers.reasoning.fine_tuning import (
     accuracy,
     compare,
     in_words,
@@ -710,7 +710,7 @@ for name in ("filtered", "filtered, as many traces"):
 # anything from so few, and what would it be: to calculate, or to write in the form that was asked for?
 
 # %%
-from helpers.open_reasoners import distil_real_model
+from helpers.reasoning.self_distillation import distil_real_model
 
 real = distil_real_model(keep=filter_traces)
 

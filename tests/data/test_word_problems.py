@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from helpers import chain_of_thought as cot
 from helpers.data.word_problems import HARDEST, LARGEST, make_problems, problem_tokenizer, solved_problems
+from helpers.reasoning import chain_of_thought as cot
 
 SOLVED = solved_problems(600, seed=3)
 

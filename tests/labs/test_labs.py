@@ -16,14 +16,14 @@ import nbformat
 import pytest
 import torch
 
-from helpers import compare
+from helpers.checks import compare
 from helpers.grader.build import checks_text, instructor_notebook
 from helpers.grader.diagnose import diagnose
 from helpers.grader.kernel import StudentKernel
 from helpers.grader.lab import Lab, find_labs, seed_of
 from helpers.grader.limits import Limits
 from helpers.grader.source import BEGIN, END
-from helpers.observe import decode, encode, observe
+from helpers.checks.observers import decode, encode, observe
 
 ROOT = Path(__file__).parents[2]
 LABS = find_labs(ROOT)
@@ -252,7 +252,7 @@ def test_the_counts(capsys):
 
 @pytest.mark.parametrize("name", LABS)
 def test_the_checks_pass_on_the_reference_and_never_show_hidden_inputs(name):
-    from helpers.checks import check_examples
+    from helpers.checks.visible_check import check_examples
 
     lab, content = lab_of(name), json.loads(checks_text(lab_of(name)))
     for exercise, entry in content["exercises"].items():

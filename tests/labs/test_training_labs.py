@@ -14,7 +14,7 @@ from helpers.grader.build import instructor_notebook
 from helpers.grader.kernel import StudentKernel
 from helpers.grader.lab import Lab
 from helpers.grader.limits import Limits
-from helpers.observe import weights_of
+from helpers.checks.observers import weights_of
 
 ROOT = Path(__file__).parents[2]
 

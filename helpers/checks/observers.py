@@ -2,7 +2,7 @@
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
 student's code, and in the judge's own process beside the reference solution. It therefore leans on PyTorch, NumPy,
-the standard library and `helpers.recipes` alone: the judge sends the text of these two files to the kernel, where they
+the standard library and `helpers.checks.fixtures` alone: the judge sends the text of these two files to the kernel, where they
 get a namespace of their own, made before the student's first cell.
 
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen. `encode` turns
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from helpers.recipes import Recipe, build, resolve
+from helpers.checks.fixtures import Recipe, build, resolve
 
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype

@@ -1,6 +1,6 @@
 """What a check found, and how it is shown: as HTML in a notebook, as text in plain Python, the same to a screen reader.
 
-`helpers.checks` runs the check itself.
+`helpers.checks.visible_check` runs the check itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from helpers.recipes import SGD
+from helpers.checks.fixtures import SGD
 
 
 @dataclass

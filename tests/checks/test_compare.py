@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from helpers.compare import difference, ratio
-from helpers.observe import Opaque
+from helpers.checks.compare import difference, ratio
+from helpers.checks.observers import Opaque
 
 HALF = torch.tensor([0.5, 0.25])
 

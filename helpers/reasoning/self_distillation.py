@@ -25,11 +25,11 @@ from torch import nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
 from helpers.data.word_problems import Problem, make_problems, solved_problems
+from helpers.engine.precision import choose_precision
 from helpers.live import LiveCurve
 from helpers.losses import IGNORE
 from helpers.models import choose_tier, load_teacher, load_tokenizer
-from helpers.precision import choose_precision
-from helpers.reasoning import (
+from helpers.reasoning.fine_tuning import (
     Example,
     Outcome,
     accuracy,

@@ -1,9 +1,9 @@
-"""helpers.precision: who gets bfloat16."""
+"""helpers.engine.precision: who gets bfloat16."""
 
 import pytest
 import torch
 
-from helpers import precision
+from helpers.engine import precision
 from helpers.models import load_student
 
 

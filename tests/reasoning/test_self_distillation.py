@@ -7,17 +7,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import chain_of_thought as cot
-from helpers import open_reasoners, self_distillation
+from helpers import self_distillation as experiment
 from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
 from helpers.models import new_model
-from helpers.open_reasoners import chat_example, chat_prompt, open_answer, read_problems, self_distil, to_answer
+from helpers.reasoning import chain_of_thought as cot
+from helpers.reasoning import self_distillation
+from helpers.reasoning.self_distillation import (
+    chat_example,
+    chat_prompt,
+    open_answer,
+    read_problems,
+    self_distil,
+    to_answer,
+)
 
 TEMPLATE = (
     "{% for turn in messages %}{{ turn.role }} : {{ turn.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant : {% endif %}"
 )
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALL = {"samples": 2, "longest": 8, "temperature": 1.0, "steps": 3, "batch_size": 4, "write_batch": 4,
          "learning_rate": 1e-3}  # fmt: skip
 
@@ -128,10 +136,10 @@ def test_what_is_kept_is_trained_on_and_compared(tokenizer, monkeypatch):
     def write(model, tokenizer, problems, *, temperature=0.0, **rest):
         return [right.get(problem["question"], "#### 99") + "\nand so on" for problem in problems]
 
-    monkeypatch.setattr(open_reasoners, "write_traces", write)
+    monkeypatch.setattr(self_distillation, "write_traces", write)
     model, trained = small_model(tokenizer), []
     monkeypatch.setattr(
-        open_reasoners, "train_on_examples", lambda model, examples, **settings: trained.extend(examples)
+        self_distillation, "train_on_examples", lambda model, examples, **settings: trained.extend(examples)
     )
     asked, held_out = [problem for problem, _ in solved], [solved[0][0], solved[2][0]]
     result = self_distil(model, tokenizer, asked, held_out, keep=cot.filter_traces, **SMALL)
@@ -143,10 +151,10 @@ def test_what_is_kept_is_trained_on_and_compared(tokenizer, monkeypatch):
 
 @pytest.mark.parametrize("tier", ["laptop", "gpu"])
 def test_the_command_runs_its_tier_and_writes_what_it_found(tmp_path, tokenizer, gsm8k, monkeypatch, tier):
-    monkeypatch.setattr(open_reasoners, "load", lambda name: (small_model(tokenizer), tokenizer))
+    monkeypatch.setattr(self_distillation, "load", lambda name: (small_model(tokenizer), tokenizer))
     given = f"--tier {tier} --problems {gsm8k} --count 3 --samples 1 --held-out 2 --steps 2 --results {tmp_path}"
     monkeypatch.setattr("sys.argv", ["self_distillation", *given.split()])
-    self_distillation.main()
+    experiment.main()
     found = json.loads((tmp_path / f"chain_of_thought_{tier}.json").read_text(encoding="utf-8"))
     assert found["traces"] == 3 and found["arms"]["before"]["accuracy"]["rows"] == 2
     assert (found["setting"]["held_out"], found["setting"]["steps"]) == (2, 2)
@@ -164,27 +172,29 @@ def test_the_filter_that_is_given_chooses_and_nobody_else(tokenizer, gsm8k):
 
 
 def test_the_tiny_tier_says_what_a_real_model_needs(capsys):
-    assert open_reasoners.distil_real_model("tiny", keep=cot.filter_traces) is None
+    assert self_distillation.distil_real_model("tiny", keep=cot.filter_traces) is None
     assert "distillab fetch laptop" in capsys.readouterr().out
 
 
 def test_without_problems_the_gpu_tier_says_so(monkeypatch):
     monkeypatch.delenv("DISTILLAB_GSM8K", raising=False)
     with pytest.raises(ValueError, match="GSM8K"):
-        open_reasoners.distil_real_model("gpu", keep=cot.filter_traces)
+        self_distillation.distil_real_model("gpu", keep=cot.filter_traces)
 
 
 @pytest.mark.parametrize(("count", "held_out"), [(4, 3), (0, 2), (2, 0)])
 def test_problems_that_are_trained_on_are_never_measured_on(gsm8k, count, held_out):
     with pytest.raises(ValueError, match=f"holds 6 problems, and {count} to train on and {held_out} others"):
-        open_reasoners.distil_real_model("gpu", keep=cot.filter_traces, file=gsm8k, problems=count, held_out=held_out)
+        self_distillation.distil_real_model(
+            "gpu", keep=cot.filter_traces, file=gsm8k, problems=count, held_out=held_out
+        )
 
 
 def test_a_large_reasoner_is_trained_in_float32(tmp_path, tokenizer, monkeypatch):
     small_model(tokenizer).bfloat16().save_pretrained(tmp_path / "model")
     tokenizer.save_pretrained(tmp_path / "model")
     monkeypatch.setenv("DISTILLAB_TEACHER", str(tmp_path / "model"))
-    model, _ = open_reasoners.load("gpu")
+    model, _ = self_distillation.load("gpu")
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
 
 

@@ -2,7 +2,7 @@
 
 Kept are the hidden states before the head, in float16: for SmolLM2, 1,152 bytes a token where its logits would take
 196,608. The head turns them into the teacher's logits again, all of them, so nothing is left out; the head costs a
-fifth of the whole teacher. `helpers.teacher_cache` keeps the largest logits instead, which is smaller and not exact.
+fifth of the whole teacher. `helpers.engine.logit_cache` keeps the largest logits instead, which is smaller and not exact.
 
 The file only ever grows at its end, so a run that is cut off loses at most the row that was being written. Several
 processes may share it; each sees what was there when it began or last wrote.
@@ -19,9 +19,9 @@ from filelock import FileLock
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from helpers.chunked_loss import Targets, backbone_and_head, counted_labels, logits_targets
 from helpers.data.batches import Batch
-from helpers.precision import choose_precision
+from helpers.engine.chunked_loss import Targets, backbone_and_head, counted_labels, logits_targets
+from helpers.engine.precision import choose_precision
 from helpers.training import fingerprint, freeze
 
 KEY_BYTES = 32
@@ -68,7 +68,7 @@ class RememberedTeacher:
         return torch.from_numpy(np.stack([self._known[key] for key in keys])).float().to(self.head.weight.device)
 
     def targets(self, batch: Batch) -> Targets:
-        """The soft term for a batch, chunk by chunk, as `helpers.chunked_loss.model_targets` gives it."""
+        """The soft term for a batch, chunk by chunk, as `helpers.engine.chunked_loss.model_targets` gives it."""
         counted, _ = counted_labels(batch)
         return logits_targets(self.states(batch)[:, :-1][counted], self._logits)
 

@@ -5,16 +5,15 @@ import json
 import pytest
 import torch
 
-from helpers import checks
-from helpers.checks import check
-from helpers.progress import progress_file, read_progress, record
+from helpers.checks import check, visible_check
+from helpers.checks.progress import progress_file, read_progress, record
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DISTILLAB_PROGRESS", str(tmp_path / "kept"))
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
-    monkeypatch.setattr(checks, "_said", set())
+    monkeypatch.setattr(visible_check, "_said", set())
     return tmp_path / "kept"
 
 

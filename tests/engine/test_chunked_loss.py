@@ -1,13 +1,13 @@
-"""helpers.chunked_loss against the plain formula, in float64: value, gradients, and what is ever alive."""
+"""helpers.engine.chunked_loss against the plain formula, in float64: value, gradients, and what is ever alive."""
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BertConfig, BertLMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from helpers.chunked_loss import backbone_and_head, batch_loss, counted_labels, loss_in_chunks, model_targets
 from helpers.data.batches import whole_rows
 from helpers.data.known_language import KnownLanguage, OracleTeacher
+from helpers.engine.chunked_loss import backbone_and_head, batch_loss, counted_labels, loss_in_chunks, model_targets
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import distillation_loss
 from helpers.models import load_student, new_model

@@ -1,4 +1,4 @@
-"""helpers.teacher_cache: equal to the plain loss where all is kept, unbiased where sampled, and never mixed up."""
+"""helpers.engine.logit_cache: equal to the plain loss where all is kept, unbiased where sampled, and never mixed up."""
 
 import threading
 
@@ -7,11 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from helpers.chunked_loss import batch_loss, counted_labels, model_targets
 from helpers.data.batches import make_batches
+from helpers.engine.chunked_loss import batch_loss, counted_labels, model_targets
+from helpers.engine.logit_cache import TeacherCache, bucketed_kl, keep_answers, number_rows, sampled_kl
 from helpers.losses import forward_kl
 from helpers.models import new_model
-from helpers.teacher_cache import TeacherCache, bucketed_kl, keep_answers, number_rows, sampled_kl
 from helpers.training import distill, freeze
 
 VOCABULARY, LENGTH, T = 23, 6, 2.0
@@ -205,7 +205,7 @@ def test_of_two_who_want_the_same_answers_one_asks_the_teacher_and_both_get_them
 
 def test_answers_that_are_there_say_in_which_precision(tmp_path, teacher, rows, monkeypatch):
     keep(tmp_path / "kept", teacher, rows, k=5, precision=torch.bfloat16)
-    monkeypatch.setattr("helpers.teacher_cache.choose_precision", lambda model: torch.float32)
+    monkeypatch.setattr("helpers.engine.logit_cache.choose_precision", lambda model: torch.float32)
     assert keep(tmp_path / "kept", teacher, rows, k=5).about["precision"] == "torch.bfloat16"
 
 

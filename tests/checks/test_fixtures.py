@@ -6,10 +6,10 @@ import nbformat
 import pytest
 import torch
 
+from helpers.checks.fixtures import Recipe, build, gpt2, resolve
+from helpers.checks.observers import Opaque, decode, encode, observe, weights_of
 from helpers.grader.kernel import StudentKernel
 from helpers.grader.limits import Limits
-from helpers.observe import Opaque, decode, encode, observe, weights_of
-from helpers.recipes import Recipe, build, gpt2, resolve
 
 
 def crossed(value):
@@ -143,10 +143,10 @@ def test_training_watches_student_and_teacher():
 
 def test_the_kernel_builds_with_code_from_before_the_first_cell(tmp_path):
     spoil = nbformat.v4.new_code_cell(
-        "import torch, transformers, helpers.recipes, helpers.data.known_language\n"
+        "import torch, transformers, helpers.checks.fixtures, helpers.data.known_language\n"
         "torch.set_default_dtype(torch.float64)\n"
-        "transformers.GPT2LMHeadModel = transformers.GPT2Config = helpers.recipes.gpt2 = None\n"
-        "helpers.recipes.BUILDERS.clear()\n"
+        "transformers.GPT2LMHeadModel = transformers.GPT2Config = helpers.checks.fixtures.gpt2 = None\n"
+        "helpers.checks.fixtures.BUILDERS.clear()\n"
         "helpers.data.known_language.KnownLanguage.stories = None\n"
         "def logits(model, tokens, tokenizer):\n"
         "    return model(tokens).logits, tokenizer('she felt glad.')['input_ids']\n"

@@ -20,9 +20,9 @@ from torch.autograd.function import once_differentiable
 from transformers import PreTrainedModel
 
 from helpers.data.batches import Batch
+from helpers.engine.precision import product_dtype
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import IGNORE, forward_kl, hard_loss
-from helpers.precision import product_dtype
 
 # From the student's logits of a part of a chunk, (n, V), and where in the chunk that part stands: a 0-d tensor.
 PartLoss = Callable[[Tensor, slice], Tensor]

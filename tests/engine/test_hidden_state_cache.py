@@ -1,13 +1,13 @@
-"""helpers.teacher_states: what is remembered gives the same targets as the teacher itself, and survives a cut-off."""
+"""helpers.engine.hidden_state_cache: what is remembered gives the same targets as the teacher itself, and survives a cut-off."""
 
 import pytest
 import torch
 
-from helpers.chunked_loss import model_targets
 from helpers.data.batches import make_batches, whole_rows
+from helpers.engine.chunked_loss import model_targets
+from helpers.engine.hidden_state_cache import RememberedTeacher
 from helpers.matching import keep_layers
 from helpers.models import new_model
-from helpers.teacher_states import RememberedTeacher
 from helpers.training import distill, freeze
 from tests.small_models import WORDS, small_llama
 

@@ -4,7 +4,7 @@
 
 The inputs, the expected values and the values that known mistakes give on the same inputs come from
 `helpers/assets/checks/<lab>.json`, which `make release` writes. There are only numbers in it: neither the reference nor
-the mistakes' code. `helpers.findings` shows what was found.
+the mistakes' code. `helpers.checks.result` shows what was found.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any
 
 import torch
 
-from helpers import compare
-from helpers.findings import CheckResult, Finding, show
-from helpers.observe import decode, observe
-from helpers.progress import record
+import helpers
+from helpers.checks import compare
+from helpers.checks.observers import decode, observe
+from helpers.checks.progress import record
+from helpers.checks.result import CheckResult, Finding, show
 
 NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplementedError
 
@@ -30,7 +31,7 @@ NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplemente
 def _exercises() -> dict[str, dict[str, Any]]:
     """Return every exercise of every lab by name, from the files that `make release` wrote."""
     exercises = {}
-    folder = Path(__file__).parent / "assets" / "checks"
+    folder = Path(helpers.__file__).parent / "assets" / "checks"
     for file in sorted(folder.glob("*.json")):
         lab = json.loads(file.read_text(encoding="utf-8"))
         for name, exercise in lab["exercises"].items():

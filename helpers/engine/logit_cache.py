@@ -27,10 +27,10 @@ from filelock import FileLock
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from helpers.chunked_loss import PartLoss, Targets, chunk_rows, counted_labels, states_and_head
 from helpers.data.batches import Batch
+from helpers.engine.chunked_loss import PartLoss, Targets, chunk_rows, counted_labels, states_and_head
+from helpers.engine.precision import choose_precision
 from helpers.losses import check_temperature, widen
-from helpers.precision import choose_precision
 
 FORMS = ("top", "sampled")
 LOWEST = -60_000.0  # a logarithm that float16 can hold, of a probability that is 0 for all purposes
@@ -76,7 +76,7 @@ class TeacherCache:
         """
         if "row" not in batch:
             raise ValueError(
-                "the batch has no row numbers; make the batches from helpers.teacher_cache.number_rows(rows)"
+                "the batch has no row numbers; make the batches from helpers.engine.logit_cache.number_rows(rows)"
             )
         rows = batch["row"].cpu().numpy()
         inside = rows.max(initial=0) < len(self.ids) and batch["input_ids"].shape[1] == self.ids.shape[1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers.observe import Opaque, decode, encode, observe
+from helpers.checks.observers import Opaque, decode, encode, observe
 
 
 def crossed(value):

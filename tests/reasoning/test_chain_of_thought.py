@@ -2,8 +2,8 @@
 
 import pytest
 
-from helpers import chain_of_thought as cot
 from helpers.data.word_problems import problem_tokenizer
+from helpers.reasoning import chain_of_thought as cot
 
 PROBLEM = {"question": "Ana has 7 apples. There are 9 chairs. Monday brings 3. How many apples now?", "answer": 10}
 GOOD = "Monday brings 3, so 7 + 3 = 10.\n#### 10"

@@ -2,7 +2,7 @@
 
 A model cannot cross to the student's kernel as numbers, and must not cross as a pickle. Its recipe can: a name and a
 few settings. The judge, the grading kernel and the visible check build from it with the code below, and get the same
-weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. Like `helpers.observe`, this file is sent to the kernel as text.
+weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. Like `helpers.checks.observers`, this file is sent to the kernel as text.
 """
 
 from __future__ import annotations

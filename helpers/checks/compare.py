@@ -1,6 +1,6 @@
 """Does what was seen agree with what was expected, and if not, how does it differ?
 
-Used by the visible check and by the judge. Values are those that `helpers.observe.decode` returns: numbers, texts,
+Used by the visible check and by the judge. Values are those that `helpers.checks.observers.decode` returns: numbers, texts,
 tensors, containers of these, or `Opaque` for anything that is not plain data.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from helpers.observe import Opaque
+from helpers.checks.observers import Opaque
 
 ABSOLUTE, RELATIVE = 1e-5, 1e-4  # a right float32 answer, written another way, stays within these
 

@@ -6,9 +6,9 @@ import types
 import pytest
 import torch
 
-from helpers.checks import CheckResult, check, check_examples
+from helpers.checks.observers import encode
+from helpers.checks.visible_check import CheckResult, check, check_examples
 from helpers.grader.build import checks_text
-from helpers.observe import encode
 
 
 def example(expected=2.0, about="two ones", observe="value", arguments=None, misconceptions=(), **options):

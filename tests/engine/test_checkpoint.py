@@ -1,4 +1,4 @@
-"""helpers.checkpoints: does a run that was cut off go on to the same numbers, and is a wrong file refused?"""
+"""helpers.engine.checkpoint: does a run that was cut off go on to the same numbers, and is a wrong file refused?"""
 
 import json
 import signal
@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from helpers.checkpoints import interrupt_waits, load_checkpoint, save_checkpoint
+from helpers.engine.checkpoint import interrupt_waits, load_checkpoint, save_checkpoint
 from helpers.models import new_model
 
 SETTINGS = {"temperature": 2.0, "steps": 6, "rates": (0.1, 0.2)}

@@ -1,0 +1,3 @@
+"""Checks of answers: the visible check, what it observes and compares, and a student's own progress."""
+
+from helpers.checks.visible_check import check as check
