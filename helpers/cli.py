@@ -131,7 +131,7 @@ def _fetch() -> int:
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from helpers.launcher import copy_labs, write
+    from helpers.setup.launcher import copy_labs, write
 
     labs, folder = options.course / "labs", options.folder
     if not labs.is_dir():

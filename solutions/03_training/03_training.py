@@ -51,7 +51,8 @@ from helpers.data.known_language import KnownLanguage
 from helpers.live import LiveCurve, running_mean
 from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.plots import bars, lines, show
-from helpers.tiers import load_batches, preflight, tier_of
+from helpers.setup.preflight import preflight
+from helpers.tiers import load_batches, tier_of
 
 # %% [markdown]
 # ## Before it starts

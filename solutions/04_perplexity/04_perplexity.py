@@ -53,7 +53,8 @@ from helpers.intervals import estimate_ratio
 from helpers.data.known_language import KnownLanguage
 from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.plots import COLORS, lines, show
-from helpers.tiers import load_batches, preflight, tier_of
+from helpers.setup.preflight import preflight
+from helpers.tiers import load_batches, tier_of
 from helpers.training import distill, freeze
 
 # %% [markdown]

@@ -18,7 +18,7 @@ from playwright.sync_api import Page
 from benchmarks.browser import ROOT, chromium, free_port, served
 from helpers.grader.build import instructor_notebook
 from helpers.grader.lab import Lab
-from helpers.launcher import write
+from helpers.setup.launcher import write
 
 
 def pytest_collection_modifyitems(items):

@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 
 from helpers.checks.progress import progress_file, read_progress
-from helpers.tiers import Preflight, preflight
+from helpers.setup.preflight import Preflight, preflight
 
 NAME = "start.ipynb"
 WELCOME = """# Distillab
@@ -31,7 +31,7 @@ Open a lab by its name. Run the cell below at any time to see how far you are.
   labs can be done without it; Chrome 116, Firefox 124, Safari 17.4 or newer show it.
 - *A model is missing*: the labs run in the tier `tiny`, which needs no download. Others say below what they lack.
 """
-CODE = "from helpers.launcher import overview\n\noverview()"
+CODE = "from helpers.setup.launcher import overview\n\noverview()"
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import pytest
 
 from helpers import cli
 from helpers.checks.progress import record
-from helpers.launcher import cards, overview, write
-from helpers.tiers import Preflight, tier_of
+from helpers.setup.launcher import cards, overview, write
+from helpers.setup.preflight import Preflight
+from helpers.tiers import tier_of
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
