@@ -43,8 +43,8 @@ grade: $(READY)
 # Writes results/*.json and docs/measured.md. TEXT=file.txt trains the benchmark of the trainer on another text.
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python -m helpers.experiments
-	$(BIN)/python -m helpers.experiments --sweep
+	$(BIN)/python -m helpers.experiments.tiny
+	$(BIN)/python -m helpers.experiments.tiny --sweep
 	$(BIN)/python -m benchmarks.loss_memory
 	$(BIN)/python -m benchmarks.teacher_cache
 	$(BIN)/python -m benchmarks.attacks

@@ -23,7 +23,7 @@ import nbformat
 from nbgrader.api import Gradebook
 
 from benchmarks.measure import describe_machine
-from helpers.experiments import write_result
+from helpers.experiments.machine import write_result
 from helpers.grader.build import put_environment_first, release
 from helpers.grader.grade import grade
 from helpers.grader.provisioner import KERNEL

@@ -32,7 +32,7 @@ from nbgrader.api import Gradebook
 
 from benchmarks.measure import describe_machine
 from helpers.checks.observers import encode
-from helpers.experiments import write_result
+from helpers.experiments.machine import write_result
 from helpers.grader.build import instructor_notebook, put_environment_first
 from helpers.grader.cases import Case
 from helpers.grader.demo import handed_in, misconception_cell, right_answers

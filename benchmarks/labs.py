@@ -16,7 +16,7 @@ from pathlib import Path
 from nbclient import NotebookClient
 
 from benchmarks.measure import describe_machine
-from helpers.experiments import write_result
+from helpers.experiments.machine import write_result
 from helpers.grader.build import instructor_notebook, put_environment_first
 from helpers.grader.lab import Lab
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from benchmarks.measure import describe_machine, in_own_process, peak, reset_peak
 from helpers.engine.chunked_loss import PartLoss, logits_targets, loss_in_chunks
-from helpers.experiments import write_result
+from helpers.experiments.machine import write_result
 from helpers.losses import distillation_loss, hard_loss
 
 TOKENS, VOCABULARY, WIDTH, TEACHER_WIDTH = 1024, 50_257, 768, 1024  # DistilGPT-2 taught by GPT-2-medium

@@ -1,7 +1,6 @@
-"""What the benchmarks share: the machine, peak memory, the rate of matrix products, a process of its own for each arm."""
+"""What the benchmarks share: the machine, peak memory, the rate of matrix products, one process for each arm."""
 
 import json
-import platform
 import subprocess
 import sys
 import tempfile
@@ -15,18 +14,8 @@ from helpers.experiments import machine
 
 
 def describe_machine() -> dict:
-    """`helpers.experiments.machine`, the processor's name, and whether it multiplies bfloat16 faster than float32."""
-    described = machine() | {"bfloat16_pays": bfloat16_pays("cpu")}
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        flags = next((line.split() for line in lines if line.startswith("flags")), [])
-        described["model"] = names[0] if names else platform.processor()
-        described["units"] = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-    if torch.cuda.is_available():
-        described["gpu"] = torch.cuda.get_device_name()
-    return described
+    """Return `helpers.experiments.machine.describe_machine`, and whether bfloat16 multiplies faster than float32."""
+    return machine.describe_machine() | {"bfloat16_pays": bfloat16_pays("cpu")}
 
 
 def reset_peak() -> float:

@@ -22,7 +22,8 @@ from benchmarks.measure import describe_machine
 from helpers.data.batches import Batch
 from helpers.engine.chunked_loss import batch_loss, counted_labels, model_targets
 from helpers.engine.logit_cache import keep_answers, number_rows
-from helpers.experiments import SOFT, train_student, write_result
+from helpers.experiments.machine import write_result
+from helpers.experiments.tiny import SOFT, train_student
 from helpers.models import load_student, load_teacher
 from helpers.tiers import load_batches, tier_of
 from helpers.training import freeze

@@ -36,7 +36,7 @@ from benchmarks.text import paragraphs_of, train_tokenizer
 from helpers.data.batches import encode_rows, make_batches, pack_blocks
 from helpers.engine.logit_cache import keep_answers, number_rows
 from helpers.engine.precision import choose_precision
-from helpers.experiments import write_result
+from helpers.experiments.machine import write_result
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import distillation_loss
 from helpers.training import count_parameters, distill, freeze

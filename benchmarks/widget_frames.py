@@ -26,7 +26,7 @@ from playwright.sync_api import Locator, Page
 
 from benchmarks.browser import chromium, free_port, served
 from benchmarks.measure import describe_machine
-from helpers.experiments import write_result
+from helpers.experiments.machine import write_result
 from helpers.widgets import TemperatureExplorer
 from helpers.widgets.page import page as html
 

@@ -24,7 +24,8 @@ import torch
 from transformers import GPT2LMHeadModel
 
 from helpers.data.word_problems import LARGEST, make_problems, problem_tokenizer, solved_problems
-from helpers.experiments import machine, write_result
+from helpers.experiments.chain_of_thought import HELD_OUT, HELD_OUT_SEED, STEP_COUNTS, TEMPERATURE, trace_kinds
+from helpers.experiments.machine import describe_machine, write_result
 from helpers.live import LiveCurve
 from helpers.models import ASSETS, new_model, save_folder_model
 from helpers.reasoning.chain_of_thought import compact, extract_answer, make_example
@@ -36,7 +37,6 @@ from helpers.reasoning.fine_tuning import (
     without_dropout,
     write_traces,
 )
-from helpers.reasoning_experiment import HELD_OUT, HELD_OUT_SEED, STEP_COUNTS, TEMPERATURE, trace_kinds
 from helpers.training import count_parameters
 
 POSITIONS = 160  # tokens of the longest question with its longest trace, and some to spare
@@ -123,7 +123,7 @@ def main() -> None:
     results = Path(__file__).parents[1] / "results"
     before = results / "reasoning_training.json"
     log: dict = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {}
-    log["machine"] = machine()
+    log["machine"] = describe_machine()
     for role in chosen.roles:
         if not chosen.measure:
             model, seconds = train(role)

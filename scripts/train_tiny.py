@@ -25,7 +25,8 @@ from transformers import GPT2LMHeadModel
 from helpers.data.batches import make_batches, whole_rows
 from helpers.data.known_language import KnownLanguage, OracleTeacher
 from helpers.evaluation import distance_to_truth, perplexity
-from helpers.experiments import LENGTH, held_out_batches, machine, write_result
+from helpers.experiments.machine import describe_machine, write_result
+from helpers.experiments.tiny import LENGTH, held_out_batches
 from helpers.models import ASSETS, new_model, save_folder_model
 from helpers.training import count_parameters, distill
 
@@ -75,7 +76,7 @@ def main() -> None:
     torch.set_num_threads(1)
     language = KnownLanguage.stories()
     log = {
-        "machine": machine(),
+        "machine": describe_machine(),
         "language": {
             "states": len(language.states),
             "vocabulary": len(language.words),

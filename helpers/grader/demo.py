@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.experiments import CONTROL, MIXED, compare_students
+from helpers.experiments.tiny import CONTROL, MIXED, compare_students
 from helpers.grader.build import release
 from helpers.grader.doctor import isolates
 from helpers.grader.errors import GraderError

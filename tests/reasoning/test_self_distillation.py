@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import self_distillation as experiment
 from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
+from helpers.experiments import self_distillation as experiment
 from helpers.models import new_model
 from helpers.reasoning import chain_of_thought as cot
 from helpers.reasoning import self_distillation

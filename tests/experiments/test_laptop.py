@@ -1,4 +1,4 @@
-"""helpers.laptop_experiment: all units on a small Llama, what a cut-off leaves, and what the result says."""
+"""helpers.experiments.laptop: all units on a small Llama, what a cut-off leaves, and what the result says."""
 
 import dataclasses
 import json
@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers import laptop_units
-from helpers.laptop_experiment import main, summary
-from helpers.laptop_units import Experiment, Setting, cuts, most_influence
+from helpers.experiments import laptop_units
+from helpers.experiments.laptop import main, summary
+from helpers.experiments.laptop_units import Experiment, Setting, cuts, most_influence
 from tests.small_models import save, small_llama, text
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture

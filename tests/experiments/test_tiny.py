@@ -1,4 +1,4 @@
-"""helpers.experiments: can a run be repeated, is the comparison fair, and do the results show what is said?"""
+"""helpers.experiments.tiny: can a run be repeated, is the comparison fair, and do the results show what is said?"""
 
 import json
 import math
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from matplotlib import pyplot as plt
 
-from helpers.experiments import (
+from helpers.experiments.tiny import (
     ALPHAS,
     ARMS,
     BATCH_SIZE,
@@ -24,7 +24,7 @@ from helpers.experiments import (
     sweep,
 )
 
-RESULTS = Path(__file__).parents[1] / "results"
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
-"""helpers.timing: the seconds of a run that is cut off and goes on in another process."""
+"""helpers.experiments.timing: the seconds of a run that is cut off and goes on in another process."""
 
 import pytest
 
-from helpers import timing
-from helpers.timing import Clock, StepClock
+from helpers.experiments import timing
+from helpers.experiments.timing import Clock, StepClock
 
 
 @pytest.fixture

@@ -5,15 +5,12 @@ loss alone: hard labels only (the control), labels and teacher, teacher only; ea
 best. As the truth is known, a student is measured by its distance to the truth, and beside it by perplexity, on text
 that nobody trained on.
 
-    python -m helpers.experiments           five seeds of each arm → results/tiny_distillation.json
-    python -m helpers.experiments --tune    learning rates, tried for each arm → results/tiny_learning_rates.json
-    python -m helpers.experiments --sweep   five seeds at several alphas and temperatures → results/tiny_sweep.json
+    python -m helpers.experiments.tiny           five seeds of each arm → results/tiny_distillation.json
+    python -m helpers.experiments.tiny --tune    learning rates, tried for each arm → results/tiny_learning_rates.json
+    python -m helpers.experiments.tiny --sweep   five seeds at several alphas and temperatures → results/tiny_sweep.json
 """
 
 import argparse
-import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Sequence
@@ -22,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import transformers
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
@@ -30,6 +26,7 @@ from tqdm.auto import tqdm
 from helpers.data.batches import make_batches, whole_rows
 from helpers.data.known_language import KnownLanguage, OracleTeacher
 from helpers.evaluation import distance_to_truth, measure_distance, measure_perplexity, perplexity
+from helpers.experiments.machine import describe_machine, write_result
 from helpers.models import load_student, load_teacher
 from helpers.tiers import HELD_OUT_SEED
 from helpers.training import count_parameters, distill
@@ -223,24 +220,6 @@ def try_learning_rates(
     return result
 
 
-def machine() -> dict:
-    """What a figure depends on besides the code: cores, threads, kind of processor, versions."""
-    return {
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "processor": platform.machine(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-
-
-def write_result(name: str, result: dict, folder: Path = Path("results")) -> None:
-    """Write `folder/name.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-
-
 def main() -> None:
     """Run the experiment, or with --tune the search for learning rates, and write its result."""
     parser = argparse.ArgumentParser(description="Compare students of the tiny tier.")
@@ -250,11 +229,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
     chosen = parser.parse_args()
     if chosen.tune:
-        tried = {"machine": machine(), "seeds": list(TUNING_SEEDS), "arms": try_learning_rates()}
+        tried = {"machine": describe_machine(), "seeds": list(TUNING_SEEDS), "arms": try_learning_rates()}
         write_result("tiny_learning_rates", tried, chosen.results)
         return
     result, name = (sweep(), "tiny_sweep") if chosen.sweep else (compare_students(), "tiny_distillation")
-    write_result(name, {"machine": machine(), **result}, chosen.results)
+    write_result(name, {"machine": describe_machine(), **result}, chosen.results)
     if chosen.sweep and chosen.plot:
         plot_sweep(result)[0].savefig(chosen.plot, dpi=150)
     print(f"distance to the truth, nats a token (student before: {result['before']['distance']['value']:.3f})")

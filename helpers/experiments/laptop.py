@@ -1,6 +1,6 @@
 """Does a teacher help a student of the laptop tier, at equal steps and at equal cost? Measured one unit at a time.
 
-    python -m helpers.laptop_experiment --wikitext DIR     DIR holds valid.txt, WikiText-2's validation text
+    python -m helpers.experiments.laptop --wikitext DIR     DIR holds valid.txt, WikiText-2's validation text
 
 A unit is one student (or one teacher) trained and measured. Its result is saved at once, and what a cut-off unit had
 done is kept, so the command can be stopped and started again at any time; it does the next missing unit until none is
@@ -28,9 +28,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from helpers.experiments import write_result
+from helpers.experiments.laptop_units import Experiment, Setting
+from helpers.experiments.machine import write_result
 from helpers.fetch import cache_folder
-from helpers.laptop_units import Experiment, Setting
 
 
 def summary(experiment: Experiment) -> dict:

@@ -1,13 +1,13 @@
 """Run lab 05's last part with the reference's filter, and write what it found.
 
-python -m helpers.self_distillation --tier laptop              → results/chain_of_thought_laptop.json
-python -m helpers.self_distillation --tier gpu --problems train.jsonl
+python -m helpers.experiments.self_distillation --tier laptop              → results/chain_of_thought_laptop.json
+python -m helpers.experiments.self_distillation --tier gpu --problems train.jsonl
 """
 
 import argparse
 from pathlib import Path
 
-from helpers.experiments import machine, write_result
+from helpers.experiments.machine import describe_machine, write_result
 from helpers.reasoning.chain_of_thought import filter_traces
 from helpers.reasoning.self_distillation import SETTINGS, distil_real_model
 
@@ -28,7 +28,7 @@ def main() -> None:
         result = distil_real_model(chosen.tier, keep=filter_traces, file=chosen.problems, **settings)
     except ValueError as error:
         parser.error(str(error))
-    write_result(f"chain_of_thought_{chosen.tier}", {"machine": machine(), **result}, chosen.results)
+    write_result(f"chain_of_thought_{chosen.tier}", {"machine": describe_machine(), **result}, chosen.results)
     for name, arm in result["arms"].items():
         print(f"{name:28} {100 * arm['accuracy']['value']:5.1f} % right, {arm['tokens_written']['value']:5.1f} tokens")
 

@@ -1,4 +1,4 @@
-"""The units of `helpers.laptop_experiment`: one student, or one teacher, trained and measured at a time."""
+"""The units of `helpers.experiments.laptop`: one student, or one teacher, trained and measured at a time."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from helpers.data.batches import Batch, make_batches, pack_blocks, read_texts, s
 from helpers.engine.hidden_state_cache import RememberedTeacher
 from helpers.engine.precision import choose_precision
 from helpers.evaluation import compare_with_teacher, measure_perplexity
-from helpers.experiments import machine
+from helpers.experiments.machine import describe_machine
+from helpers.experiments.timing import Clock, StepClock
 from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers
 from helpers.models import load_teacher, load_tokenizer
-from helpers.timing import Clock, StepClock
 from helpers.training import History, count_parameters, distill
 
 LEARNING_RATE, TEMPERATURE = 5e-4, 2.0
@@ -281,7 +281,7 @@ class Experiment:
         began = time.perf_counter()
         result = self.units()[unit]() | {
             "all_seconds": round(time.perf_counter() - began, 1),
-            "machine": machine() | {"precision": str(choose_precision(self.teacher)).removeprefix("torch.")},
+            "machine": describe_machine() | {"precision": str(choose_precision(self.teacher)).removeprefix("torch.")},
             "note": self.note,
         }
         file = self.file(unit)

@@ -1,6 +1,6 @@
 """How fast is the gpu tier's training here, and how much memory does it take? At true size, without a download.
 
-    python -m helpers.gpu_benchmark     → results/gpu_tier.json
+    python -m helpers.experiments.gpu_tier     → results/gpu_tier.json
 
 GPT-2-medium and DistilGPT-2 are built with random weights, saved to folders, and loaded and trained by the same code
 and with the same settings as the tier's own (rows of random tokens, without padding). Random weights cost what trained
@@ -22,7 +22,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from helpers.data.batches import make_batches, whole_rows
 from helpers.engine.precision import choose_precision
-from helpers.experiments import machine, write_result
+from helpers.experiments.machine import describe_machine, write_result
 from helpers.models import load_student, load_teacher
 from helpers.tiers import tier_of
 from helpers.training import count_parameters, distill
@@ -104,7 +104,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         measured = benchmark(build_folders(Path(folder), SHAPES), chosen.steps)
-    write_result("gpu_tier", {"machine": machine(), "note": chosen.note, **measured}, chosen.results)
+    write_result("gpu_tier", {"machine": describe_machine(), "note": chosen.note, **measured}, chosen.results)
     print(
         f"{measured['tokens_a_second']:.0f} tokens/s on {measured['device']}, {measured['peak_gb']:.1f} GB at the peak"
     )

@@ -6,10 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
-from helpers.models import ASSETS
-from helpers.reasoning import chain_of_thought as cot
-from helpers.reasoning.fine_tuning import load_reasoner, write_traces
-from helpers.reasoning_experiment import (
+from helpers.experiments.chain_of_thought import (
     COMPARISONS,
     HELD_OUT,
     STEP_COUNTS,
@@ -19,8 +16,11 @@ from helpers.reasoning_experiment import (
     summary,
     trace_kinds,
 )
+from helpers.models import ASSETS
+from helpers.reasoning import chain_of_thought as cot
+from helpers.reasoning.fine_tuning import load_reasoner, write_traces
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 WRONG = "#### 99"
 
 

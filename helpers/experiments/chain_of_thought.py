@@ -1,6 +1,6 @@
 """Four students and one teacher that errs: does it pay to distil the reasoning, to filter it, to make it compact?
 
-    python -m helpers.reasoning_experiment      three seeds of each arm → results/chain_of_thought.json
+    python -m helpers.experiments.chain_of_thought      three seeds of each arm → results/chain_of_thought.json
 
 For each seed the teacher writes one trace each for new problems. All students start from the same weights and train
 for the same number of steps on batches of the same number of examples; the arms differ in the examples alone. Accuracy
@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm.auto import tqdm
 
 from helpers.data.word_problems import Problem, make_problems, problem_tokenizer
-from helpers.experiments import machine, write_result
+from helpers.experiments.machine import describe_machine, write_result
 from helpers.reasoning import chain_of_thought as cot
 from helpers.reasoning.fine_tuning import (
     Outcome,
@@ -174,7 +174,7 @@ def main() -> None:
     began = time.perf_counter()
     runs = [run_seed(seed) for seed in tqdm(SEEDS, unit="seed")]
     result = {
-        "machine": machine(),
+        "machine": describe_machine(),
         "setting": {
             "seeds": list(SEEDS),
             "problems": PROBLEMS,

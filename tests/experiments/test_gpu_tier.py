@@ -1,10 +1,11 @@
-"""helpers.gpu_benchmark on small models: does it train what it built, and are its figures those of the run?"""
+"""helpers.experiments.gpu_tier on small models: does it train what it built, and are its figures those of the run?"""
 
 import pytest
 import torch
 
-from helpers import gpu_benchmark, tiers
-from helpers.gpu_benchmark import SHAPES, benchmark, build_folders
+from helpers import tiers
+from helpers.experiments import gpu_tier
+from helpers.experiments.gpu_tier import SHAPES, benchmark, build_folders
 from helpers.models import load_student, load_teacher
 
 SMALL = {
@@ -21,13 +22,13 @@ def no_names(monkeypatch):
 
 def test_the_run_is_the_tiers_own_and_its_figures_add_up(no_names, monkeypatch, tmp_path):
     calls = []
-    plain = gpu_benchmark.distill
+    plain = gpu_tier.distill
 
     def distill(student, teacher, batches, **settings):
         calls.append((len(batches), batches[0]["input_ids"].shape, settings))
         return plain(student, teacher, batches, **settings)
 
-    monkeypatch.setattr(gpu_benchmark, "distill", distill)
+    monkeypatch.setattr(gpu_tier, "distill", distill)
     measured = benchmark(build_folders(tmp_path, SMALL), steps=2, progress=False)
     assert [count for count, _, _ in calls] == [1, 2] and calls[1][1] == (8, 128)
     tier = tiers.tier_of("gpu")
@@ -46,7 +47,5 @@ def test_the_shapes_are_gpt2_mediums_and_distilgpt2s():
     sizes = {}
     for role, shape in SHAPES.items():
         with torch.device("meta"):
-            sizes[role] = sum(
-                p.numel() for p in gpu_benchmark.GPT2LMHeadModel(gpu_benchmark.GPT2Config(**shape)).parameters()
-            )
+            sizes[role] = sum(p.numel() for p in gpu_tier.GPT2LMHeadModel(gpu_tier.GPT2Config(**shape)).parameters())
     assert sizes == {"teacher": 354_823_168, "student": 81_912_576}
