@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from helpers.bootstrap import Estimate, estimate_ratio
 from helpers.data.batches import Batch
 from helpers.data.known_language import KnownLanguage
-from helpers.intervals import Estimate, estimate_ratio
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import IGNORE, widen
 

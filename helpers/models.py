@@ -28,7 +28,7 @@ from transformers import (
 
 from helpers.data.known_language import KnownLanguage
 from helpers.fetch import FetchError, is_fetched, laptop_folder
-from helpers.matching import decoder_layers, keep_layers, student_layers
+from helpers.layer_pruning import decoder_layers, keep_layers, student_layers
 
 ASSETS = Path(__file__).parent / "assets"
 TIERS = ("tiny", "laptop", "gpu")

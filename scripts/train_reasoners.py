@@ -26,7 +26,7 @@ from transformers import GPT2LMHeadModel
 from helpers.data.word_problems import LARGEST, make_problems, problem_tokenizer, solved_problems
 from helpers.experiments.chain_of_thought import HELD_OUT, HELD_OUT_SEED, STEP_COUNTS, TEMPERATURE, trace_kinds
 from helpers.experiments.machine import describe_machine, write_result
-from helpers.live import LiveCurve
+from helpers.live_curve import LiveCurve
 from helpers.models import ASSETS, new_model, save_folder_model
 from helpers.reasoning.chain_of_thought import compact, extract_answer, make_example
 from helpers.reasoning.fine_tuning import (

@@ -11,7 +11,7 @@ from helpers.data.batches import make_batches, whole_rows
 from helpers.data.known_language import KnownLanguage
 from helpers.evaluation import distance_to_truth
 from helpers.fetch import FetchError
-from helpers.matching import student_layers
+from helpers.layer_pruning import student_layers
 from helpers.models import (
     ASSETS,
     load_folder_model,

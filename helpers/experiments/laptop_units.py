@@ -20,7 +20,7 @@ from helpers.engine.precision import choose_precision
 from helpers.evaluation import compare_with_teacher, measure_perplexity
 from helpers.experiments.machine import describe_machine
 from helpers.experiments.timing import Clock, StepClock
-from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers
+from helpers.layer_pruning import keep_layers, layer_influence, match_hidden_states, student_layers
 from helpers.models import load_teacher, load_tokenizer
 from helpers.training import History, count_parameters, distill
 

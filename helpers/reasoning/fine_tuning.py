@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
+from helpers.bootstrap import Estimate, estimate_ratio
 from helpers.data.word_problems import Problem
 from helpers.engine.precision import choose_precision
-from helpers.intervals import Estimate, estimate_ratio
 from helpers.labels import next_token_pairs
 from helpers.losses import IGNORE, hard_loss
 from helpers.models import load_folder_model

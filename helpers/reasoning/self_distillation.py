@@ -26,7 +26,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from helpers.data.word_problems import Problem, make_problems, solved_problems
 from helpers.engine.precision import choose_precision
-from helpers.live import LiveCurve
+from helpers.live_curve import LiveCurve
 from helpers.losses import IGNORE
 from helpers.models import choose_tier, load_teacher, load_tokenizer
 from helpers.reasoning.fine_tuning import (

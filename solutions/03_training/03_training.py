@@ -48,7 +48,7 @@ from helpers.engine.checkpoint import interrupt_waits, load_checkpoint, save_che
 from helpers.checks import check
 from helpers.data.batches import encode_rows
 from helpers.data.known_language import KnownLanguage
-from helpers.live import LiveCurve, running_mean
+from helpers.live_curve import LiveCurve, running_mean
 from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.plots import bars, lines, show
 from helpers.setup.preflight import preflight

@@ -49,7 +49,7 @@ import matplotlib.pyplot as plt
 
 from helpers.checks import check
 from helpers.data.batches import encode_rows, make_batches
-from helpers.intervals import estimate_ratio
+from helpers.bootstrap import estimate_ratio
 from helpers.data.known_language import KnownLanguage
 from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.plots import COLORS, lines, show

@@ -43,8 +43,8 @@ IGNORE = -100  # the label of a token that is not counted
 import matplotlib.pyplot as plt
 
 from helpers.checks import check
-from helpers.intervals import Estimate
-from helpers.live import LiveCurve
+from helpers.bootstrap import Estimate
+from helpers.live_curve import LiveCurve
 from helpers.plots import COLORS, LINES, bars, show
 from helpers.reasoning.fine_tuning import (
     accuracy,

@@ -6,7 +6,7 @@ import torch
 from helpers.data.batches import make_batches, whole_rows
 from helpers.engine.chunked_loss import model_targets
 from helpers.engine.hidden_state_cache import RememberedTeacher
-from helpers.matching import keep_layers
+from helpers.layer_pruning import keep_layers
 from helpers.models import new_model
 from helpers.training import distill, freeze
 from tests.small_models import WORDS, small_llama

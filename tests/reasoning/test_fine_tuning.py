@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from helpers.bootstrap import Estimate
 from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
-from helpers.intervals import Estimate
 from helpers.models import new_model
 from helpers.reasoning.chain_of_thought import extract_answer, make_example
 from helpers.reasoning.fine_tuning import (

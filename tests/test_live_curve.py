@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ElementTree
 import matplotlib.pyplot as plt
 import pytest
 
-from helpers import live
-from helpers.live import LiveCurve, in_words, running_mean
+from helpers import live_curve
+from helpers.live_curve import LiveCurve, in_words, running_mean
 
 
 class Clock:
@@ -26,8 +26,8 @@ def widgets(monkeypatch):
         kernel = object()
 
     shown = []
-    monkeypatch.setattr(live, "get_ipython", Shell)
-    monkeypatch.setattr(live, "display", shown.append)
+    monkeypatch.setattr(live_curve, "get_ipython", Shell)
+    monkeypatch.setattr(live_curve, "display", shown.append)
     return shown
 
 
@@ -79,11 +79,11 @@ def polylines(curve):
 def test_the_curve_falls_to_the_right_and_stays_inside():
     with LiveCurve("Test", 1000, done=[5 - step / 200 for step in range(900)]) as curve:
         raw, smooth = polylines(curve)
-    assert len(raw) <= live.MOST_POINTS and raw[-1][0] == pytest.approx(
-        live.LEFT + 0.9 * (live.WIDTH - live.RIGHT - live.LEFT), abs=0.1
+    assert len(raw) <= live_curve.MOST_POINTS and raw[-1][0] == pytest.approx(
+        live_curve.LEFT + 0.9 * (live_curve.WIDTH - live_curve.RIGHT - live_curve.LEFT), abs=0.1
     )
     assert [x for x, _ in raw] == sorted(x for x, _ in raw) and [y for _, y in raw] == sorted(y for _, y in raw)
-    assert all(0 < x < live.WIDTH and 0 < y < live.HEIGHT for x, y in raw + smooth)
+    assert all(0 < x < live_curve.WIDTH and 0 < y < live_curve.HEIGHT for x, y in raw + smooth)
 
 
 def test_a_loss_that_is_not_a_number_leaves_a_gap_and_no_more():

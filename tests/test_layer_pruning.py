@@ -1,4 +1,4 @@
-"""helpers.matching: the cut keeps what it says, and matching brings hidden states together."""
+"""helpers.layer_pruning: the cut keeps what it says, and matching brings hidden states together."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from helpers.data.batches import make_batches, whole_rows
-from helpers.matching import keep_layers, layer_influence, match_hidden_states, student_layers
+from helpers.layer_pruning import keep_layers, layer_influence, match_hidden_states, student_layers
 from tests.small_models import WORDS, small_gpt2, small_llama
 
 RESULT = json.loads(
