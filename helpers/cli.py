@@ -166,8 +166,8 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
+    from helpers.grader.course.lab import load_lab
     from helpers.grader.grade import grade, table
-    from helpers.grader.lab import load_lab
     from helpers.grader.preprocessor import Judge
     from helpers.grader.provisioner import UNSAFE_KERNEL
     from helpers.grader.publish import course_config

@@ -13,9 +13,9 @@ import torch
 
 from helpers.grader.align import names_bound
 from helpers.grader.build import put_environment_first, release
+from helpers.grader.course.lab import Lab
 from helpers.grader.doctor import isolates
 from helpers.grader.grade import prepare
-from helpers.grader.lab import Lab
 from helpers.grader.provisioner import KERNEL, UNSAFE_KERNEL
 
 torch.set_num_threads(1)  # tensors here are tiny, and the kernels under test want the other cores
@@ -91,7 +91,7 @@ print("the end")
 CASES = """
 import torch
 
-from helpers.grader.cases import Case, validation
+from helpers.grader.course.cases import Case, validation
 
 FORBIDDEN = ("helpers.losses",)
 
@@ -124,7 +124,7 @@ def cases():
 MISCONCEPTIONS = """
 import torch
 
-from helpers.grader.cases import misconception
+from helpers.grader.course.cases import misconception
 
 
 @misconception("double", "You square the values. Multiply each by two.", read="Double it")

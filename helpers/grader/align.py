@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.grader.lab import Lab
-from helpers.grader.source import cell_id
+from helpers.grader.course.lab import Lab
+from helpers.grader.course.source import cell_id
 
 
 @dataclass

@@ -15,9 +15,9 @@ from statistics import fmean, median
 from typing import Any
 from urllib.parse import quote
 
+from helpers.grader.course.lab import Lab
 from helpers.grader.gradebook import exercise_verdict
 from helpers.grader.judge import Judgement
-from helpers.grader.lab import Lab
 from helpers.grader.report import TEMPLATES, WORDS, clean, number
 from helpers.grader.similar import Alike, known_runs, near_identical
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import nbformat
 
-from helpers.grader import version
-from helpers.grader.beside import files_beside
+from helpers.grader.course import digest
+from helpers.grader.course.lab import forget_changed_labs
 from helpers.grader.errors import GraderError, RunStopped
-from helpers.grader.intake import Submission
+from helpers.grader.intake.collect import Submission
+from helpers.grader.intake.extra_files import files_beside
 from helpers.grader.judge import Judgement
-from helpers.grader.lab import forget_changed_labs
 from helpers.grader.limits import Limits
 from helpers.grader.store import from_plain, to_plain
 
@@ -111,12 +111,12 @@ def judge_packed(
     bounds = Limits(**limits)
     with _preparing:
         prepare(kernel_name)
-        if version.judged_by(Path(course), bounds, kernel_name) != key:
+        if digest.judged_by(Path(course), bounds, kernel_name) != key:
             raise RunStopped(
                 f"A worker of the cluster has another version of {course} or of distillab than the grader: give all "
                 "machines the same, restart the workers, and grade again."
             )
-        if version.code_on_disk() != version.CODE_AT_START:
+        if digest.code_on_disk() != digest.CODE_AT_START:
             raise RunStopped(
                 "A worker of the cluster was started with an older version of distillab than the one on its disk: "
                 "restart the workers, and grade again."

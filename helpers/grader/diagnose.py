@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helpers.checks import compare
-from helpers.grader.lab import AnswerKey, Exercise
+from helpers.grader.course.lab import AnswerKey, Exercise
 
 
 def diagnose(

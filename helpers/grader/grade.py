@@ -20,25 +20,25 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpers.grader.attempts import Outcomes, judge_all, judge_in_threads
-from helpers.grader.beside import copy_files_beside
 from helpers.grader.build import generate, put_environment_first
 from helpers.grader.cluster import judge_on_cluster
+from helpers.grader.course.digest import judged_by
+from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
 from helpers.grader.doctor import require_isolation
 from helpers.grader.errors import GraderError, Refused
 from helpers.grader.files import one_run_at_a_time
 from helpers.grader.gradebook import exercise_verdict, record
-from helpers.grader.intake import Submission, collect
+from helpers.grader.intake.collect import Submission, collect
+from helpers.grader.intake.extra_files import copy_files_beside
+from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.judge import Judgement, Row, judge
-from helpers.grader.lab import Lab, find_labs, forget_changed_labs, load_lab
 from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.progress import Progress
 from helpers.grader.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
 from helpers.grader.publish import default_database, write_out
-from helpers.grader.reading import read_notebook
 from helpers.grader.report import graded_notebook
 from helpers.grader.store import Store
-from helpers.grader.version import judged_by
 
 
 def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:

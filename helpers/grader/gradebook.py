@@ -15,9 +15,9 @@ from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 
+from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judge import Judgement, Row
-from helpers.grader.lab import Lab
 
 COLUMNS = (
     "student",

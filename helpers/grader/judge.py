@@ -18,12 +18,12 @@ from helpers.checks import compare
 from helpers.checks.observers import decode, encode
 from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.align import Aligned, align, names_bound
-from helpers.grader.cases import Case
+from helpers.grader.course.cases import Case
+from helpers.grader.course.lab import Exercise, Lab, seed_of
 from helpers.grader.diagnose import diagnose
 from helpers.grader.idle import idle_cells
 from helpers.grader.in_kind import in_kind, without_numbers
 from helpers.grader.kernel import KernelDied, StudentKernel, TimeUp
-from helpers.grader.lab import Exercise, Lab, seed_of
 from helpers.grader.limits import Limits
 from helpers.grader.refusals import verdict_of
 

@@ -26,9 +26,9 @@ from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import output_from_msg
 
 from helpers.checks import fixtures, observers
+from helpers.grader.intake.unicode import load_json
 from helpers.grader.limits import Limits
 from helpers.grader.provisioner import ZYGOTE, clean_environment
-from helpers.grader.texts import load_json
 
 LATE = 0.5  # seconds in which messages that came before the deadline are still taken
 GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed

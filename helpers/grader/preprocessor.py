@@ -16,13 +16,13 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Float, Integer, Unicode
 
 from helpers.grader.build import put_environment_first
+from helpers.grader.course.lab import load_lab
 from helpers.grader.errors import Refused
 from helpers.grader.grade import judge_notebook, prepare, refused
 from helpers.grader.gradebook import record
-from helpers.grader.lab import load_lab
+from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.limits import Limits
 from helpers.grader.provisioner import KERNEL
-from helpers.grader.reading import read_notebook
 from helpers.grader.report import graded_notebook
 
 REFUSAL = "distillab_refusal"

@@ -15,10 +15,10 @@ from jinja2 import Environment, PackageLoader
 from nbformat import NotebookNode
 
 from helpers.checks.visible_check import explain_error
+from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.gradebook import Given, exercise_verdict
 from helpers.grader.harmless import make_harmless
 from helpers.grader.judge import Judgement, Row
-from helpers.grader.lab import Exercise, Lab
 
 TEMPLATES = Environment(loader=PackageLoader("helpers.grader"), autoescape=True, trim_blocks=True)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")

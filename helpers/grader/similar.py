@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from helpers.grader.lab import Lab
+from helpers.grader.course.lab import Lab
 
 RUN = 10  # tokens: about one statement
 ENOUGH = 40

@@ -18,7 +18,7 @@ import nbformat
 
 from helpers.grader.errors import GraderError
 from helpers.grader.files import write_whole
-from helpers.grader.intake import STUDENT_ID
+from helpers.grader.intake.collect import STUDENT_ID
 from helpers.grader.judge import Judgement, Row
 
 FOLDER = "judgements"

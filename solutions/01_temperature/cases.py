@@ -6,7 +6,7 @@ stands first or last, B, S and V differ, and rows differ, so that a wrong axis o
 
 import torch
 
-from helpers.grader.cases import Case, validation
+from helpers.grader.course.cases import Case, validation
 
 FORBIDDEN = ("helpers.losses",)  # it widens logits and tests temperatures
 

@@ -7,7 +7,7 @@ import math
 
 import torch
 
-from helpers.grader.cases import misconception
+from helpers.grader.course.cases import misconception
 
 FROM_LOGITS = "From logits to probabilities"
 SPREAD = "How much is spread: entropy"

@@ -6,7 +6,7 @@ them. Rows differ in how many tokens count, and B, S and V differ, so that a mea
 
 import torch
 
-from helpers.grader.cases import Case, validation
+from helpers.grader.course.cases import Case, validation
 
 FORBIDDEN = ("helpers.losses",)  # it holds this lab's answers
 

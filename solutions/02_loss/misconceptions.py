@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers.grader.cases import misconception
+from helpers.grader.course.cases import misconception
 
 TERMS = "Two terms: what the text says, what the teacher thinks"
 TARGETS, LOGARITHMS, DIRECTION = "Soft targets", "Why logarithms", "KL divergence and its direction"

@@ -8,7 +8,7 @@ gradient to show in the weights.
 import torch
 
 from helpers.checks.fixtures import Recipe
-from helpers.grader.cases import Case, validation
+from helpers.grader.course.cases import Case, validation
 
 FORBIDDEN = ("helpers.labels", "helpers.training")  # they hold this lab's answers
 

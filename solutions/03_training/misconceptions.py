@@ -8,7 +8,7 @@ import copy
 
 import torch
 
-from helpers.grader.cases import misconception
+from helpers.grader.course.cases import misconception
 from helpers.losses import distillation_loss
 
 STILL, SIZE, LABELS = "A teacher that holds still", "How large is a model", "From a batch to labels"

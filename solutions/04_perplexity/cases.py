@@ -7,7 +7,7 @@ batches differ in length, so that every wrong weight shows.
 import torch
 
 from helpers.checks.fixtures import Recipe
-from helpers.grader.cases import Case, validation
+from helpers.grader.course.cases import Case, validation
 
 FORBIDDEN = ("helpers.evaluation",)  # it holds this lab's answers
 

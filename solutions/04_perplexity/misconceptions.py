@@ -9,7 +9,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from helpers.grader.cases import misconception
+from helpers.grader.course.cases import misconception
 from helpers.labels import make_labels, next_token_pairs
 
 EXPECTS, NUMBER, HUNT = "What a model expects", "One number for a text", "The bug hunt"

@@ -5,7 +5,7 @@ there are and what the last line holds can be varied one at a time. Numbers diff
 """
 
 from helpers.checks.fixtures import Recipe
-from helpers.grader.cases import Case
+from helpers.grader.course.cases import Case
 
 FORBIDDEN = ("helpers.reasoning.chain_of_thought",)  # it holds this lab's answers
 

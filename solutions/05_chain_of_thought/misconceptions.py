@@ -8,7 +8,7 @@ import re
 
 import torch
 
-from helpers.grader.cases import misconception
+from helpers.grader.course.cases import misconception
 
 FORM, ANSWER, STEPS = "The form of a trace", "Exercise 1: extract_answer", "Exercise 2: verify_steps"
 LUCK, KEEP, FILTER = "Right for the wrong reasons", "Exercise 3: keep_trace", "Exercise 4: filter_traces"

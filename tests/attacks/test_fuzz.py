@@ -17,9 +17,9 @@ from nbgrader.api import Gradebook
 from helpers.grader.align import align
 from helpers.grader.errors import Refused
 from helpers.grader.grade import grade
-from helpers.grader.intake import collect
+from helpers.grader.intake.collect import collect
+from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.limits import Limits
-from helpers.grader.reading import read_notebook
 from tests.conftest import AVERAGE, DOUBLE
 
 HOW_MANY = 5000

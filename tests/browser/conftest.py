@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 
 from benchmarks.browser import ROOT, chromium, free_port, served
 from helpers.grader.build import instructor_notebook
-from helpers.grader.lab import Lab
+from helpers.grader.course.lab import Lab
 from helpers.setup.launcher import write
 
 

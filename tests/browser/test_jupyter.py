@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks.browser import ROOT
 from helpers.data.teacher_logits import load_teacher_logits
-from helpers.grader.lab import find_labs
+from helpers.grader.course.lab import find_labs
 from tests.browser.test_page import cells, drag, explorer, read, settle, shown_temperature
 
 CUP = "She drank a cup of hot"

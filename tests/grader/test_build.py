@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from helpers.grader.build import _is_short, digest, release, untouched
+from helpers.grader.course.lab import Lab, find_labs
 from helpers.grader.errors import GraderError
-from helpers.grader.lab import Lab, find_labs
 
 
 def released(course):

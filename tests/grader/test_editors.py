@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.judge import judge
 from helpers.grader.limits import Limits
-from helpers.grader.reading import read_notebook
 from tests.conftest import AVERAGE, DOUBLE
 
 

@@ -13,9 +13,9 @@ from bs4 import BeautifulSoup
 from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from helpers.grader.course.lab import find_labs
 from helpers.grader.harmless import TAGS, make_harmless
 from helpers.grader.judge import Judgement, Row
-from helpers.grader.lab import find_labs
 from helpers.grader.report import graded_notebook
 from tests.conftest import ROOT
 

@@ -4,9 +4,9 @@ import nbformat
 import pytest
 
 from helpers.grader.align import align
+from helpers.grader.course.lab import Lab
 from helpers.grader.idle import idle_cells
 from helpers.grader.judge import judge
-from helpers.grader.lab import Lab
 from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, CASES, DOUBLE, MISCONCEPTIONS, SOURCE
 

@@ -14,14 +14,14 @@ from filelock import FileLock
 from sqlalchemy.exc import OperationalError
 
 from helpers.cli import main
-from helpers.grader import version
 from helpers.grader.attempts import judge_all
 from helpers.grader.cluster import judge_packed, pack
+from helpers.grader.course import digest
+from helpers.grader.course.lab import Lab, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError, RunStopped
 from helpers.grader.grade import judge_submission
-from helpers.grader.intake import Submission
+from helpers.grader.intake.collect import Submission
 from helpers.grader.judge import Judgement, Row
-from helpers.grader.lab import Lab, forget_changed_labs, load_lab
 from helpers.grader.limits import Limits
 from helpers.grader.provisioner import UNSAFE_KERNEL
 from helpers.grader.store import Store
@@ -247,7 +247,7 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
     )
 
     def ask():
-        key = version.judged_by(tmp_path, Limits(), UNSAFE_KERNEL)
+        key = digest.judged_by(tmp_path, Limits(), UNSAFE_KERNEL)
         packed = pack(Submission("ada", "00_mini", refusal="none"))
         judge_packed(str(tmp_path), packed, vars(Limits()), UNSAFE_KERNEL, key)
 
@@ -255,7 +255,7 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
     change_cases(tmp_path)
     ask()
     assert seen == [7.0, 9.0]
-    monkeypatch.setattr(version, "code_on_disk", lambda: "newer")
+    monkeypatch.setattr(digest, "code_on_disk", lambda: "newer")
     with pytest.raises(RunStopped, match="restart the workers"):
         ask()
     assert len(seen) == 2

@@ -23,7 +23,7 @@ from helpers.cli import main
 from helpers.grader.cluster import pack
 from helpers.grader.errors import GraderError
 from helpers.grader.grade import grade
-from helpers.grader.intake import Submission
+from helpers.grader.intake.collect import Submission
 from tests.conftest import AVERAGE, DOUBLE
 
 ROOT = Path(__file__).parents[2]

@@ -20,9 +20,9 @@ from helpers.checks import compare
 from helpers.grader.build import checks_text, instructor_notebook
 from helpers.grader.diagnose import diagnose
 from helpers.grader.kernel import StudentKernel
-from helpers.grader.lab import Lab, find_labs, seed_of
+from helpers.grader.course.lab import Lab, find_labs, seed_of
 from helpers.grader.limits import Limits
-from helpers.grader.source import BEGIN, END
+from helpers.grader.course.source import BEGIN, END
 from helpers.checks.observers import decode, encode, observe
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import torch
 
 from helpers.grader.build import instructor_notebook
 from helpers.grader.kernel import StudentKernel
-from helpers.grader.lab import Lab
+from helpers.grader.course.lab import Lab
 from helpers.grader.limits import Limits
 from helpers.checks.observers import weights_of
 

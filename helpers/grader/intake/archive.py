@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 from helpers.grader.errors import Refused
-from helpers.grader.texts import printable
+from helpers.grader.intake.unicode import printable
 
 LARGEST = 100 * 2**20  # bytes when unpacked
 MOST_FILES = 1000

@@ -7,8 +7,8 @@ import shutil
 import stat
 from pathlib import Path
 
+from helpers.grader.intake.unicode import named
 from helpers.grader.limits import Limits
-from helpers.grader.texts import named
 
 LARGEST = 20 * 2**20  # bytes of one file
 MOST = 1000

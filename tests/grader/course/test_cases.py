@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.grader.cases import Case, misconception, shares, validation
+from helpers.grader.course.cases import Case, misconception, shares, validation
 
 
 def case(name, weight=1.0):

@@ -19,11 +19,11 @@ from nbformat import NotebookNode
 
 from helpers.checks.compare import differs
 from helpers.checks.observers import argument_names, decode, encode, observe
-from helpers.grader.cases import Case, Misconception, shares
-from helpers.grader.closed import closed_modules
+from helpers.grader.course.cases import Case, Misconception, shares
+from helpers.grader.course.digest import digest_of
+from helpers.grader.course.forbidden_imports import closed_modules
+from helpers.grader.course.source import read_source
 from helpers.grader.errors import GraderError
-from helpers.grader.source import read_source
-from helpers.grader.version import digest_of
 
 
 @dataclass

@@ -14,7 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.grader.errors import Refused
-from helpers.grader.texts import load_json
+from helpers.grader.intake.unicode import load_json
 
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat has it
 IMAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as Jupyter names what is pasted

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-HELPERS = Path(__file__).parents[1]
+import helpers
+
+HELPERS = Path(helpers.__file__).parent
 
 
 def closed_modules(forbidden: Iterable[str]) -> list[str]:

@@ -13,14 +13,14 @@ import pytest
 from nbgrader.plugins import FileNameCollectorPlugin
 
 from helpers.grader.align import align
-from helpers.grader.beside import LARGEST, copy_files_beside
 from helpers.grader.cluster import pack
 from helpers.grader.errors import GraderError
-from helpers.grader.intake import Refused, Submission, collect
+from helpers.grader.intake.collect import Refused, Submission, collect
+from helpers.grader.intake.extra_files import LARGEST, copy_files_beside
+from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.publish import course_config
-from helpers.grader.reading import read_notebook
 from tests.conftest import AVERAGE, DOUBLE, ROOT
 
 LABS = ["00_mini", "01_other"]

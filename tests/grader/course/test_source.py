@@ -2,8 +2,8 @@
 
 import pytest
 
+from helpers.grader.course.source import mark_solution, read_source
 from helpers.grader.errors import GraderError
-from helpers.grader.source import mark_solution, read_source
 from tests.conftest import SOURCE
 
 

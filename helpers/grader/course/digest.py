@@ -9,9 +9,10 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import helpers
 from helpers.grader.limits import Limits
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(helpers.__file__).parent
 
 
 def digest_of(paths: Iterable[Path]) -> str:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grader.closed import closed_modules, imports_of
+from helpers.grader.course.forbidden_imports import closed_modules, imports_of
+from helpers.grader.course.lab import Lab, find_labs
 from helpers.grader.kernel import StudentKernel
-from helpers.grader.lab import Lab, find_labs
 from helpers.grader.limits import Limits
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LABS = find_labs(ROOT)
 
 
