@@ -26,7 +26,7 @@ from benchmarks.measure import describe_machine
 from helpers.experiments.machine import write_result
 from helpers.grader.build import put_environment_first, release
 from helpers.grader.grade import grade
-from helpers.grader.provisioner import KERNEL
+from helpers.grader.sandbox.provisioner import KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
 from tests.attacks.test_attacks import HONEST, LIMITS
 from tests.conftest import AVERAGE, CASES, DOUBLE, MISCONCEPTIONS, ROOT, SOURCE

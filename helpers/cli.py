@@ -169,8 +169,8 @@ def _grade(options: argparse.Namespace) -> int:
     from helpers.grader.course.lab import load_lab
     from helpers.grader.grade import grade, table
     from helpers.grader.preprocessor import Judge
-    from helpers.grader.provisioner import UNSAFE_KERNEL
     from helpers.grader.publish import course_config
+    from helpers.grader.sandbox.provisioner import UNSAFE_KERNEL
 
     judge = Judge(config=course_config(options.course))
     graded = grade(
@@ -216,8 +216,8 @@ def _feedback(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from helpers.grader.doctor import isolates, report
-    from helpers.grader.provisioner import install_kernels
+    from helpers.grader.sandbox.doctor import isolates, report
+    from helpers.grader.sandbox.provisioner import install_kernels
 
     print(report())
     if isolates():

@@ -14,9 +14,9 @@ import torch
 from helpers.grader.align import names_bound
 from helpers.grader.build import put_environment_first, release
 from helpers.grader.course.lab import Lab
-from helpers.grader.doctor import isolates
 from helpers.grader.grade import prepare
-from helpers.grader.provisioner import KERNEL, UNSAFE_KERNEL
+from helpers.grader.sandbox.doctor import isolates
+from helpers.grader.sandbox.provisioner import KERNEL, UNSAFE_KERNEL
 
 torch.set_num_threads(1)  # tensors here are tiny, and the kernels under test want the other cores
 

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 
 from helpers import cli
-from helpers.grader import doctor
+from helpers.grader.sandbox import doctor
 
 ROOT = Path(__file__).parents[1]
 

@@ -21,11 +21,11 @@ from helpers.experiments.tiny import CONTROL, MIXED, compare_students
 from helpers.grader.build import release
 from helpers.grader.course.lab import Lab, find_labs, load_lab
 from helpers.grader.course.source import BEGIN, END
-from helpers.grader.doctor import isolates
 from helpers.grader.errors import GraderError
 from helpers.grader.grade import grade, table
 from helpers.grader.limits import Limits
-from helpers.grader.provisioner import KERNEL, UNSAFE_KERNEL
+from helpers.grader.sandbox.doctor import isolates
+from helpers.grader.sandbox.provisioner import KERNEL, UNSAFE_KERNEL
 
 CELL_SECONDS = 8.0  # instead of 30, so that the cell that never ends does not hold up the demo
 ENDLESS = "# I wanted to see it learn\nwhile True:\n    pass"

@@ -24,7 +24,6 @@ from helpers.grader.build import generate, put_environment_first
 from helpers.grader.cluster import judge_on_cluster
 from helpers.grader.course.digest import judged_by
 from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
-from helpers.grader.doctor import require_isolation
 from helpers.grader.errors import GraderError, Refused
 from helpers.grader.files import one_run_at_a_time
 from helpers.grader.gradebook import exercise_verdict, record
@@ -35,9 +34,10 @@ from helpers.grader.judge import Judgement, Row, judge
 from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.progress import Progress
-from helpers.grader.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
 from helpers.grader.publish import default_database, write_out
 from helpers.grader.report import graded_notebook
+from helpers.grader.sandbox.doctor import require_isolation
+from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
 from helpers.grader.store import Store
 
 

@@ -28,7 +28,7 @@ from nbformat.v4 import output_from_msg
 from helpers.checks import fixtures, observers
 from helpers.grader.intake.unicode import load_json
 from helpers.grader.limits import Limits
-from helpers.grader.provisioner import ZYGOTE, clean_environment
+from helpers.grader.sandbox.provisioner import ZYGOTE, clean_environment
 
 LATE = 0.5  # seconds in which messages that came before the deadline are still taken
 GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed

@@ -22,8 +22,8 @@ from helpers.grader.grade import judge_notebook, prepare, refused
 from helpers.grader.gradebook import record
 from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.limits import Limits
-from helpers.grader.provisioner import KERNEL
 from helpers.grader.report import graded_notebook
+from helpers.grader.sandbox.provisioner import KERNEL
 
 REFUSAL = "distillab_refusal"
 

@@ -10,10 +10,10 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from helpers.grader.doctor import isolates, report
 from helpers.grader.grade import grade
 from helpers.grader.limits import Limits
-from helpers.grader.provisioner import KERNEL
+from helpers.grader.sandbox.doctor import isolates, report
+from helpers.grader.sandbox.provisioner import KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
 
 LIMITS = Limits(cell=5, exercise=5, notebook=40, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)

@@ -23,7 +23,7 @@ from helpers.grader.grade import judge_submission
 from helpers.grader.intake.collect import Submission
 from helpers.grader.judge import Judgement, Row
 from helpers.grader.limits import Limits
-from helpers.grader.provisioner import UNSAFE_KERNEL
+from helpers.grader.sandbox.provisioner import UNSAFE_KERNEL
 from helpers.grader.store import Store
 
 

@@ -18,12 +18,12 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from helpers.grader import doctor, sandbox
 from helpers.grader.errors import GraderError
 from helpers.grader.grade import grade
 from helpers.grader.kernel import KernelDied, StudentKernel
 from helpers.grader.limits import Limits
-from helpers.grader.provisioner import GPU_KERNEL, KERNEL, ZYGOTE
+from helpers.grader.sandbox import doctor, isolation
+from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE
 from tests.conftest import ROOT
 
 needs_sandbox = pytest.mark.skipif(not doctor.isolates(), reason=f"no sandbox on this host:\n{doctor.report()}")
@@ -56,7 +56,7 @@ def test_a_kernel_is_a_plain_user_without_capabilities_in_its_own_folder(run, tm
         kernel,
     )
     first, second, third = said.splitlines()
-    expected = sandbox.NOBODY if os.geteuid() == 0 else os.geteuid()
+    expected = isolation.NOBODY if os.geteuid() == 0 else os.geteuid()
     bounding = first.split()[2]
     assert first == f"{expected} 0 {bounding} 1" and (bounding == "0" or os.geteuid() != 0)
     assert second == f"{tmp_path} ['beside.txt'] hello" and third == "1 1"
@@ -71,7 +71,7 @@ def test_what_a_kernel_writes_is_gone_afterwards(run, tmp_path):
 @needs_sandbox
 def test_a_sandbox_within_the_sandbox_is_refused(run):
     assert "OSError" in run(
-        "from helpers.grader import syscalls\n"
+        "from helpers.grader.sandbox import syscalls\n"
         "try: syscalls.unshare(syscalls.NEW_USER)\nexcept OSError as error: print(type(error).__name__)"
     )
 
@@ -239,7 +239,7 @@ def readable_by_all(place: Path) -> bool:
 AS_A_PLAIN_USER = f"""
 import os, sys
 from pathlib import Path
-from helpers.grader.doctor import isolates
+from helpers.grader.sandbox.doctor import isolates
 from helpers.grader.kernel import StudentKernel
 from helpers.grader.limits import Limits
 

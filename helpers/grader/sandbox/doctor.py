@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 from helpers.grader.errors import GraderError
-from helpers.grader.order import Order
+from helpers.grader.sandbox.launch_request import Order
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def protections() -> tuple[Protection, ...]:
             for name, means in MEANS.items()
         )
     with tempfile.TemporaryDirectory(prefix="distillab-doctor-") as folder:
-        command = [sys.executable, "-m", "helpers.grader.doctor", folder]
+        command = [sys.executable, "-m", "helpers.grader.sandbox.doctor", folder]
         tried = subprocess.run(command, capture_output=True, text=True, timeout=60)
     if tried.returncode != 0:
         raise GraderError(f"The host's protections could not be tried: {tried.stderr.strip()[-500:]}")
@@ -117,34 +117,34 @@ def _tried(step: Callable[[], None]) -> str:
 
 def _rehearse(folder: str) -> None:
     """Build a sandbox, enter it and check from inside that nothing of the host is left."""
-    from helpers.grader import sandbox
+    from helpers.grader.sandbox import isolation
 
     for name in ("root", "folder", "sockets", "hidden"):
         os.makedirs(f"{folder}/{name}")
     order = Order(f"{folder}/folder", f"{folder}/sockets", [], {}, files=2**20)
-    sandbox.leave_namespaces()
-    sandbox.build_root(order, f"{folder}/root")
+    isolation.leave_namespaces()
+    isolation.build_root(order, f"{folder}/root")
     first = _tried_inside(order, f"{folder}/root")
     if first:
         raise OSError(first)
 
 
 def _tried_inside(order: Order, root: str) -> str:
-    from helpers.grader import sandbox
+    from helpers.grader.sandbox import isolation
 
     def inside() -> None:
-        sandbox.enter_root(root)
+        isolation.enter_root(root)
         os.chdir(order.folder)
-        sandbox.give_up_rights()
-        sandbox.limit_resources(order)
-        if os.geteuid() == 0 or sandbox.processes() or os.path.exists(f"{os.path.dirname(root)}/hidden"):
+        isolation.give_up_rights()
+        isolation.limit_resources(order)
+        if os.geteuid() == 0 or isolation.processes() or os.path.exists(f"{os.path.dirname(root)}/hidden"):
             raise OSError("the sandbox shows more of the host than it should")
 
     return _tried(inside)
 
 
 def _refuse_memory() -> None:
-    from helpers.grader import syscalls
+    from helpers.grader.sandbox import syscalls
 
     if not syscalls.refuse_uncounted_memory():
         raise OSError(f"not set up for the calls of {os.uname().machine}")
@@ -156,7 +156,7 @@ def _refuse_memory() -> None:
 
 
 def _try_all(folder: str) -> list[Protection]:
-    from helpers.grader import syscalls
+    from helpers.grader.sandbox import syscalls
 
     root = os.geteuid() == 0
     users = _tried(lambda: syscalls.unshare(syscalls.NEW_USER))

@@ -28,7 +28,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Float, Integer
 
 from helpers.grader.errors import GraderError
-from helpers.grader.order import SOCKET, Order
+from helpers.grader.sandbox.launch_request import SOCKET, Order
 
 KERNEL, GPU_KERNEL, UNSAFE_KERNEL = "distillab-sandbox", "distillab-sandbox-gpu", "python3"
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
@@ -51,7 +51,7 @@ class Zygote:
             self.stop()
             self.folder = tempfile.mkdtemp(prefix="distillab-", dir=_short_temporary_folder())
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "helpers.grader.zygote", self.folder],
+                [sys.executable, "-m", "helpers.grader.sandbox.zygote", self.folder],
                 stdin=subprocess.PIPE,
                 cwd=self.folder,
                 env=clean_environment(self.folder),

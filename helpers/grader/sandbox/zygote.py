@@ -1,6 +1,6 @@
 """The process that sandboxed kernels are forked from: it has imported once what every lab imports.
 
-    python -m helpers.grader.zygote FOLDER
+    python -m helpers.grader.sandbox.zygote FOLDER
 
 It listens on the socket FOLDER/zygote and answers an order (see `order.py`, one line of JSON) with the kernel's
 pidfd, a pipe that tells how the kernel fared, and the folder of its sockets, which only the sandbox has. It lives as
@@ -26,8 +26,8 @@ import time
 import traceback
 from pathlib import Path
 
-from helpers.grader import sandbox, syscalls
-from helpers.grader.order import SOCKET, Order
+from helpers.grader.sandbox import isolation, syscalls
+from helpers.grader.sandbox.launch_request import SOCKET, Order
 
 ROOT = "root"
 BEAT = 0.1  # seconds between two looks at a kernel's memory and time
@@ -100,8 +100,8 @@ def _serve(connection: socket.socket, root: str, lifeline: int) -> None:
         connection.settimeout(10)
         order = Order(**json.loads(connection.makefile().readline()))
         reading, status = os.pipe()
-        sandbox.leave_namespaces()
-        sandbox.build_root(order, root)
+        isolation.leave_namespaces()
+        isolation.build_root(order, root)
         sockets = os.open(root + order.sockets, os.O_PATH | os.O_DIRECTORY)
         first = os.fork()
         if first == 0:
@@ -120,9 +120,9 @@ def _first_process(order: Order, root: str, lifeline: int, status: int) -> None:
     """Be the first process of the new namespaces: when it ends, so does everything in them."""
     try:
         os.setsid()
-        sandbox.enter_root(root)
+        isolation.enter_root(root)
         os.chdir(order.folder)
-        sandbox.give_up_rights()
+        isolation.give_up_rights()
         syscalls.set_dumpable(False)  # the student's processes have the same user: they may not look in here
         kernel = os.fork()
         if kernel == 0:
@@ -162,7 +162,7 @@ def watch(order: Order, kernel: int, lifeline: int) -> dict:
             return {"ended": "grader"}
         if time.monotonic() > deadline:
             return {"ended": "timeout"}
-        if sandbox.used_memory() > order.memory and sandbox.used_memory_exactly() > order.memory:
+        if isolation.used_memory() > order.memory and isolation.used_memory_exactly() > order.memory:
             return {"ended": "memory"}
 
 
@@ -178,8 +178,8 @@ def _kernel(order: Order, status: int) -> None:
             os.dup2(nothing, stream)
         os.environ.clear()
         os.environ.update(order.environment)
-        sandbox.limit_resources(order)
-        sandbox.lock_files(order)
+        isolation.limit_resources(order)
+        isolation.lock_files(order)
         syscalls.refuse_uncounted_memory()
     except BaseException:
         _tell(status, {"failed": traceback.format_exc(limit=-3)})
