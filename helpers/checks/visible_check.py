@@ -20,6 +20,7 @@ import torch
 
 import helpers
 from helpers.checks import compare
+from helpers.checks.diagnosis import diagnose
 from helpers.checks.observers import decode, observe
 from helpers.checks.progress import record
 from helpers.checks.result import CheckResult, Finding, show
@@ -145,19 +146,17 @@ def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | No
 
 
 def _explain_all(findings: list[Finding], examples: list[Mapping[str, Any]]) -> None:
-    """Name the known mistake behind each wrong value: of those that give this value, the one that fits best overall.
-
-    One True instead of False fits many mistakes; what the answer did with the other examples tells them apart.
-    """
-    fits = [_fitting(example, finding) for example, finding in zip(examples, findings, strict=True)]
-    score: dict[str, int] = {}
-    for finding, known in zip(findings, fits, strict=True):
-        for diagnosis in known:
-            score[diagnosis] = score.get(diagnosis, 0) + (-1 if finding.passed else 1)
-    for finding, known in zip(findings, fits, strict=True):
-        if not finding.passed and known:
-            finding.cause = max(known, key=lambda diagnosis: score[diagnosis])
-            finding.next_step = f"Read the section “{known[finding.cause]}” again."
+    """Name the known mistake behind each wrong value."""
+    sections: dict[str, str] = {}
+    fitting: dict[str, list[str]] = {}
+    for number, (finding, example) in enumerate(zip(findings, examples, strict=True)):
+        known = _fitting(example, finding)
+        sections |= known
+        fitting[str(number)] = list(known)
+    correct = {str(number) for number, finding in enumerate(findings) if finding.passed}
+    for number, cause in diagnose(fitting, correct).items():
+        finding = findings[int(number)]
+        finding.cause, finding.next_step = cause, f"Read the section “{sections[cause]}” again."
 
 
 def _fitting(example: Mapping[str, Any], finding: Finding) -> dict[str, str]:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.gradebook import exercise_verdict
-from helpers.grader.judge import Judgement
+from helpers.grader.judging.judge import Judgement
 from helpers.grader.report import TEMPLATES, WORDS, clean, number
 from helpers.grader.similar import Alike, known_runs, near_identical
 

@@ -23,7 +23,7 @@ from helpers.grader.course.lab import forget_changed_labs
 from helpers.grader.errors import GraderError, RunStopped
 from helpers.grader.intake.collect import Submission
 from helpers.grader.intake.extra_files import files_beside
-from helpers.grader.judge import Judgement
+from helpers.grader.judging.judge import Judgement
 from helpers.grader.limits import Limits
 from helpers.grader.store import from_plain, to_plain
 

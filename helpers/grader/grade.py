@@ -30,7 +30,7 @@ from helpers.grader.gradebook import exercise_verdict, record
 from helpers.grader.intake.collect import Submission, collect
 from helpers.grader.intake.extra_files import copy_files_beside
 from helpers.grader.intake.notebook import read_notebook
-from helpers.grader.judge import Judgement, Row, judge
+from helpers.grader.judging.judge import Judgement, Row, judge
 from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.progress import Progress

@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook, MissingEntry
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
-from helpers.grader.judge import Judgement, Row
+from helpers.grader.judging.judge import Judgement, Row
 
 COLUMNS = (
     "student",

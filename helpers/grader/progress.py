@@ -7,7 +7,7 @@ from collections import Counter
 from tqdm import tqdm
 
 from helpers.grader.gradebook import exercise_verdict
-from helpers.grader.judge import VERDICTS, Judgement
+from helpers.grader.judging.judge import VERDICTS, Judgement
 
 
 class Progress:

@@ -19,7 +19,7 @@ import nbformat
 from helpers.grader.errors import GraderError
 from helpers.grader.files import write_whole
 from helpers.grader.intake.collect import STUDENT_ID
-from helpers.grader.judge import Judgement, Row
+from helpers.grader.judging.judge import Judgement, Row
 
 FOLDER = "judgements"
 UNREADABLE = "_unknown"  # stands for the lab of a submission that could not even be told apart

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.grader.judge import Judgement
+from helpers.grader.judging.judge import Judgement
 from tests.conftest import AVERAGE, DOUBLE
 
 WRONG_DOUBLE = "def double(values):\n    return values * 3"

@@ -8,7 +8,7 @@ import torch
 
 from helpers.checks.fixtures import Recipe, build, gpt2, resolve
 from helpers.checks.observers import Opaque, decode, encode, observe, weights_of
-from helpers.grader.kernel import StudentKernel
+from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
 
 

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from helpers.grader.class_report import class_report, correlation, exercise_statistics, heading_link, look_at
-from helpers.grader.judge import Judgement, Row
+from helpers.grader.judging.judge import Judgement, Row
 
 
 def judged(double=4.0, average=3.0, verdict="wrong", misconception="", **more):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from helpers.grader.intake.notebook import read_notebook
-from helpers.grader.judge import judge
+from helpers.grader.judging.judge import judge
 from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, DOUBLE
 

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from helpers.grader.course.lab import find_labs
 from helpers.grader.harmless import TAGS, make_harmless
-from helpers.grader.judge import Judgement, Row
+from helpers.grader.judging.judge import Judgement, Row
 from helpers.grader.report import graded_notebook
 from tests.conftest import ROOT
 

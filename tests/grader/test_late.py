@@ -14,7 +14,7 @@ from nbgrader.api import Gradebook
 from helpers.cli import main
 from helpers.grader.build import generate
 from helpers.grader.gradebook import record
-from helpers.grader.judge import Judgement, Row
+from helpers.grader.judging.judge import Judgement, Row
 from helpers.grader.late import read_timestamp
 from helpers.grader.publish import default_database
 from helpers.grader.store import Store

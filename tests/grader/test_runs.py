@@ -21,7 +21,7 @@ from helpers.grader.course.lab import Lab, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError, RunStopped
 from helpers.grader.grade import judge_submission
 from helpers.grader.intake.collect import Submission
-from helpers.grader.judge import Judgement, Row
+from helpers.grader.judging.judge import Judgement, Row
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox.provisioner import UNSAFE_KERNEL
 from helpers.grader.store import Store

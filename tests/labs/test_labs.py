@@ -18,8 +18,8 @@ import torch
 
 from helpers.checks import compare
 from helpers.grader.build import checks_text, instructor_notebook
-from helpers.grader.diagnose import diagnose
-from helpers.grader.kernel import StudentKernel
+from helpers.checks.diagnosis import diagnose
+from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.course.lab import Lab, find_labs, seed_of
 from helpers.grader.limits import Limits
 from helpers.grader.course.source import BEGIN, END
@@ -191,7 +191,8 @@ def test_every_misconception_fails_a_case_and_is_named(name, exercise, known):
     verdicts, values = outcomes(lab, exercise, known.implementation)
     failed = [case for case, verdict in verdicts.items() if verdict != "correct"]
     assert failed and any(not case.startswith("validation") for case in failed)
-    named = diagnose(lab.exercises[exercise], lab.key(exercise), verdicts, values)
+    correct = {case for case, verdict in verdicts.items() if verdict == "correct"}
+    named = diagnose(lab.fitting(lab.exercises[exercise], values, correct), correct)
     if any(verdicts[case] == "wrong" and not case.startswith("validation") for case in failed):
         assert known.name in named.values(), f"taken for {set(named.values())}"
     assert known.read in {cell.metadata.distillab.heading for cell in lab.notebook.cells}, "no such section to read"

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from helpers.grader.build import instructor_notebook
-from helpers.grader.kernel import StudentKernel
+from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.course.lab import Lab
 from helpers.grader.limits import Limits
 from helpers.checks.observers import weights_of

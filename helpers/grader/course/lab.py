@@ -9,6 +9,7 @@ import copy
 import hashlib
 import json
 import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +91,21 @@ class Lab:
             if len(set(names)) != len(names) or not exercise.examples:
                 raise GraderError(f"{self.name}: {exercise.name} needs examples, and cases with names of their own.")
         return exercises
+
+    def fitting(
+        self, exercise: Exercise, values: Mapping[str, dict[str, Any] | None], correct: Collection[str]
+    ) -> dict[str, list[str]]:
+        """Return which known mistakes fit the values that an answer gave, by case, as `diagnose` takes them."""
+        fitting = {}
+        for case in exercise.cases:
+            seen, (_, known) = values.get(case.name), self.key(exercise.name)[case.name]
+            if seen is not None:
+                fitting[case.name] = [
+                    name
+                    for name, wrong in known.items()
+                    if case.name in correct or not differs(wrong, seen, case.absolute, case.relative)
+                ]
+        return fitting
 
     def _with_names(self, case: Case) -> Case:
         """Give the case the argument names of the reference, so that a student may call theirs otherwise."""

@@ -6,7 +6,7 @@ import pytest
 
 from helpers.grader.course.forbidden_imports import closed_modules, imports_of
 from helpers.grader.course.lab import Lab, find_labs
-from helpers.grader.kernel import StudentKernel
+from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
 
 ROOT = Path(__file__).parents[3]

@@ -20,7 +20,7 @@ from nbgrader.api import Gradebook
 
 from helpers.grader.errors import GraderError
 from helpers.grader.grade import grade
-from helpers.grader.kernel import KernelDied, StudentKernel
+from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox import doctor, isolation
 from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE
@@ -240,7 +240,7 @@ AS_A_PLAIN_USER = f"""
 import os, sys
 from pathlib import Path
 from helpers.grader.sandbox.doctor import isolates
-from helpers.grader.kernel import StudentKernel
+from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
 
 assert os.getuid() != 0 and isolates()

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from helpers.grader.align import align, names_bound
+from helpers.grader.judging.alignment import align, names_bound
 
 
 def order(aligned):

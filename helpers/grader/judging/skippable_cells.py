@@ -12,8 +12,8 @@ from symtable import SymbolTable, symtable
 
 from nbformat import NotebookNode
 
-from helpers.grader.align import Aligned, names_bound
 from helpers.grader.course.lab import Lab
+from helpers.grader.judging.alignment import Aligned, names_bound
 
 # Code that reaches names which do not stand in it.
 BY_OTHER_MEANS = re.compile(r"(?<!\.)\b(?:globals|locals|vars|eval|exec|get_ipython)\s*\(|__main__")

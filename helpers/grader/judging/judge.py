@@ -15,17 +15,17 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.checks import compare
+from helpers.checks.diagnosis import diagnose
 from helpers.checks.observers import decode, encode
 from helpers.checks.visible_check import NOT_WRITTEN
-from helpers.grader.align import Aligned, align, names_bound
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, seed_of
-from helpers.grader.diagnose import diagnose
-from helpers.grader.idle import idle_cells
-from helpers.grader.in_kind import in_kind, without_numbers
-from helpers.grader.kernel import KernelDied, StudentKernel, TimeUp
+from helpers.grader.judging.alignment import Aligned, align, names_bound
+from helpers.grader.judging.error_verdicts import verdict_of
+from helpers.grader.judging.redaction import in_kind, without_numbers
+from helpers.grader.judging.skippable_cells import idle_cells
+from helpers.grader.judging.student_kernel import KernelDied, StudentKernel, TimeUp
 from helpers.grader.limits import Limits
-from helpers.grader.refusals import verdict_of
 
 ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
 VERDICTS = ("correct", "wrong", "error", "missing", "timeout", "memory", "crash", "denied", "manual")
@@ -212,7 +212,8 @@ class _Run:
             if stop is not None:
                 row.verdict, row.note = stop
             rows.append(row)
-        named = diagnose(exercise, self.lab.key(exercise.name), {row.case: row.verdict for row in rows}, values)
+        correct = {row.case for row in rows if row.verdict == "correct"}
+        named = diagnose(self.lab.fitting(exercise, values, correct), correct)
         seconds = round(time.monotonic() - start, 3)
         for row in rows:
             row.misconception = named.get(row.case, "")

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from helpers.grader.judge import judge
+from helpers.grader.judging.judge import judge
 from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, DOUBLE
 

@@ -1,12 +1,12 @@
-"""helpers.grader.idle: which cells are not run, and that this changes no mark."""
+"""helpers.grader.judging.skippable_cells: which cells are not run, and that this changes no mark."""
 
 import nbformat
 import pytest
 
-from helpers.grader.align import align
 from helpers.grader.course.lab import Lab
-from helpers.grader.idle import idle_cells
-from helpers.grader.judge import judge
+from helpers.grader.judging.alignment import align
+from helpers.grader.judging.judge import judge
+from helpers.grader.judging.skippable_cells import idle_cells
 from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, CASES, DOUBLE, MISCONCEPTIONS, SOURCE
 

@@ -1,0 +1,1 @@
+"""How one submission is judged: cells aligned and run, answers called in the kernel, values compared outside it."""
