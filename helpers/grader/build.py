@@ -39,7 +39,7 @@ from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab, find_labs
 from helpers.grader.errors import GraderError
-from helpers.grader.gradebook import require_same_cells
+from helpers.grader.reports.gradebook import require_same_cells
 
 DECIMALS = 7  # of the numbers in the checks' files; the checks' own tolerance is 1e-5
 

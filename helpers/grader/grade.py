@@ -26,16 +26,16 @@ from helpers.grader.course.digest import judged_by
 from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError, Refused
 from helpers.grader.files import one_run_at_a_time
-from helpers.grader.gradebook import exercise_verdict, record
 from helpers.grader.intake.collect import Submission, collect
 from helpers.grader.intake.extra_files import copy_files_beside
 from helpers.grader.intake.notebook import read_notebook
+from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.judge import Judgement, Row, judge
-from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.progress import Progress
 from helpers.grader.publish import default_database, write_out
-from helpers.grader.report import graded_notebook
+from helpers.grader.reports.feedback import graded_notebook
+from helpers.grader.reports.gradebook import exercise_verdict, record
 from helpers.grader.sandbox.doctor import require_isolation
 from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
 from helpers.grader.store import Store

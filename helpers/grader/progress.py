@@ -6,8 +6,8 @@ from collections import Counter
 
 from tqdm import tqdm
 
-from helpers.grader.gradebook import exercise_verdict
 from helpers.grader.judging.judge import VERDICTS, Judgement
+from helpers.grader.reports.gradebook import exercise_verdict
 
 
 class Progress:

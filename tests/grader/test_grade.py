@@ -13,8 +13,8 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.cli import main
-from helpers.grader.gradebook import COLUMNS, csv_text, exercise_verdict, neutral
 from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.reports.gradebook import COLUMNS, csv_text, exercise_verdict, neutral
 from tests.conftest import AVERAGE, DOUBLE
 
 SQUARED = "def double(values):\n    return values ** 2"

@@ -8,11 +8,11 @@ from nbgrader.api import Gradebook
 
 from helpers.cli import main
 from helpers.grader.build import generate
-from helpers.grader.gradebook import record
 from helpers.grader.judging.judge import Judgement, Row
-from helpers.grader.lms import Mark, canvas_csv, moodle_csv
 from helpers.grader.progress import Progress
 from helpers.grader.publish import default_database
+from helpers.grader.reports.gradebook import record
+from helpers.grader.reports.lms_export import Mark, canvas_csv, moodle_csv
 from helpers.grader.store import Store
 
 

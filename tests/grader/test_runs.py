@@ -108,7 +108,7 @@ def test_a_file_that_cannot_be_read_costs_one_submission(run, judged, tmp_path, 
 
 
 def test_an_outcome_that_cannot_be_entered_costs_one_submission(run, judged, tmp_path, monkeypatch):
-    from helpers.grader.report import graded_notebook
+    from helpers.grader.reports.feedback import graded_notebook
 
     def refuse(lab, judgement):
         if len(judged) == 2:

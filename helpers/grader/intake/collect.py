@@ -16,8 +16,8 @@ from pathlib import Path
 
 from helpers.grader.errors import GraderError, Refused
 from helpers.grader.intake.archive import unpack
+from helpers.grader.intake.timestamp import FILE as TIMESTAMP
 from helpers.grader.intake.unicode import named, printable
-from helpers.grader.late import FILE as TIMESTAMP
 
 STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 # How Moodle names what a participant handed in: a folder with this name, or a file whose name begins with it.

@@ -17,8 +17,8 @@ from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import Refused, Submission, collect
 from helpers.grader.intake.extra_files import LARGEST, copy_files_beside
 from helpers.grader.intake.notebook import read_notebook
+from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.alignment import align
-from helpers.grader.late import read_timestamp
 from helpers.grader.limits import Limits
 from helpers.grader.publish import course_config
 from tests.conftest import AVERAGE, DOUBLE, ROOT

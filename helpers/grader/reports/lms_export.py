@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from nbgrader.api import Gradebook
 
-from helpers.grader.gradebook import neutral
+from helpers.grader.reports.gradebook import neutral
 
 
 @dataclass(frozen=True)

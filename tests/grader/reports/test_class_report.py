@@ -5,8 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from helpers.grader.class_report import class_report, correlation, exercise_statistics, heading_link, look_at
 from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.reports.class_report import class_report, correlation, exercise_statistics, heading_link, look_at
 
 
 def judged(double=4.0, average=3.0, verdict="wrong", misconception="", **more):

@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 from helpers.grader.course.lab import Lab
-from helpers.grader.gradebook import exercise_verdict
 from helpers.grader.judging.judge import Judgement
-from helpers.grader.report import TEMPLATES, WORDS, clean, number
-from helpers.grader.similar import Alike, known_runs, near_identical
+from helpers.grader.reports.feedback import TEMPLATES, WORDS, clean, number
+from helpers.grader.reports.gradebook import exercise_verdict
+from helpers.grader.reports.similarity import Alike, known_runs, near_identical
 
 HARD, EASY = 0.3, 0.9  # of the points, on average: below and above these an exercise tells little about the class
 SEPARATES = 0.2  # item-rest correlation from which an exercise is commonly taken to tell students apart

@@ -16,11 +16,11 @@ from nbformat import NotebookNode
 
 from helpers.checks.visible_check import explain_error
 from helpers.grader.course.lab import Exercise, Lab
-from helpers.grader.gradebook import Given, exercise_verdict
-from helpers.grader.harmless import make_harmless
 from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.reports.gradebook import Given, exercise_verdict
+from helpers.grader.reports.sanitize import make_harmless
 
-TEMPLATES = Environment(loader=PackageLoader("helpers.grader"), autoescape=True, trim_blocks=True)
+TEMPLATES = Environment(loader=PackageLoader("helpers.grader.reports"), autoescape=True, trim_blocks=True)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 WORDS = {

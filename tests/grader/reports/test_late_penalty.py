@@ -13,10 +13,10 @@ from nbgrader.api import Gradebook
 
 from helpers.cli import main
 from helpers.grader.build import generate
-from helpers.grader.gradebook import record
+from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.judge import Judgement, Row
-from helpers.grader.late import read_timestamp
 from helpers.grader.publish import default_database
+from helpers.grader.reports.gradebook import record
 from helpers.grader.store import Store
 from tests.conftest import AVERAGE, DOUBLE
 

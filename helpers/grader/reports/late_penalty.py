@@ -1,4 +1,4 @@
-"""Late hand-ins, by nbgrader's own settings and code: `timestamp.txt`, due dates, extensions and the penalty plugin.
+"""Late hand-ins, by nbgrader's own settings and code: due dates, extensions and the penalty plugin.
 
 The due date of a lab and a student's extension stand in nbgrader's gradebook; where a run has a gradebook of its own,
 they are taken over from the course's, changes too. The penalty is what nbgrader's `AssignLatePenalties` makes of them,
@@ -10,38 +10,15 @@ from __future__ import annotations
 import json
 import logging
 import os
-import stat
-from datetime import datetime
 from pathlib import Path
 
 import nbformat
 from nbgrader.api import Gradebook
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
-from nbgrader.utils import parse_utc
 from traitlets.config import Config
 
 from helpers.grader.files import write_whole
-
-FILE = "timestamp.txt"  # nbgrader's, beside the notebook
-LONGEST = 100  # bytes of it that are read
-
-
-def read_timestamp(path: Path) -> tuple[datetime | None, str]:
-    """Return the time of handing in that a file holds, in UTC, and a note where it cannot be read."""
-    path = Path(path)
-    try:
-        details = path.stat(follow_symlinks=False)
-    except OSError:
-        return None, ""
-    if not stat.S_ISREG(details.st_mode) or details.st_nlink > 1:
-        return None, ""  # the intake says what is wrong with it
-    with open(path, "rb") as file:
-        text = file.read(LONGEST).decode("utf-8", "replace").strip()
-    try:
-        return (parse_utc(text), "") if text else (None, "")
-    except (ValueError, OverflowError):
-        return None, f"{path.name} holds no time; taken as handed in on time"
 
 
 def take_over_dates(course: Path, config: Config, database: str, labs: list[str], memory: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """Nearly identical answers: a copy in other clothes is found, what everybody writes is not."""
 
-from helpers.grader.similar import known_runs, near_identical, normalised
+from helpers.grader.reports.similarity import known_runs, near_identical, normalised
 
 ONE_LINER = "def double(values):\n    if not len(values): raise ValueError\n    return values.add(values)"
 
