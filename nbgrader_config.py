@@ -1,6 +1,6 @@
 """The course: solutions/ → labs/, judged autograding. Read by nbgrader and by `distillab grade`."""
 
-from helpers.grader.build import RELEASE_PREPROCESSORS
+from helpers.grader.release import RELEASE_PREPROCESSORS
 
 c = get_config()  # noqa: F821
 

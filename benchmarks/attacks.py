@@ -24,8 +24,8 @@ from nbgrader.api import Gradebook
 
 from benchmarks.measure import describe_machine
 from helpers.experiments.machine import write_result
-from helpers.grader.build import put_environment_first, release
-from helpers.grader.grade import grade
+from helpers.grader.release import put_environment_first, release
+from helpers.grader.run.grade import grade
 from helpers.grader.sandbox.provisioner import KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
 from tests.attacks.test_attacks import HONEST, LIMITS

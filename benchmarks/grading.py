@@ -33,10 +33,10 @@ from nbgrader.api import Gradebook
 from benchmarks.measure import describe_machine
 from helpers.checks.observers import encode
 from helpers.experiments.machine import write_result
-from helpers.grader.build import instructor_notebook, put_environment_first
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab, load_lab, seed_of
 from helpers.grader.demo import handed_in, misconception_cell, right_answers
+from helpers.grader.release import instructor_notebook, put_environment_first
 
 COURSE = Path(__file__).parents[1]
 LABS = ("01_temperature", "02_loss")

@@ -17,8 +17,8 @@ from nbclient import NotebookClient
 
 from benchmarks.measure import describe_machine
 from helpers.experiments.machine import write_result
-from helpers.grader.build import instructor_notebook, put_environment_first
 from helpers.grader.course.lab import Lab
+from helpers.grader.release import instructor_notebook, put_environment_first
 
 COURSE = Path(__file__).parents[1]
 GOALS = {"01_temperature": 120, "02_loss": 120, "03_training and 04_perplexity": 180, "05_chain_of_thought": 240}

@@ -156,7 +156,7 @@ def _open(folder: Path, name: str) -> None:
 
 
 def _release(options: argparse.Namespace) -> int:
-    from helpers.grader.build import release
+    from helpers.grader.release import release
 
     outcomes = release(options.course, options.lab)
     for path, outcome in outcomes.items():
@@ -167,9 +167,9 @@ def _release(options: argparse.Namespace) -> int:
 
 def _grade(options: argparse.Namespace) -> int:
     from helpers.grader.course.lab import load_lab
-    from helpers.grader.grade import grade, table
     from helpers.grader.preprocessor import Judge
-    from helpers.grader.publish import course_config
+    from helpers.grader.run.grade import grade, table
+    from helpers.grader.run.publish import course_config
     from helpers.grader.sandbox.provisioner import UNSAFE_KERNEL
 
     judge = Judge(config=course_config(options.course))
@@ -204,8 +204,8 @@ def _grade(options: argparse.Namespace) -> int:
 
 
 def _feedback(options: argparse.Namespace) -> int:
-    from helpers.grader.build import put_environment_first
-    from helpers.grader.publish import publish
+    from helpers.grader.release import put_environment_first
+    from helpers.grader.run.publish import publish
 
     put_environment_first()
     count, remarks = publish(options.course, options.output, options.db)

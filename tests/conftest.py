@@ -11,10 +11,10 @@ import nbformat
 import pytest
 import torch
 
-from helpers.grader.build import put_environment_first, release
 from helpers.grader.course.lab import Lab
-from helpers.grader.grade import prepare
 from helpers.grader.judging.alignment import names_bound
+from helpers.grader.judging.submission import prepare
+from helpers.grader.release import put_environment_first, release
 from helpers.grader.sandbox.doctor import isolates
 from helpers.grader.sandbox.provisioner import KERNEL, UNSAFE_KERNEL
 

@@ -18,12 +18,12 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.experiments.tiny import CONTROL, MIXED, compare_students
-from helpers.grader.build import release
 from helpers.grader.course.lab import Lab, find_labs, load_lab
 from helpers.grader.course.source import BEGIN, END
 from helpers.grader.errors import GraderError
-from helpers.grader.grade import grade, table
 from helpers.grader.limits import Limits
+from helpers.grader.release import release
+from helpers.grader.run.grade import grade, table
 from helpers.grader.sandbox.doctor import isolates
 from helpers.grader.sandbox.provisioner import KERNEL, UNSAFE_KERNEL
 

@@ -15,12 +15,12 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Float, Integer, Unicode
 
-from helpers.grader.build import put_environment_first
 from helpers.grader.course.lab import load_lab
 from helpers.grader.errors import Refused
-from helpers.grader.grade import judge_notebook, prepare, refused
 from helpers.grader.intake.notebook import read_notebook
+from helpers.grader.judging.submission import judge_notebook, prepare, refused
 from helpers.grader.limits import Limits
+from helpers.grader.release import put_environment_first
 from helpers.grader.reports.feedback import graded_notebook
 from helpers.grader.reports.gradebook import record
 from helpers.grader.sandbox.provisioner import KERNEL

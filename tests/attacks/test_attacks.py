@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from helpers.grader.grade import grade
 from helpers.grader.limits import Limits
+from helpers.grader.run.grade import grade
 from helpers.grader.sandbox.doctor import isolates, report
 from helpers.grader.sandbox.provisioner import KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings

@@ -15,11 +15,11 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.grader.errors import Refused
-from helpers.grader.grade import grade
 from helpers.grader.intake.collect import collect
 from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.judging.alignment import align
 from helpers.grader.limits import Limits
+from helpers.grader.run.grade import grade
 from tests.conftest import AVERAGE, DOUBLE
 
 HOW_MANY = 5000

@@ -16,8 +16,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from benchmarks.browser import ROOT, chromium, free_port, served
-from helpers.grader.build import instructor_notebook
 from helpers.grader.course.lab import Lab
+from helpers.grader.release import instructor_notebook
 from helpers.setup.launcher import write
 
 

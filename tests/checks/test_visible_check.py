@@ -8,7 +8,7 @@ import torch
 
 from helpers.checks.observers import encode
 from helpers.checks.visible_check import CheckResult, check, check_examples
-from helpers.grader.build import checks_text
+from helpers.grader.release import checks_text
 
 
 def example(expected=2.0, about="two ones", observe="value", arguments=None, misconceptions=(), **options):

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from helpers.checks import compare
-from helpers.grader.build import checks_text, instructor_notebook
+from helpers.grader.release import checks_text, instructor_notebook
 from helpers.checks.diagnosis import diagnose
 from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.course.lab import Lab, find_labs, seed_of
@@ -53,7 +53,7 @@ MISCONCEPTIONS = [
 def test_a_release_changes_nothing(tmp_path):
     """Also on a processor with fewer instructions: the checks' numbers do not hang on the last bits."""
     code = (
-        "import shutil, sys; from pathlib import Path; from helpers.grader.build import release\n"
+        "import shutil, sys; from pathlib import Path; from helpers.grader.release import release\n"
         "root, scratch = Path(sys.argv[1]), Path(sys.argv[2])\n"
         "for folder in ('solutions', 'labs'): shutil.copytree(root / folder, scratch / folder)\n"
         "shutil.copytree(root / 'helpers' / 'assets' / 'checks', scratch / 'helpers' / 'assets' / 'checks')\n"

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 import torch
 
-from helpers.grader.build import instructor_notebook
+from helpers.grader.release import instructor_notebook
 from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.course.lab import Lab
 from helpers.grader.limits import Limits

@@ -18,7 +18,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
 from traitlets.config import Config
 
-from helpers.grader.files import write_whole
+from helpers.grader.atomic import write_whole
 
 
 def take_over_dates(course: Path, config: Config, database: str, labs: list[str], memory: Path) -> list[str]:

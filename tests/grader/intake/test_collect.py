@@ -12,7 +12,6 @@ import nbformat
 import pytest
 from nbgrader.plugins import FileNameCollectorPlugin
 
-from helpers.grader.cluster import pack
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import Refused, Submission, collect
 from helpers.grader.intake.extra_files import LARGEST, copy_files_beside
@@ -20,7 +19,8 @@ from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.alignment import align
 from helpers.grader.limits import Limits
-from helpers.grader.publish import course_config
+from helpers.grader.run.cluster import pack
+from helpers.grader.run.publish import course_config
 from tests.conftest import AVERAGE, DOUBLE, ROOT
 
 LABS = ["00_mini", "01_other"]

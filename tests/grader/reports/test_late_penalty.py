@@ -12,12 +12,12 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.cli import main
-from helpers.grader.build import generate
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.judge import Judgement, Row
-from helpers.grader.publish import default_database
+from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import record
-from helpers.grader.store import Store
+from helpers.grader.run.judgement_store import Store
+from helpers.grader.run.publish import default_database
 from tests.conftest import AVERAGE, DOUBLE
 
 DUE = datetime(2026, 3, 1, 12, 0)

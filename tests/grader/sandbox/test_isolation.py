@@ -19,9 +19,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.grader.errors import GraderError
-from helpers.grader.grade import grade
 from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
 from helpers.grader.limits import Limits
+from helpers.grader.run.grade import grade
 from helpers.grader.sandbox import doctor, isolation
 from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE
 from tests.conftest import ROOT

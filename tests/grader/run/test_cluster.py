@@ -20,13 +20,13 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.cli import main
-from helpers.grader.cluster import pack
 from helpers.grader.errors import GraderError
-from helpers.grader.grade import grade
 from helpers.grader.intake.collect import Submission
+from helpers.grader.run.cluster import pack
+from helpers.grader.run.grade import grade
 from tests.conftest import AVERAGE, DOUBLE
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SQUARED = "def double(values):\n    return values ** 2"
 CLASS = 6
 
@@ -162,7 +162,7 @@ def test_a_cluster_gives_the_same_marks_with_a_worker_killed_on_the_way(course, 
 
 
 def test_a_worker_with_another_course_is_refused(course, handed_in, scheduler, tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.grader.grade.judged_by", lambda *ignored: "another version")
+    monkeypatch.setattr("helpers.grader.run.grade.judged_by", lambda *ignored: "another version")
     address = json.loads(scheduler.read_text())["address"]
     with worker(scheduler, tmp_path), pytest.raises(GraderError, match="another version"):
         grade(course, handed_in, tmp_path / "out", cluster=address)
@@ -170,7 +170,7 @@ def test_a_worker_with_another_course_is_refused(course, handed_in, scheduler, t
 
 def test_an_address_where_nobody_listens_is_said_in_a_line(course, handed_in, tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="the extra “cluster” is not installed")
-    monkeypatch.setattr("helpers.grader.cluster.PATIENCE", 0.5)
+    monkeypatch.setattr("helpers.grader.run.cluster.PATIENCE", 0.5)
     with pytest.raises(GraderError, match="There is no cluster with a worker at tcp://127.0.0.1:9"):
         grade(course, handed_in, tmp_path / "out", cluster="tcp://127.0.0.1:9")
 

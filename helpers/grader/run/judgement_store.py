@@ -16,8 +16,8 @@ from typing import Any
 
 import nbformat
 
+from helpers.grader.atomic import write_whole
 from helpers.grader.errors import GraderError
-from helpers.grader.files import write_whole
 from helpers.grader.intake.collect import STUDENT_ID
 from helpers.grader.judging.judge import Judgement, Row
 

@@ -7,13 +7,13 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.cli import main
-from helpers.grader.build import generate
 from helpers.grader.judging.judge import Judgement, Row
-from helpers.grader.progress import Progress
-from helpers.grader.publish import default_database
+from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import record
 from helpers.grader.reports.lms_export import Mark, canvas_csv, moodle_csv
-from helpers.grader.store import Store
+from helpers.grader.run.judgement_store import Store
+from helpers.grader.run.progress_bar import Progress
+from helpers.grader.run.publish import default_database
 
 
 def judged(double=4.0, answer="Because <b>I</b> say so."):

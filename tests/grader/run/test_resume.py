@@ -14,17 +14,17 @@ from filelock import FileLock
 from sqlalchemy.exc import OperationalError
 
 from helpers.cli import main
-from helpers.grader.attempts import judge_all
-from helpers.grader.cluster import judge_packed, pack
 from helpers.grader.course import digest
 from helpers.grader.course.lab import Lab, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError, RunStopped
-from helpers.grader.grade import judge_submission
 from helpers.grader.intake.collect import Submission
 from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.judging.submission import judge_submission
 from helpers.grader.limits import Limits
+from helpers.grader.run.cluster import judge_packed, pack
+from helpers.grader.run.judgement_store import Store
+from helpers.grader.run.retry import judge_all
 from helpers.grader.sandbox.provisioner import UNSAFE_KERNEL
-from helpers.grader.store import Store
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def judged(monkeypatch):
         ]
         return Judgement(lab.name, rows, notebook=nbformat.v4.new_notebook())
 
-    monkeypatch.setattr("helpers.grader.grade.judge_notebook", stand_in)
-    monkeypatch.setattr("helpers.grader.grade.prepare", lambda kernel_name: None)
+    monkeypatch.setattr("helpers.grader.judging.submission.judge_notebook", stand_in)
+    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name: None)
     return log
 
 
@@ -115,8 +115,8 @@ def test_an_outcome_that_cannot_be_entered_costs_one_submission(run, judged, tmp
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
         return graded_notebook(lab, judgement)
 
-    monkeypatch.setattr("helpers.grader.grade.graded_notebook", refuse)
-    monkeypatch.setattr("helpers.grader.grade.judge_in_threads", _one_by_one)
+    monkeypatch.setattr("helpers.grader.run.grade.graded_notebook", refuse)
+    monkeypatch.setattr("helpers.grader.run.grade.judge_in_threads", _one_by_one)
     status, said = run()
     assert status == 1 and "not judged: ben" in said and stored(tmp_path) == ["ada", "cem"]
 
@@ -192,7 +192,7 @@ def test_a_gradebook_that_is_in_use_is_said_in_a_line(run, judged, monkeypatch):
     def refuse(*arguments, **times):
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
 
-    monkeypatch.setattr("helpers.grader.grade.record", refuse)
+    monkeypatch.setattr("helpers.grader.run.grade.record", refuse)
     status, said = run()
     assert status == 1 and "distillab: the gradebook's database says: database is locked. Close" in said
 
@@ -238,9 +238,9 @@ def test_a_lab_that_changed_is_read_anew_by_the_next_run_and_not_before(course, 
 def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(course, monkeypatch, tmp_path):
     shutil.copytree(course / "solutions", tmp_path / "solutions")
     seen = []
-    monkeypatch.setattr("helpers.grader.grade.prepare", lambda kernel_name: None)
+    monkeypatch.setattr("helpers.grader.run.cluster.prepare", lambda kernel_name: None)
     monkeypatch.setattr(
-        "helpers.grader.grade.judge_submission",
+        "helpers.grader.run.cluster.judge_submission",
         lambda course, *_: (
             seen.append(load_lab(course, "00_mini").key("double")["one"][0]["value"].item()) or Judgement("00_mini")
         ),

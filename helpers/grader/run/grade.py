@@ -1,7 +1,6 @@
 """Grade a class: every submission in its own judge, marks and feedback written by one process.
 
-`distillab grade` and `nbgrader autograde` (see `preprocessor.py`) both come through `judge_notebook`, so both give the
-same marks. Whatever one submission does, the others are graded.
+Whatever one submission does, the others are graded.
 """
 
 from __future__ import annotations
@@ -15,69 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
-from helpers.grader.attempts import Outcomes, judge_all, judge_in_threads
-from helpers.grader.build import generate, put_environment_first
-from helpers.grader.cluster import judge_on_cluster
+from helpers.grader.atomic import one_run_at_a_time
 from helpers.grader.course.digest import judged_by
 from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
-from helpers.grader.errors import GraderError, Refused
-from helpers.grader.files import one_run_at_a_time
+from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import Submission, collect
-from helpers.grader.intake.extra_files import copy_files_beside
-from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.intake.timestamp import read_timestamp
-from helpers.grader.judging.judge import Judgement, Row, judge
+from helpers.grader.judging.judge import Judgement
+from helpers.grader.judging.submission import judge_submission, prepare
 from helpers.grader.limits import Limits
-from helpers.grader.progress import Progress
-from helpers.grader.publish import default_database, write_out
+from helpers.grader.release import generate, put_environment_first
 from helpers.grader.reports.feedback import graded_notebook
 from helpers.grader.reports.gradebook import exercise_verdict, record
-from helpers.grader.sandbox.doctor import require_isolation
-from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
-from helpers.grader.store import Store
-
-
-def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
-    """Judge a notebook in a scratch folder of its own, with copies of the files that lie in the folder `beside`."""
-    with tempfile.TemporaryDirectory(prefix="distillab-", dir=ZYGOTE.scratch()) as scratch:
-        left_out = copy_files_beside(beside, Path(scratch), limits)
-        judgement = judge(lab, notebook, Path(scratch), limits, kernel_name)
-    judgement.notes += left_out
-    return judgement
-
-
-def prepare(kernel_name: str) -> None:
-    """Make sure that kernels of this name can run, and let the zygote start while the grader goes on with its own work.
-
-    Raises GraderError where they would have to be locked in and this host cannot do it.
-    """
-    if kernel_name in (KERNEL, GPU_KERNEL):
-        require_isolation()
-        install_kernels()
-        ZYGOTE.start()
-
-
-def refused(lab: str, reason: str, verdict: str) -> Judgement:
-    """Return the judgement of a submission that was not run: one row that says why."""
-    return Judgement(lab, [Row("", "", 0.0, None, verdict, note=reason)])
-
-
-def judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str) -> Judgement:
-    """Judge one submission; a refused one gets a row that says why."""
-    if submission.refusal:
-        return refused(submission.lab, submission.refusal, submission.verdict)
-    lab = load_lab(course, submission.lab)
-    try:
-        notebook = read_notebook(submission.path, limits.file)
-    except Refused as refusal:
-        return refused(lab.name, str(refusal), refusal.verdict)
-    judgement = judge_notebook(lab, notebook, submission.path.parent, limits, kernel_name)
-    judgement.notes[:0] = submission.notes
-    return judgement
+from helpers.grader.run.cluster import judge_on_cluster
+from helpers.grader.run.judgement_store import Store
+from helpers.grader.run.progress_bar import Progress
+from helpers.grader.run.publish import default_database, write_out
+from helpers.grader.run.retry import Outcomes, judge_all, judge_in_threads
+from helpers.grader.sandbox.provisioner import KERNEL, ZYGOTE
 
 
 @dataclass

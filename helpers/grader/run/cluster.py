@@ -24,8 +24,9 @@ from helpers.grader.errors import GraderError, RunStopped
 from helpers.grader.intake.collect import Submission
 from helpers.grader.intake.extra_files import files_beside
 from helpers.grader.judging.judge import Judgement
+from helpers.grader.judging.submission import judge_submission, prepare
 from helpers.grader.limits import Limits
-from helpers.grader.store import from_plain, to_plain
+from helpers.grader.run.judgement_store import from_plain, to_plain
 
 AHEAD = 3  # submissions handed out for each thread of the cluster: enough to keep it busy, few enough for the memory
 PATIENCE = 30  # seconds to wait for a scheduler and a first worker
@@ -106,8 +107,6 @@ def judge_packed(
 
     Raises RunStopped where the worker's course or code is not the grader's.
     """
-    from helpers.grader.grade import judge_submission, prepare
-
     bounds = Limits(**limits)
     with _preparing:
         prepare(kernel_name)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grader.build import _is_short, digest, release, untouched
 from helpers.grader.course.lab import Lab, find_labs
 from helpers.grader.errors import GraderError
+from helpers.grader.release import _is_short, digest, release, untouched
 
 
 def released(course):

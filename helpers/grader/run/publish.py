@@ -11,15 +11,15 @@ from pathlib import Path
 from nbgrader.api import Gradebook, MissingEntry
 from traitlets.config import Config, PyFileConfigLoader
 
+from helpers.grader.atomic import one_run_at_a_time, write_whole
 from helpers.grader.course.lab import find_labs, load_lab
 from helpers.grader.errors import GraderError
-from helpers.grader.files import one_run_at_a_time, write_whole
 from helpers.grader.reports.class_report import class_report, released_links
 from helpers.grader.reports.feedback import feedback_page
 from helpers.grader.reports.gradebook import csv_text, given
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
 from helpers.grader.reports.lms_export import canvas_csv, marks, moodle_csv
-from helpers.grader.store import FOLDER, Store
+from helpers.grader.run.judgement_store import FOLDER, Store
 
 _NOTHING = "Nothing was graded into {0} yet. Grade with: distillab grade --output {0} …"
 

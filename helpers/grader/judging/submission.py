@@ -1,0 +1,61 @@
+"""Judge one submission from its file to its judgement.
+
+`distillab grade`, a cluster's workers and `nbgrader autograde` (see `preprocessor.py`) all come through
+`judge_notebook`, so all give the same marks.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from helpers.grader.course.lab import Lab, load_lab
+from helpers.grader.errors import Refused
+from helpers.grader.intake.collect import Submission
+from helpers.grader.intake.extra_files import copy_files_beside
+from helpers.grader.intake.notebook import read_notebook
+from helpers.grader.judging.judge import Judgement, Row, judge
+from helpers.grader.limits import Limits
+from helpers.grader.sandbox.doctor import require_isolation
+from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
+
+
+def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
+    """Judge a notebook in a scratch folder of its own, with copies of the files that lie in the folder `beside`."""
+    with tempfile.TemporaryDirectory(prefix="distillab-", dir=ZYGOTE.scratch()) as scratch:
+        left_out = copy_files_beside(beside, Path(scratch), limits)
+        judgement = judge(lab, notebook, Path(scratch), limits, kernel_name)
+    judgement.notes += left_out
+    return judgement
+
+
+def prepare(kernel_name: str) -> None:
+    """Make sure that kernels of this name can run, and let the zygote start while the grader goes on with its own work.
+
+    Raises GraderError where they would have to be locked in and this host cannot do it.
+    """
+    if kernel_name in (KERNEL, GPU_KERNEL):
+        require_isolation()
+        install_kernels()
+        ZYGOTE.start()
+
+
+def refused(lab: str, reason: str, verdict: str) -> Judgement:
+    """Return the judgement of a submission that was not run: one row that says why."""
+    return Judgement(lab, [Row("", "", 0.0, None, verdict, note=reason)])
+
+
+def judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str) -> Judgement:
+    """Judge one submission; a refused one gets a row that says why."""
+    if submission.refusal:
+        return refused(submission.lab, submission.refusal, submission.verdict)
+    lab = load_lab(course, submission.lab)
+    try:
+        notebook = read_notebook(submission.path, limits.file)
+    except Refused as refusal:
+        return refused(lab.name, str(refusal), refusal.verdict)
+    judgement = judge_notebook(lab, notebook, submission.path.parent, limits, kernel_name)
+    judgement.notes[:0] = submission.notes
+    return judgement
