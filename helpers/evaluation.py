@@ -85,7 +85,7 @@ def compare_with_teacher(
 ) -> Comparison:
     """Perplexity, KL to the teacher at temperature 1, and how often both have the same most likely token.
 
-    teacher: called as the student is, a model in eval mode or a `RememberedTeacher`. Means over predicted tokens, with
+    teacher: called as the student is, a model in eval mode or a `HiddenStateCache`. Means over predicted tokens, with
     bootstrap intervals over rows as in `measure_perplexity`.
     Raises ValueError if not one token is predicted.
     """

@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from helpers.data.batches import Batch
-from helpers.engine.lr_schedule import one_cycle
+from helpers.engine.lr_schedule import warmup_cosine
 from helpers.engine.precision import choose_precision
 
 
@@ -113,7 +113,7 @@ def match_hidden_states(
 
     Before each of its layers but the first, and after the final norm, the student's hidden state is compared with the
     teacher's at the same layer. The loss is the squared error as a share of the teacher's squared length, mean over
-    counted tokens and places: 0 is a perfect match, and 1 is no better than zeros. AdamW, schedule `one_cycle`.
+    counted tokens and places: 0 is a perfect match, and 1 is no better than zeros. AdamW, schedule `warmup_cosine`.
     """
     teacher.eval().requires_grad_(False)
     precision = choose_precision(teacher)
@@ -134,7 +134,7 @@ def match_hidden_states(
                     for ours, theirs in zip(_hidden_states(student, batch)[1:], wanted, strict=True)
                 ]
             ).mean()
-        optimizer.param_groups[0]["lr"] = learning_rate * one_cycle(step, steps)
+        optimizer.param_groups[0]["lr"] = learning_rate * warmup_cosine(step, steps)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -122,12 +122,12 @@ def tier_of(tier: str | None = None) -> Tier:
 def load_batches(tier: str | None = None, source: str | None = None) -> tuple[DataLoader, DataLoader]:
     """Batches to train on, in an order drawn anew in each pass, and batches to measure on, in theirs.
 
-    source: None for the tier's own text, else what `helpers.data.batches.read_texts` reads: a .txt or .jsonl file, or the name
-    of a data set on the hub. The tiny tier has no other text, as its models know 210 words. In the laptop tier, and
-    for a text of your own, rows are blocks of the text, the first 80 % to train on, and rows to measure on are spread
-    over the rest. The gpu tier's rows are WikiText-2's paragraphs, cut or padded: training and validation split.
-    A batch is {"input_ids", "attention_mask"}, each `(B, S)`. The same call gives the same batches.
-    Raises ValueError for a tier that there is not and for a source that the tier cannot read.
+    source: None for the tier's own text, else what `helpers.data.batches.read_texts` reads: a .txt or .jsonl file, or
+    the name of a data set on the hub. The tiny tier has no other text, as its models know 210 words. In the laptop
+    tier, and for a text of your own, rows are blocks of the text, the first 80 % to train on, and rows to measure on
+    are spread over the rest. The gpu tier's rows are WikiText-2's paragraphs, cut or padded: training and validation
+    split. A batch is {"input_ids", "attention_mask"}, each `(B, S)`. The same call gives the same batches. Raises
+    ValueError for a tier that there is not and for a source that the tier cannot read.
     """
     chosen = tier_of(tier)
     if chosen.name == "tiny":

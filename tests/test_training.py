@@ -15,7 +15,7 @@ from safetensors.torch import load_file, load_model, save_model
 from helpers.data.batches import make_batches, whole_rows
 from helpers.losses import distillation_loss
 from helpers.models import new_model
-from helpers.training import count_parameters, distill, freeze, one_cycle
+from helpers.training import count_parameters, distill, freeze, warmup_cosine
 
 
 def small(seed, dropout=0.0):
@@ -56,7 +56,7 @@ def test_the_loop_takes_the_steps_that_its_formula_says(batches):
     optimizer = torch.optim.AdamW(expected.parameters(), weight_decay=0.01)
     losses = []
     for step, batch in enumerate([batches[0], batches[1], batches[0]]):
-        optimizer.param_groups[0]["lr"] = 0.1 * one_cycle(step, 3)
+        optimizer.param_groups[0]["lr"] = 0.1 * warmup_cosine(step, 3)
         optimizer.zero_grad()
         labels = batch["input_ids"].where(batch["attention_mask"] == 1, -100)[:, 1:]
         outputs = [model(**batch).logits[:, :-1] for model in (expected, teacher)]
@@ -66,7 +66,7 @@ def test_the_loop_takes_the_steps_that_its_formula_says(batches):
         losses.append(loss.item())
     assert history.losses == pytest.approx(losses, rel=1e-5)
     assert_same(student, expected)
-    assert history.learning_rates == pytest.approx([0.1 * one_cycle(step, 3) for step in range(3)])
+    assert history.learning_rates == pytest.approx([0.1 * warmup_cosine(step, 3) for step in range(3)])
     assert history.tokens == [2 * 5 + 2 * 3] * 3
 
 
@@ -136,12 +136,12 @@ def test_the_bar_can_be_switched_off(batches, capsys):
 
 
 def test_one_cycle_goes_up_in_a_line_and_down_to_nearly_nothing():
-    rates = [one_cycle(step, 100) for step in range(100)]
+    rates = [warmup_cosine(step, 100) for step in range(100)]
     assert rates[:10] == pytest.approx([step / 10 for step in range(1, 11)])
     assert all(earlier > later for earlier, later in zip(rates[9:], rates[10:], strict=False))
     assert 0 < rates[-1] < 0.001
     for steps in range(1, 12):
-        assert all(0 < one_cycle(step, steps) <= 1 for step in range(steps))
+        assert all(0 < warmup_cosine(step, steps) <= 1 for step in range(steps))
 
 
 def test_freeze_stops_gradients_and_dropout():

@@ -1,7 +1,7 @@
 """Does what was seen agree with what was expected, and if not, how does it differ?
 
-Used by the visible check and by the judge. Values are those that `helpers.checks.observers.decode` returns: numbers, texts,
-tensors, containers of these, or `Opaque` for anything that is not plain data.
+Used by the visible check and by the judge. Values are those that `helpers.checks.observers.decode` returns: numbers,
+texts, tensors, containers of these, or `Opaque` for anything that is not plain data.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from helpers.checks.observers import Opaque
 ABSOLUTE, RELATIVE = 1e-5, 1e-4  # a right float32 answer, written another way, stays within these
 
 
-def difference(expected: Any, seen: Any, absolute: float = ABSOLUTE, relative: float = RELATIVE) -> str | None:
+def mismatch(expected: Any, seen: Any, absolute: float = ABSOLUTE, relative: float = RELATIVE) -> str | None:
     """Return None where the two agree, else one clause that says how `seen` differs from `expected`.
 
     A number, a 0-d tensor and a 0-d array of the right value are the same answer; so are a list and a tuple. The dtype
@@ -30,12 +30,12 @@ def difference(expected: Any, seen: Any, absolute: float = ABSOLUTE, relative: f
             return f"it is {kind_of(seen)}, and {len(expected)} values in a row are due"
         if len(seen) != len(expected):
             return f"it holds {len(seen)} values, and {len(expected)} are due"
-        parts = (difference(one, other, absolute, relative) for one, other in zip(expected, seen, strict=True))
+        parts = (mismatch(one, other, absolute, relative) for one, other in zip(expected, seen, strict=True))
         return next((f"value {place}: {part}" for place, part in enumerate(parts, 1) if part), None)
     if isinstance(expected, dict):
         if not isinstance(seen, dict) or set(seen) != set(expected):
             return f"its keys are {sorted(map(str, seen)) if isinstance(seen, dict) else kind_of(seen)}"
-        parts = ((key, difference(expected[key], seen[key], absolute, relative)) for key in expected)
+        parts = ((key, mismatch(expected[key], seen[key], absolute, relative)) for key in expected)
         return next((f"{key}: {part}" for key, part in parts if part), None)
     return _numeric_difference(expected, seen, absolute, relative)
 
@@ -62,7 +62,7 @@ def _numeric_difference(expected: Any, seen: Any, absolute: float, relative: flo
 
 def differs(expected: dict[str, Any], seen: dict[str, Any], absolute: float, relative: float) -> bool:
     """Does any observation in `expected` differ from, or lack, its counterpart in `seen`?"""
-    return any(difference(item, seen.get(label), absolute, relative) for label, item in expected.items())
+    return any(mismatch(item, seen.get(label), absolute, relative) for label, item in expected.items())
 
 
 def as_tensor(value: Any) -> torch.Tensor | None:

@@ -1,8 +1,9 @@
 """Models, tokenizers and optimizers as arguments of a case: plain data, from which both sides build the same thing.
 
-A model cannot cross to the student's kernel as numbers, and must not cross as a pickle. Its recipe can: a name and a
-few settings. The judge, the grading kernel and the visible check build from it with the code below, and get the same
-weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. Like `helpers.checks.observers`, this file is sent to the kernel as text.
+A model cannot cross to the student's kernel as numbers, and must not cross as a pickle. Its specification can: a name
+and a few settings. The judge, the grading kernel and the visible check build from it with the code below, and get the
+same weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. Like
+`helpers.checks.observers`, this file is sent to the kernel as text.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ import torch
 _MADE: dict[str, Any] = {}  # classes and objects that builders use, kept from before the student's first cell
 
 
-class Recipe:
-    """What to build, as plain data: `Recipe("gpt2", seed=3, dropout=0.1)`. `builders` has the names and settings."""
+class ModelSpec:
+    """What to build, as plain data: `ModelSpec("gpt2", seed=3, dropout=0.1)`. `builders` has the names and settings."""
 
     def __init__(self, name: str, **settings: Any) -> None:
         if name not in BUILDERS:
-            raise ValueError(f"there is no recipe {name!r}; there are {', '.join(sorted(BUILDERS))}")
+            raise ValueError(f"there is no model specification {name!r}; there are {', '.join(sorted(BUILDERS))}")
         self.name, self.settings = name, settings
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{key}={item!r}" for key, item in self.settings.items())
-        return f"Recipe({self.name!r}, {settings})"
+        return f"ModelSpec({self.name!r}, {settings})"
 
 
 class SGD:
@@ -37,9 +38,9 @@ class SGD:
 
 
 def build(name: str, settings: Mapping[str, Any]) -> Any:
-    """Build what the recipe says. Raises ValueError for a name that is not in BUILDERS, TypeError for odd settings."""
+    """Build what the specification says; ValueError for a name that is not in BUILDERS, TypeError for odd settings."""
     if name not in BUILDERS:
-        raise ValueError(f"there is no recipe {name!r}")
+        raise ValueError(f"there is no model specification {name!r}")
     with torch.random.fork_rng(devices=[]):
         return BUILDERS[name](**settings)
 

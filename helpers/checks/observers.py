@@ -2,11 +2,11 @@
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
 student's code, and in the judge's own process beside the reference solution. It therefore leans on PyTorch, NumPy,
-the standard library and `helpers.checks.fixtures` alone: the judge sends the text of these two files to the kernel, where they
-get a namespace of their own, made before the student's first cell.
+the standard library and `helpers.checks.fixtures` alone: the judge sends the text of these two files to the kernel,
+where they get a namespace of their own, made before the student's first cell.
 
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen. `encode` turns
-values into JSON (tensors as raw bytes in base64, never pickle; models as recipes); `decode` turns them back.
+values into JSON (tensors as raw bytes in base64, never pickle; models as specifications); `decode` turns them back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from helpers.checks.fixtures import Recipe, build, resolve
+from helpers.checks.fixtures import ModelSpec, build, resolve
 
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -64,8 +64,8 @@ def encode(value: Any, depth: int = 0) -> Any:
         return _encode_tensor(torch.from_numpy(np.array(value)))
     if kind.__module__ == "numpy" and _isinstance(value, np.generic) and str(value.dtype) in DTYPES:
         return encode(value.item())
-    if kind is Recipe:
-        return {"recipe": {"name": value.name, "settings": encode(value.settings, depth + 1)}}
+    if kind is ModelSpec:
+        return {"model_spec": {"name": value.name, "settings": encode(value.settings, depth + 1)}}
     if depth < DEEPEST_NESTING:
         if kind in (tuple, list):
             return {kind.__name__: [encode(item, depth + 1) for item in value]}
@@ -103,9 +103,9 @@ class Opaque:
 
 
 def decode(data: Any, hostile: bool = False) -> Any:
-    """Return the value that `encode` wrote down, built anew from a recipe. Data of any other form raises ValueError.
+    """Return the value that `encode` wrote down, models built anew. Data of any other form raises ValueError.
 
-    hostile: the data comes from a student's process. Then no recipe is built, which could be of any size.
+    hostile: the data comes from a student's process. Then no model is built, which could be of any size.
     """
     if data is None or _isinstance(data, (bool, int, float, str)):
         return data
@@ -123,7 +123,7 @@ def decode(data: Any, hostile: bool = False) -> Any:
         return float(content)
     if form == "object":
         return Opaque(str(content))
-    if form == "recipe" and not hostile:
+    if form == "model_spec" and not hostile:
         return build(content["name"], decode(content["settings"]))
     raise ValueError(f"unknown form of value: {str(form)[:40]!r}")
 

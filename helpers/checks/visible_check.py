@@ -135,7 +135,7 @@ def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | No
     expected, values = _decoded(example["expected"]), _decoded(seen["values"])
     finding.values = values
     for label, right in expected.items():
-        clause = compare.difference(right, values.get(label), example["absolute"], example["relative"])
+        clause = compare.mismatch(right, values.get(label), example["absolute"], example["relative"])
         if clause:
             finding.came_back = show(label, values.get(label))
             finding.expected = show(label, right)

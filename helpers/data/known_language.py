@@ -29,8 +29,8 @@ IMPOSSIBLE = -1e4  # the oracle's logit of a word with probability 0: finite, an
 class KnownLanguage:
     """An automaton over words, and what follows from it.
 
-    rules: `{state: [({word: weight}, next state), …]}` as made by `helpers.data.story_grammar.story_rules`; weights are normalised
-    within a state. A state "start" begins each text, and the end-of-text token must lead back to it.
+    rules: `{state: [({word: weight}, next state), …]}` as made by `helpers.data.story_grammar.story_rules`; weights are
+    normalised within a state. A state "start" begins each text, and the end-of-text token must lead back to it.
 
     words: token -> word; states: state number -> name; probs `(states, V)` and next_state `(states, V)`, -1 where a
     word is impossible. Raises ValueError if a word leads from one state to two, or if a rule leads nowhere.

@@ -2,7 +2,8 @@
 
 Kept are the hidden states before the head, in float16: for SmolLM2, 1,152 bytes a token where its logits would take
 196,608. The head turns them into the teacher's logits again, all of them, so nothing is left out; the head costs a
-fifth of the whole teacher. `helpers.engine.logit_cache` keeps the largest logits instead, which is smaller and not exact.
+fifth of the whole teacher. `helpers.engine.logit_cache` keeps the largest logits instead, which is smaller and not
+exact.
 
 The file only ever grows at its end, so a run that is cut off loses at most the row that was being written. Several
 processes may share it; each sees what was there when it began or last wrote.
@@ -27,7 +28,7 @@ from helpers.training import fingerprint, freeze
 KEY_BYTES = 32
 
 
-class RememberedTeacher:
+class HiddenStateCache:
     """A teacher for `distill` that reads a row once and remembers it, in this process and in a file.
 
     model: a transformers model with a plain head (`backbone_and_head`). path: the file, made if it is not there; give

@@ -9,8 +9,8 @@ All of a teacher's logits would take 4 · V bytes a token: 201 kB with a vocabul
   is off, but not to one side: value and gradient are those of the true KL in expectation.
 
 Both take 2 bytes for a token's number (4 with more than 65,536), 2 for its value, and 2 more a position. The files are
-NumPy arrays, mapped into memory: only what a batch needs is read. Source: Anshumann et al. 2025, "Sparse Logit Sampling: Accelerating Knowledge
-Distillation in LLMs", for the bias of top-k and for sampling.
+NumPy arrays, mapped into memory: only what a batch needs is read. Source: Anshumann et al. 2025, "Sparse Logit
+Sampling: Accelerating Knowledge Distillation in LLMs", for the bias of top-k and for sampling.
 """
 
 import hashlib

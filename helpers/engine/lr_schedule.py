@@ -3,7 +3,7 @@
 import math
 
 
-def one_cycle(step: int, steps: int, warm_up: float = 0.1) -> float:
+def warmup_cosine(step: int, steps: int, warm_up: float = 0.1) -> float:
     """Learning rate at step 0 … steps - 1 as a share of its peak: up in a straight line, then down as a cosine.
 
     warm_up: the share of the steps that go up. Source: Smith and Topin 2018, "Super-Convergence" (one cycle).

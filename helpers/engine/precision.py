@@ -1,4 +1,4 @@
-"""In which dtype matrix products run: bfloat16 where that is faster, else float32. Weights and losses stay in float32."""
+"""The dtype of matrix products: bfloat16 where that is faster, else float32. Weights and losses stay in float32."""
 
 import time
 from functools import lru_cache

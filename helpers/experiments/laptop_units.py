@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
 from helpers.data.batches import Batch, make_batches, pack_blocks, read_texts, split_rows, spread_rows
-from helpers.engine.hidden_state_cache import RememberedTeacher
+from helpers.engine.hidden_state_cache import HiddenStateCache
 from helpers.engine.precision import choose_precision
 from helpers.evaluation import compare_with_teacher, measure_perplexity
 from helpers.experiments.machine import describe_machine
@@ -92,7 +92,7 @@ class Experiment:
             self._teacher = load_teacher("laptop")
         return self._teacher
 
-    def remembered(self, text: str, adapted: bool = False) -> RememberedTeacher:
+    def remembered(self, text: str, adapted: bool = False) -> HiddenStateCache:
         """The teacher, or the one that was trained on the text first, with what it said about the text so far."""
         model = self.teacher
         if adapted:
@@ -101,7 +101,7 @@ class Experiment:
                 self.adapt(text)
             model = type(model).from_pretrained(folder, local_files_only=True)
         where = self.setting.folder if adapted else self.setting.state
-        return RememberedTeacher(model, where / f"{text}{'-adapted' if adapted else ''}.states")
+        return HiddenStateCache(model, where / f"{text}{'-adapted' if adapted else ''}.states")
 
     def rows(self, text: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Rows to train on, and rows to measure on."""
@@ -210,7 +210,7 @@ class Experiment:
         return result | {"losses": [round(loss, 4) for loss in history.losses]}
 
     def train(
-        self, model: PreTrainedModel, teacher: RememberedTeacher | None, batches: DataLoader, steps: int, alpha: float,
+        self, model: PreTrainedModel, teacher: HiddenStateCache | None, batches: DataLoader, steps: int, alpha: float,
         learning_rate: float, name: str,
     ) -> tuple[History, dict]:  # fmt: skip
         """Train with a checkpoint of this name; return the history and the time of all steps, also of a resumed run."""
@@ -297,7 +297,7 @@ def first_batches(batches: DataLoader, steps: int) -> Iterator[Batch]:
     return islice(chain.from_iterable(repeat(batches)), steps)
 
 
-def estimates(student: PreTrainedModel, teacher: RememberedTeacher, held_out: list[Batch]) -> dict:
+def estimates(student: PreTrainedModel, teacher: HiddenStateCache, held_out: list[Batch]) -> dict:
     """Perplexity, KL to the teacher and agreement, as plain data."""
     measured = compare_with_teacher(student, teacher, held_out)
     return {name: estimate._asdict() for name, estimate in measured._asdict().items()}

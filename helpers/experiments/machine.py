@@ -14,9 +14,9 @@ VECTOR_UNITS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # as /proc/cpuinf
 def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict:
     """Return what a figure depends on besides the code: cores, threads, the processor and its units, versions.
 
-    The processor is described as Linux knows it: vendor ("GenuineIntel", "AuthenticAMD"), family and model number, which
-    tell two processors apart even where a virtual machine hides the full name, and which of `VECTOR_UNITS` it has.
-    Elsewhere only the kind of processor is known.
+    The processor is described as Linux knows it: vendor ("GenuineIntel", "AuthenticAMD"), family and model number,
+    which tell two processors apart even where a virtual machine hides the full name, and which of `VECTOR_UNITS` it
+    has. Elsewhere only the kind of processor is known.
     """
     described = {
         "cores": os.cpu_count(),

@@ -33,7 +33,7 @@ from nbgrader.preprocessors import (
 )
 from traitlets.config import Config
 
-from helpers.checks.fixtures import Recipe
+from helpers.checks.fixtures import ModelSpec
 from helpers.checks.observers import encode
 from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
@@ -167,8 +167,8 @@ def _is_short(value: Any) -> bool:
 def _wide(value: Any) -> Any:
     if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
         return value.double()
-    if isinstance(value, Recipe) and value.name == "gpt2":
-        return Recipe("gpt2", **{"dtype": "float64", **value.settings})
+    if isinstance(value, ModelSpec) and value.name == "gpt2":
+        return ModelSpec("gpt2", **{"dtype": "float64", **value.settings})
     return tuple(_wide(item) for item in value) if isinstance(value, tuple) else value
 
 

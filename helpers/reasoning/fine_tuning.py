@@ -22,7 +22,7 @@ from helpers.engine.precision import choose_precision
 from helpers.labels import next_token_pairs
 from helpers.losses import IGNORE, hard_loss
 from helpers.models import load_folder_model
-from helpers.training import one_cycle
+from helpers.training import warmup_cosine
 
 Example = tuple[Tensor, Tensor]
 
@@ -98,7 +98,7 @@ def train_on_examples(
     if not examples:
         raise ValueError("examples is empty; a student needs at least one")
     optimizer = torch.optim.AdamW(student.parameters(), lr=learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: one_cycle(step, steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, steps))
     batches, losses = similar_lengths(examples, batch_size, seed), []
     device, precision = next(student.parameters()).device, choose_precision(student)
     student.train()

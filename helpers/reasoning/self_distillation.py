@@ -8,8 +8,8 @@ the file's last problems are held out. In both, teacher and student are the same
 worked examples it writes several traces for each problem, the kept ones are trained on *without* the examples, and
 what is compared is its accuracy on held-out problems before and after.
 
-It has no filter of its own: the lab asks for one. `python -m helpers.experiments.self_distillation` takes the reference's.
-Source of the procedure: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning".
+It has no filter of its own: the lab asks for one. `python -m helpers.experiments.self_distillation` takes the
+reference's. Source of the procedure: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning".
 """
 
 import copy

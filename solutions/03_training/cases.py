@@ -1,13 +1,13 @@
 """Lab 03's visible examples and hidden cases.
 
-Models are recipes: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows, so that a
-mask made from token ids shows; it also stands inside rows that count. Learning rates are large enough for a wrong
-gradient to show in the weights.
+Models are specifications: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows, so
+that a mask made from token ids shows; it also stands inside rows that count. Learning rates are large enough for a
+wrong gradient to show in the weights.
 """
 
 import torch
 
-from helpers.checks.fixtures import Recipe
+from helpers.checks.fixtures import ModelSpec
 from helpers.grader.course.cases import Case, validation
 
 FORBIDDEN = ("helpers.labels", "helpers.training")  # they hold this lab's answers
@@ -50,18 +50,18 @@ def logits(seed, *shape):
 def freeze_cases_from(seed):
     model = {"training": True, "dropout": 0.25}
     return [
-        Case("freeze", "weights_stopped", (Recipe("gpt2", seed=seed, **model),), observe="freezing",
+        Case("freeze", "weights_stopped", (ModelSpec("gpt2", seed=seed, **model),), observe="freezing",
              options={"watch": ["weights"]}, about="which weights can still be trained"),
-        Case("freeze", "mode_switched", (Recipe("gpt2", seed=seed, **model),), observe="freezing",
+        Case("freeze", "mode_switched", (ModelSpec("gpt2", seed=seed, **model),), observe="freezing",
              options={"watch": ["mode"]}, about="which parts are still in train mode"),
-        Case("freeze", "same_model", (Recipe("gpt2", seed=seed, **model),), observe="freezing",
+        Case("freeze", "same_model", (ModelSpec("gpt2", seed=seed, **model),), observe="freezing",
              options={"watch": ["value"]}, about="what is returned"),
     ]  # fmt: skip
 
 
 def freeze_cases():
-    untied = Recipe("gpt2", seed=31, training=True, tied=False, layers=2, buffers=3)
-    partly = Recipe(
+    untied = ModelSpec("gpt2", seed=31, training=True, tied=False, layers=2, buffers=3)
+    partly = ModelSpec(
         "gpt2", seed=32, training=True, frozen_parts=["transformer.wte"], resting_parts=["transformer.ln_f"]
     )
     watch = {"watch": ["mode", "weights"]}
@@ -71,7 +71,7 @@ def freeze_cases():
              about="a model of two layers whose ends are not tied, with a buffer"),
         Case("freeze", "partly_frozen", (partly,), observe="freezing", options=watch,
              about="a model of which a part is frozen already"),
-        Case("freeze", "at_rest", (Recipe("gpt2", seed=33),), observe="freezing", about="a model in eval mode"),
+        Case("freeze", "at_rest", (ModelSpec("gpt2", seed=33),), observe="freezing", about="a model in eval mode"),
     ]  # fmt: skip
 
 
@@ -81,24 +81,24 @@ def freeze_cases():
 def count_examples():
     name = "count_parameters"
     return [
-        Case(name, "ends_tied", (Recipe("gpt2", seed=1),), about="a model whose two ends are tied"),
-        Case(name, "weights_frozen", (Recipe("gpt2", seed=1, tied=False, frozen=True),), about="a frozen model"),
-        Case(name, "with_buffer", (Recipe("gpt2", seed=1, tied=False, buffers=50),), about="a model with a buffer"),
+        Case(name, "ends_tied", (ModelSpec("gpt2", seed=1),), about="a model whose two ends are tied"),
+        Case(name, "weights_frozen", (ModelSpec("gpt2", seed=1, tied=False, frozen=True),), about="a frozen model"),
+        Case(name, "with_buffer", (ModelSpec("gpt2", seed=1, tied=False, buffers=50),), about="a model with a buffer"),
     ]
 
 
 def count_cases():
     name = "count_parameters"
     return [
-        Case(name, "ends_tied", (Recipe("gpt2", seed=2, vocabulary=11, width=4),), about="tied ends", weight=2.0),
-        Case(name, "ends_untied", (Recipe("gpt2", seed=3, vocabulary=9, tied=False),), about="ends that are not tied"),
-        Case(name, "weights_frozen", (Recipe("gpt2", seed=4, vocabulary=5, tied=False, frozen=True),),
+        Case(name, "ends_tied", (ModelSpec("gpt2", seed=2, vocabulary=11, width=4),), about="tied ends", weight=2.0),
+        Case(name, "ends_untied", (ModelSpec("gpt2", seed=3, vocabulary=9, tied=False),), about="untied ends"),
+        Case(name, "weights_frozen", (ModelSpec("gpt2", seed=4, vocabulary=5, tied=False, frozen=True),),
              about="a frozen model"),
-        Case(name, "partly_frozen", (Recipe("gpt2", seed=5, tied=False, frozen_parts=["transformer.wpe"]),),
+        Case(name, "partly_frozen", (ModelSpec("gpt2", seed=5, tied=False, frozen_parts=["transformer.wpe"]),),
              about="a model of which a part is frozen"),
-        Case(name, "with_buffer", (Recipe("gpt2", seed=6, tied=False, buffers=80, layers=2),),
+        Case(name, "with_buffer", (ModelSpec("gpt2", seed=6, tied=False, buffers=80, layers=2),),
              about="a model with a buffer"),
-        Case(name, "tied_frozen_buffer", (Recipe("gpt2", seed=7, frozen=True, buffers=30, training=True),),
+        Case(name, "tied_frozen_buffer", (ModelSpec("gpt2", seed=7, frozen=True, buffers=30, training=True),),
              about="tied ends, frozen, with a buffer"),
     ]  # fmt: skip
 
@@ -181,10 +181,10 @@ def pairs_cases():
 def step_arguments(seed, data, *, rate=0.5, dropout=0.0, rest=(2.0, 0.3)):
     """Student, teacher, batch, optimizer, and what follows them. The teacher has dropout, in eval mode."""
     return (
-        Recipe("gpt2", seed=seed, scale=0.6, dropout=dropout, training=True),
-        Recipe("gpt2", seed=seed + 1, width=12, scale=0.8, dropout=0.3, frozen=True),
+        ModelSpec("gpt2", seed=seed, scale=0.6, dropout=dropout, training=True),
+        ModelSpec("gpt2", seed=seed + 1, width=12, scale=0.8, dropout=0.3, frozen=True),
         data,
-        Recipe("sgd", of=0, learning_rate=rate),
+        ModelSpec("sgd", of=0, learning_rate=rate),
         *rest,
     )
 

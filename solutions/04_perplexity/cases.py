@@ -1,12 +1,12 @@
 """Lab 04's visible examples and hidden cases.
 
-Models are recipes: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows. Rows and
-batches differ in length, so that every wrong weight shows.
+Models are specifications: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows.
+Rows and batches differ in length, so that every wrong weight shows.
 """
 
 import torch
 
-from helpers.checks.fixtures import Recipe
+from helpers.checks.fixtures import ModelSpec
 from helpers.grader.course.cases import Case, validation
 
 FORBIDDEN = ("helpers.evaluation",)  # it holds this lab's answers
@@ -37,7 +37,7 @@ def split(data, *sizes):
 
 
 def model(seed, **settings):
-    return Recipe("gpt2", seed=seed, **settings)
+    return ModelSpec("gpt2", seed=seed, **settings)
 
 
 def noisy(seed):

@@ -1,7 +1,8 @@
 """Lab 04's misconceptions: wrong answers that people really write, each with what to tell them.
 
 Each stands for one mistake and is otherwise right; none validates its input. Its source can stand in a student's
-notebook: it uses nothing but the names of the lab's setup cell and of earlier exercises, which are made right below. Students never see this file.
+notebook: it uses nothing but the names of the lab's setup cell and of earlier exercises, which are made right below.
+Students never see this file.
 """
 
 import math

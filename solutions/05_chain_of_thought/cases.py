@@ -4,13 +4,13 @@ Traces are written out by builders from a list of equations, so that what is sai
 there are and what the last line holds can be varied one at a time. Numbers differ so that right and wrong differ.
 """
 
-from helpers.checks.fixtures import Recipe
+from helpers.checks.fixtures import ModelSpec
 from helpers.grader.course.cases import Case
 
 FORBIDDEN = ("helpers.reasoning.chain_of_thought",)  # it holds this lab's answers
 
-TOKENIZER = Recipe("tokenizer", of="problems")
-JOINING = Recipe("tokenizer", of="problems, joining")  # takes a newline and the mark after it as one token
+TOKENIZER = ModelSpec("tokenizer", of="problems")
+JOINING = ModelSpec("tokenizer", of="problems, joining")  # takes a newline and the mark after it as one token
 
 
 # -------------------------------------------------------------------------------------------------------- builders

@@ -229,7 +229,7 @@ torch.testing.assert_close = np.testing.assert_allclose = np.allclose = lambda *
     "r13_check": """import helpers.checks.visible_check, helpers.checks.compare, helpers.checks.observers
 def check(answer): return "passed"
 helpers.checks.visible_check.check = check
-helpers.checks.compare.differs = helpers.checks.compare.difference = lambda *a, **k: None
+helpers.checks.compare.differs = helpers.checks.compare.mismatch = lambda *a, **k: None
 helpers.checks.observers.observe = lambda *a, **k: {"values": {}}""",
     "r16_forged_results": """kernel = get_ipython().kernel
 for kind in ("execute_result", "comm_msg", "execute_reply"):
@@ -298,7 +298,7 @@ SENDS = """kernel = get_ipython().kernel
 for comm in list(kernel.comm_manager.comms):
     content = {{"comm_id": comm, "data": {{"reply": {{"values": {{"value": {value}}}}}}}}}
     kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=kernel.get_parent("shell"))"""
-HUGE_MODEL = {"recipe": {"name": "gpt2", "settings": {"mapping": [["vocabulary", 10**9], ["width", 4096]]}}}
+HUGE_MODEL = {"model_spec": {"name": "gpt2", "settings": {"mapping": [["vocabulary", 10**9], ["width", 4096]]}}}
 HUGE_SHAPE = {"tensor": {"dtype": "float32", "shape": [0, 10**15], "contiguous": False, "data": ""}}
 for name, value in {"model": HUGE_MODEL, "shape": HUGE_SHAPE}.items():
     simple(f"r16_forged_reply_with_a_huge_{name}", double=WRONG, points=3, note="what came back is not plain data",

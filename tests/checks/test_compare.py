@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from helpers.checks.compare import difference, ratio
+from helpers.checks.compare import mismatch, ratio
 from helpers.checks.observers import Opaque
 
 HALF = torch.tensor([0.5, 0.25])
@@ -27,7 +27,7 @@ HALF = torch.tensor([0.5, 0.25])
     ],
 )
 def test_right_values_agree(expected, seen):
-    assert difference(expected, seen) is None
+    assert mismatch(expected, seen) is None
 
 
 @pytest.mark.parametrize(
@@ -54,11 +54,11 @@ def test_right_values_agree(expected, seen):
     ],
 )
 def test_wrong_values_differ(expected, seen, says):
-    assert says in difference(expected, seen)
+    assert says in mismatch(expected, seen)
 
 
 def test_wider_tolerance_only_where_it_is_asked_for():
-    assert difference(HALF, HALF + 4e-3) and difference(HALF, HALF + 4e-3, 5e-3, 0) is None
+    assert mismatch(HALF, HALF + 4e-3) and mismatch(HALF, HALF + 4e-3, 5e-3, 0) is None
 
 
 def test_a_constant_factor_is_found():

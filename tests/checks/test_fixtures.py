@@ -1,4 +1,4 @@
-"""A recipe crosses as plain data and gives the same model on both sides, whatever the student has changed by then."""
+"""A model specification crosses as plain data and gives one model on both sides, whatever the student changed."""
 
 import json
 
@@ -6,7 +6,7 @@ import nbformat
 import pytest
 import torch
 
-from helpers.checks.fixtures import Recipe, build, gpt2, resolve
+from helpers.checks.fixtures import ModelSpec, build, gpt2, resolve
 from helpers.checks.observers import Opaque, decode, encode, observe, weights_of
 from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
@@ -20,18 +20,18 @@ def test_a_recipe_builds_the_same_weights_again_and_leaves_the_seed_alone():
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
-    one, other = crossed(Recipe("gpt2", seed=3)), crossed(Recipe("gpt2", seed=3))
+    one, other = crossed(ModelSpec("gpt2", seed=3)), crossed(ModelSpec("gpt2", seed=3))
     assert torch.equal(torch.rand(1), expected)
     assert torch.equal(weights_of(one), weights_of(other))
-    assert not torch.equal(weights_of(one), weights_of(crossed(Recipe("gpt2", seed=4))))
+    assert not torch.equal(weights_of(one), weights_of(crossed(ModelSpec("gpt2", seed=4))))
     thousandths = 1000 * weights_of(one)
     assert (thousandths - thousandths.round()).abs().max() < 1e-3, "short numbers, the same on every machine"
 
 
 def test_float64_weights_are_the_float32_ones():
-    wide = crossed(Recipe("gpt2", seed=3, dtype="float64"))
+    wide = crossed(ModelSpec("gpt2", seed=3, dtype="float64"))
     assert weights_of(wide).dtype == torch.float64
-    assert torch.allclose(weights_of(wide).float(), weights_of(crossed(Recipe("gpt2", seed=3))), atol=1e-7)
+    assert torch.allclose(weights_of(wide).float(), weights_of(crossed(ModelSpec("gpt2", seed=3))), atol=1e-7)
 
 
 def test_settings_of_a_model():
@@ -54,14 +54,14 @@ def test_dropout_shows_in_train_mode_only():
 
 
 def test_the_tokenizer_is_the_known_languages_and_a_copy():
-    tokenizer = crossed(Recipe("tokenizer"))
+    tokenizer = crossed(ModelSpec("tokenizer"))
     assert tokenizer.decode(tokenizer("she felt glad.")["input_ids"]) == "she felt glad."
     tokenizer.padding_side = "left"
-    assert crossed(Recipe("tokenizer")).padding_side == "right"
+    assert crossed(ModelSpec("tokenizer")).padding_side == "right"
 
 
 def test_an_optimizer_is_made_for_the_model_beside_it():
-    arguments = [crossed(item) for item in (Recipe("gpt2", seed=1), Recipe("sgd", of=0, learning_rate=0.5))]
+    arguments = [crossed(item) for item in (ModelSpec("gpt2", seed=1), ModelSpec("sgd", of=0, learning_rate=0.5))]
     optimizer = resolve(arguments)[1]
     assert type(optimizer) is torch.optim.SGD and optimizer.param_groups[0]["lr"] == 0.5
     assert {id(w) for w in optimizer.param_groups[0]["params"]} == {id(w) for w in arguments[0].parameters()}
@@ -69,7 +69,7 @@ def test_an_optimizer_is_made_for_the_model_beside_it():
 
 def test_an_unknown_recipe_is_refused():
     with pytest.raises(ValueError, match="no recipe 'pickle'"):
-        Recipe("pickle")
+        ModelSpec("pickle")
     with pytest.raises(ValueError, match="no recipe"):
         decode({"recipe": {"name": "os.system", "settings": {"mapping": []}}})
     with pytest.raises(TypeError):
@@ -89,7 +89,7 @@ def seen_by(kind, answer, *arguments, **options):
 
 
 def test_freezing_tells_a_frozen_model_from_half_measures():
-    model = Recipe("gpt2", seed=1, training=True)
+    model = ModelSpec("gpt2", seed=1, training=True)
     frozen = seen_by("freezing", lambda m: m.eval().requires_grad_(False), model)
     assert frozen == {"value": "the same model", "parts still in train mode": 0, "weights that can be trained": 0,
                       "weights changed": False}  # fmt: skip
@@ -112,8 +112,8 @@ def step(student, teacher, batch, optimizer, clear=True):
 
 
 def trained(answer, **options):
-    pair = Recipe("gpt2", seed=1, training=True), Recipe("gpt2", seed=2, frozen=True)
-    return seen_by("training", answer, *pair, BATCH, Recipe("sgd", of=0, learning_rate=0.05), **options)
+    pair = ModelSpec("gpt2", seed=1, training=True), ModelSpec("gpt2", seed=2, frozen=True)
+    return seen_by("training", answer, *pair, BATCH, ModelSpec("sgd", of=0, learning_rate=0.05), **options)
 
 
 def test_a_second_step_shows_gradients_that_were_kept():
@@ -151,7 +151,7 @@ def test_the_kernel_builds_with_code_from_before_the_first_cell(tmp_path):
         "def logits(model, tokens, tokenizer):\n"
         "    return model(tokens).logits, tokenizer('she felt glad.')['input_ids']\n"
     )
-    arguments = (Recipe("gpt2", seed=7, vocabulary=9), torch.tensor([[1, 2, 3]]), Recipe("tokenizer"))
+    arguments = (ModelSpec("gpt2", seed=7, vocabulary=9), torch.tensor([[1, 2, 3]]), ModelSpec("tokenizer"))
     request = {"name": "logits", "observe": "value", "seed": 0, "options": encode({})}
     with StudentKernel("python3", tmp_path, Limits()) as kernel:
         kernel.install_probe([], recipes=True)

@@ -86,7 +86,7 @@ def test_a_student_that_was_cut_off_goes_on_to_the_same_numbers(setting, monkeyp
     whole = Experiment(setting).arm("wikitext", "labels and teacher", 0)
     monkeypatch.setattr(laptop_units, "CHECKPOINT_EVERY", 2)
     asked = []
-    model_states = laptop_units.RememberedTeacher.targets
+    model_states = laptop_units.HiddenStateCache.targets
 
     def dies(self, batch):
         asked.append(batch)
@@ -94,7 +94,7 @@ def test_a_student_that_was_cut_off_goes_on_to_the_same_numbers(setting, monkeyp
             raise SystemExit
         return model_states(self, batch)
 
-    monkeypatch.setattr(laptop_units.RememberedTeacher, "targets", dies)
+    monkeypatch.setattr(laptop_units.HiddenStateCache, "targets", dies)
     with pytest.raises(SystemExit):
         Experiment(setting).arm("wikitext", "labels and teacher", 0)
     again = Experiment(setting).arm("wikitext", "labels and teacher", 0)

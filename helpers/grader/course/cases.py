@@ -13,8 +13,8 @@ VALIDATION_SHARE = 0.25  # of an exercise's points, where input validation is ow
 class Case:
     """One call to an answer, by position, and how closely what is seen must agree with the reference.
 
-    `observe` names an observer of `helpers.checks.observers`; `about` says to a student what this case varies, without numbers.
-    `weight` is the case's share among the exercise's cases of its kind; tolerances are absolute plus relative.
+    `observe` names an observer of `helpers.checks.observers`; `about` says to a student what this case varies, without
+    numbers. `weight` is the case's share among the exercise's cases of its kind; tolerances are absolute plus relative.
     """
 
     exercise: str

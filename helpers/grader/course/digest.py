@@ -31,7 +31,7 @@ def code_on_disk() -> str:
 CODE_AT_START = code_on_disk()  # of a process: what it imports afterwards is the same, or the two differ
 
 
-def judged_by(course: Path, limits: Limits, kernel_name: str) -> str:
+def judge_digest(course: Path, limits: Limits, kernel_name: str) -> str:
     """Return the digest of what judges: the labs' sources, this package's code, the limits and the kernel."""
     labs = digest_of((Path(course) / "solutions").glob("*/*.py"))
     return hashlib.sha256(f"{limits}\0{kernel_name}\0{labs}\0{code_on_disk()}".encode()).hexdigest()

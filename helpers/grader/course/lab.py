@@ -129,10 +129,10 @@ class Lab:
         return closed_modules(self.forbidden)
 
     @cached_property
-    def uses_recipes(self) -> bool:
+    def uses_model_specs(self) -> bool:
         """Are there models or tokenizers among the arguments of the cases?"""
         cases = [encode([case.arguments, case.options]) for item in self.exercises.values() for case in item.cases]
-        return '"recipe": {' in json.dumps(cases)
+        return '"model_spec": {' in json.dumps(cases)
 
     def key(self, exercise: str) -> AnswerKey:
         """Return an exercise's right values and its misconceptions' values, by the name of the hidden case.

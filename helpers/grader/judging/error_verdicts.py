@@ -27,7 +27,7 @@ _QUOTAS = {
 NO_NETWORK = "the sandbox has no network: grading runs on the offline tier, DISTILLAB_TIER=tiny"
 
 
-def verdict_of(kind: str, message: str, folder: str) -> tuple[str, str]:
+def classify_error(kind: str, message: str, folder: str) -> tuple[str, str]:
     """Return the verdict of an error, "memory", "denied" or "error", and a note where there is more to say.
 
     kind: the exception's name. folder: where the notebook ran; the sandbox hides what lies outside of it.

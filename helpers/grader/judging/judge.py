@@ -21,7 +21,7 @@ from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, seed_of
 from helpers.grader.judging.alignment import Aligned, align, names_bound
-from helpers.grader.judging.error_verdicts import verdict_of
+from helpers.grader.judging.error_verdicts import classify_error
 from helpers.grader.judging.redaction import in_kind, without_numbers
 from helpers.grader.judging.skippable_cells import idle_cells
 from helpers.grader.judging.student_kernel import KernelDied, StudentKernel, TimeUp
@@ -121,7 +121,7 @@ class _Run:
         """Run the cells from the top in a fresh kernel. Return whether another kernel is needed."""
         self.full = None
         with StudentKernel(self.kernel_name, self.folder, self.limits) as kernel:
-            kernel.install_probe(self.lab.closed, self.lab.uses_recipes)
+            kernel.install_probe(self.lab.closed, self.lab.uses_model_specs)
             for place, cell in enumerate(self.aligned.notebook.cells):
                 if time.monotonic() >= self.deadline:
                     return False
@@ -151,7 +151,7 @@ class _Run:
 
     def _ran_out(self, place: int) -> bool:
         """Take note of a cell that raised for want of memory. Return whether an earlier one is to blame."""
-        verdict, _ = verdict_of(*self.errors[place], str(self.folder))
+        verdict, _ = classify_error(*self.errors[place], str(self.folder))
         if self._for_want_of_room(verdict):
             del self.errors[place]
             return True
@@ -238,7 +238,7 @@ class _Run:
             row.seen = "what came back is not plain data"
             return None
         for label, right in self.lab.key(case.exercise)[case.name][0].items():
-            clause = compare.difference(right, values.get(label), case.absolute, case.relative)
+            clause = compare.mismatch(right, values.get(label), case.absolute, case.relative)
             if clause is not None:
                 row.seen = in_kind(label, values.get(label), clause)
                 return values
@@ -250,7 +250,7 @@ class _Run:
         if kind == "NotImplementedError" and message == f"{case.exercise} {NOT_WRITTEN}":
             row.verdict, row.seen = "missing", "the exercise is not written yet"
             return
-        row.verdict, row.note = verdict_of(kind, message, str(self.folder))
+        row.verdict, row.note = classify_error(kind, message, str(self.folder))
         row.seen = kind + (": " + without_numbers(message) if message else "")
         row.line = self._own_line(error.get("line", ""))
         lost = self._lost_names()
@@ -275,7 +275,7 @@ class _Run:
             if place in self.ended:
                 return self.ended[place], "its cell was stopped or ended the kernel"
             if place in self.errors:
-                verdict, note = verdict_of(*self.errors[place], str(self.folder))
+                verdict, note = classify_error(*self.errors[place], str(self.folder))
                 said = f"the cell that defines it ended in {': '.join(self.errors[place])}"[:400]
                 return verdict, f"{said} ({note})" if note else said
         return "missing", "nothing of this name is defined where it is judged"

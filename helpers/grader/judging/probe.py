@@ -1,9 +1,9 @@
 """What runs in the student's kernel on the judge's behalf.
 
-The judge sends the text of this file, after those of `helpers/checks/fixtures.py` and `helpers/checks/observers.py`, into the kernel
-before the student's first cell; they run in a namespace of their own. Requests come over a comm, which passes by the
-shell: no input transformer, hook or display formatter of the student's stands between. The probe calls an answer and
-sends back what it saw; it knows neither references nor expected values.
+The judge sends the text of this file, after those of `helpers/checks/fixtures.py` and `helpers/checks/observers.py`,
+into the kernel before the student's first cell; they run in a namespace of their own. Requests come over a comm, which
+passes by the shell: no input transformer, hook or display formatter of the student's stands between. The probe calls an
+answer and sends back what it saw; it knows neither references nor expected values.
 """
 
 # ruff: noqa: F821   observe, decode, restore and keep come from the two files that run in this namespace first
@@ -52,9 +52,9 @@ def trim_messages(session):
     session.send = send_trimmed
 
 
-def install(forbidden, target, folder, recipes):
-    """Open the comm target and close the forbidden modules. recipes: does the lab's judging build models?"""
-    if recipes:
+def install(forbidden, target, folder, model_specs):
+    """Open the comm target and close the forbidden modules. model_specs: does the lab's judging build models?"""
+    if model_specs:
         keep()
     restore(0)  # what a notebook draws at random is the same whenever it is graded
     shell = get_ipython()

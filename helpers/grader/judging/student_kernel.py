@@ -106,14 +106,15 @@ class StudentKernel:
         self.context.destroy(linger=0)
         shutil.rmtree(self.sockets, ignore_errors=True)
 
-    def install_probe(self, forbidden: list[str], recipes: bool = False) -> None:
+    def install_probe(self, forbidden: list[str], model_specs: bool = False) -> None:
         """Put the probe into the kernel. Must come before any of the student's cells.
 
-        recipes: are there models among the cases' arguments? Then the kernel imports what builds them: some seconds.
+        model_specs: are there models among the cases' arguments? Then the kernel imports what builds them: some
+        seconds.
         """
         files = [Path(fixtures.__file__), Path(observers.__file__), Path(__file__).parent / "probe.py"]
         text = "\n".join(file.read_text(encoding="utf-8") for file in files)
-        text += f"\ninstall({forbidden!r}, {self.target!r}, {str(self.folder)!r}, {recipes!r})\n"
+        text += f"\ninstall({forbidden!r}, {self.target!r}, {str(self.folder)!r}, {model_specs!r})\n"
         # The first may not stand in the middle of a text; the others would import what the text before has defined.
         text = re.sub(r"^from (__future__|helpers\.checks\.fixtures) import .*$", "", text, flags=re.MULTILINE)
         names = "'__name__': '_probe', '__file__': '<probe>', '__builtins__': dict(vars(builtins))"

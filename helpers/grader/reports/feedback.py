@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from helpers.checks.visible_check import explain_error
 from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.judging.judge import Judgement, Row
-from helpers.grader.reports.gradebook import Given, exercise_verdict
+from helpers.grader.reports.gradebook import ManualMarks, exercise_verdict
 from helpers.grader.reports.sanitize import make_harmless
 
 TEMPLATES = Environment(loader=PackageLoader("helpers.grader.reports"), autoescape=True, trim_blocks=True)
@@ -42,9 +42,9 @@ ADVICE = {
 }
 
 
-def feedback_page(lab: Lab, student: str, judgement: Judgement, given: Given | None = None) -> str:
+def feedback_page(lab: Lab, student: str, judgement: Judgement, given: ManualMarks | None = None) -> str:
     """Return the page for one student and lab as the text of an HTML file, with what a person added in formgrader."""
-    given = given or Given()
+    given = given or ManualMarks()
     refused = next((row.note for row in judgement.rows if not row.exercise), "")
     exercises = [_exercise(lab, exercise, judgement) for exercise in lab.exercises.values() if not refused]
     for item in exercises:
@@ -134,7 +134,7 @@ def _grouped(failed: list[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def _add_persons_part(item: dict[str, Any], cell: str, given: Given) -> None:
+def _add_persons_part(item: dict[str, Any], cell: str, given: ManualMarks) -> None:
     """Put a mark that a person gave in place of the judged one, and the extra credit on top."""
     item["by_person"] = cell in given.scores
     extra = given.extra.get(cell, 0.0)
@@ -142,7 +142,7 @@ def _add_persons_part(item: dict[str, Any], cell: str, given: Given) -> None:
     item["points"], item["extra"] = number(item["counts"]), number(extra) if extra else ""
 
 
-def _answer(row: Row, judgement: Judgement, given: Given) -> dict[str, Any]:
+def _answer(row: Row, judgement: Judgement, given: ManualMarks) -> dict[str, Any]:
     text = judgement.answers.get(row.exercise, "")
     item = {
         "name": row.exercise,

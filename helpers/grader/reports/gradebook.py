@@ -116,7 +116,7 @@ def _enter(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -
 
 
 @dataclass
-class Given:
+class ManualMarks:
     """What a person and the calendar added to a submission's marks, as the gradebook holds it."""
 
     scores: dict[str, float] = field(default_factory=dict)  # cell's id → mark that a person gave
@@ -125,10 +125,10 @@ class Given:
     penalty: float = 0.0  # points off for lateness
 
 
-def given(gradebook: Gradebook, lab: str, student: str) -> Given:
+def given(gradebook: Gradebook, lab: str, student: str) -> ManualMarks:
     """Return what a person and the calendar added to a submission. Raises nbgrader's MissingEntry."""
     notebook = gradebook.find_submission_notebook(lab, lab, student)
-    return Given(
+    return ManualMarks(
         {grade.name: grade.manual_score for grade in notebook.grades if grade.manual_score is not None},
         {grade.name: grade.extra_credit for grade in notebook.grades if grade.extra_credit},
         {comment.name: comment.manual_comment for comment in notebook.comments if comment.manual_comment},
@@ -136,7 +136,7 @@ def given(gradebook: Gradebook, lab: str, student: str) -> Given:
     )
 
 
-def neutral(text: str) -> str:
+def escape_csv_formula(text: str) -> str:
     """Return text that no spreadsheet takes for a formula."""
     text = text.replace("\r", " ").replace("\n", " ")
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
@@ -150,9 +150,11 @@ def csv_text(graded: Iterable[tuple[str, Judgement]]) -> str:
     for student, judgement in sorted(graded, key=lambda entry: (entry[0], entry[1].lab)):
         for place, row in enumerate(judgement.rows):
             note = "; ".join(judgement.notes + [row.note] if place == 0 and judgement.notes else [row.note])
-            texts = [neutral(text) for text in (student, judgement.lab, row.exercise, row.case)]
+            texts = [escape_csv_formula(text) for text in (student, judgement.lab, row.exercise, row.case)]
             numbers = ["" if points is None else f"{points:.10g}" for points in (row.points, row.max_points)]
             writer.writerow(
-                texts + numbers + [row.verdict, row.misconception, f"{row.seconds:.3f}", neutral(note.strip("; "))]
+                texts
+                + numbers
+                + [row.verdict, row.misconception, f"{row.seconds:.3f}", escape_csv_formula(note.strip("; "))]
             )
     return sink.getvalue()

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from nbgrader.api import Gradebook
 
-from helpers.grader.reports.gradebook import neutral
+from helpers.grader.reports.gradebook import escape_csv_formula
 
 
 @dataclass(frozen=True)
@@ -93,5 +93,5 @@ def _points(points: float) -> str:
 
 def _text(rows: list[list[str]]) -> str:
     sink = io.StringIO()
-    csv.writer(sink, lineterminator="\n").writerows([neutral(cell) for cell in row] for row in rows)
+    csv.writer(sink, lineterminator="\n").writerows([escape_csv_formula(cell) for cell in row] for row in rows)
     return sink.getvalue()

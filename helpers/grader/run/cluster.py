@@ -110,7 +110,7 @@ def judge_packed(
     bounds = Limits(**limits)
     with _preparing:
         prepare(kernel_name)
-        if digest.judged_by(Path(course), bounds, kernel_name) != key:
+        if digest.judge_digest(Path(course), bounds, kernel_name) != key:
             raise RunStopped(
                 f"A worker of the cluster has another version of {course} or of distillab than the grader: give all "
                 "machines the same, restart the workers, and grade again."

@@ -18,7 +18,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpers.grader.atomic import one_run_at_a_time
-from helpers.grader.course.digest import judged_by
+from helpers.grader.course.digest import judge_digest
 from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import Submission, collect
@@ -90,7 +90,7 @@ def grade(
         with one_run_at_a_time(output):
             for name in sorted({submission.lab for submission in found if submission.lab}):
                 _enter_lab(load_lab(course, name), database)
-            key = judged_by(course, limits, kernel_name)
+            key = judge_digest(course, limits, kernel_name)
             if cluster:
                 judge_here = partial(judge_on_cluster, cluster, course, limits=limits, kernel_name=kernel_name, key=key)
             else:

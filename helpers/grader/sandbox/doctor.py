@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 from helpers.grader.errors import GraderError
-from helpers.grader.sandbox.launch_request import Order
+from helpers.grader.sandbox.launch_request import LaunchRequest
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _rehearse(folder: str) -> None:
 
     for name in ("root", "folder", "sockets", "hidden"):
         os.makedirs(f"{folder}/{name}")
-    order = Order(f"{folder}/folder", f"{folder}/sockets", [], {}, files=2**20)
+    order = LaunchRequest(f"{folder}/folder", f"{folder}/sockets", [], {}, files=2**20)
     isolation.leave_namespaces()
     isolation.build_root(order, f"{folder}/root")
     first = _tried_inside(order, f"{folder}/root")
@@ -129,7 +129,7 @@ def _rehearse(folder: str) -> None:
         raise OSError(first)
 
 
-def _tried_inside(order: Order, root: str) -> str:
+def _tried_inside(order: LaunchRequest, root: str) -> str:
     from helpers.grader.sandbox import isolation
 
     def inside() -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import helpers
 from helpers.grader.sandbox import syscalls
-from helpers.grader.sandbox.launch_request import Order
+from helpers.grader.sandbox.launch_request import LaunchRequest
 
 NOBODY = 65534
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
@@ -71,7 +71,7 @@ def _map_user(user: int, group: int) -> None:
         Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
 
 
-def build_root(order: Order, root: str) -> None:
+def build_root(order: LaunchRequest, root: str) -> None:
     """Put the new root together under the folder `root`, which is empty and stays so for everybody else."""
     owner = NOBODY if os.geteuid() == 0 else os.geteuid()
     syscalls.mount("none", "/", flags=syscalls.RECURSIVE | syscalls.PRIVATE)
@@ -164,7 +164,7 @@ def give_up_rights() -> None:
     syscalls.no_new_privileges()
 
 
-def limit_resources(order: Order) -> None:
+def limit_resources(order: LaunchRequest) -> None:
     """Set the limits that hold for every process by itself; `zygote.watch` looks at what they use together."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     held = int(status.split("VmData:")[1].split()[0]) * 1024
@@ -183,7 +183,7 @@ def limit_resources(order: Order) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def lock_files(order: Order) -> bool:
+def lock_files(order: LaunchRequest) -> bool:
     """Say once more which files may be read and written, with Landlock; return whether this host has it."""
     if not syscalls.landlock_version():
         return False

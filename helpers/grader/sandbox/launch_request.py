@@ -8,7 +8,7 @@ SOCKET = "zygote"  # the socket on which orders arrive, in the zygote's folder
 
 
 @dataclass(frozen=True)
-class Order:
+class LaunchRequest:
     """What one kernel gets. Sizes are bytes, times seconds; `devices` are paths to show beside the usual ones."""
 
     folder: str  # its working folder, whose files are copied in; what it writes there is gone at the end

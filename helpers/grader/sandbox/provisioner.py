@@ -28,7 +28,7 @@ from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Bool, Float, Integer
 
 from helpers.grader.errors import GraderError
-from helpers.grader.sandbox.launch_request import SOCKET, Order
+from helpers.grader.sandbox.launch_request import SOCKET, LaunchRequest
 
 KERNEL, GPU_KERNEL, UNSAFE_KERNEL = "distillab-sandbox", "distillab-sandbox-gpu", "python3"
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
@@ -77,7 +77,7 @@ class Zygote:
             shutil.rmtree(self.folder, ignore_errors=True)
             self._process = None
 
-    def order(self, order: Order) -> tuple[int, int, int]:
+    def order(self, order: LaunchRequest) -> tuple[int, int, int]:
         """Have a kernel started; return its pidfd, the pipe that tells how it fares, and the folder of its sockets.
 
         Raises GraderError where it fails.
@@ -232,7 +232,7 @@ class SandboxProvisioner(LocalProvisioner):
             "files": self.files_mebibytes * 2**20,
             "seconds": self.seconds,
         } | (kwargs.get("limits") or {})
-        order = Order(
+        order = LaunchRequest(
             folder=folder,
             sockets=os.path.dirname(os.path.realpath(self.parent.connection_file)),
             argv=cmd[cmd.index("-f") :],

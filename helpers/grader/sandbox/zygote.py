@@ -2,10 +2,10 @@
 
     python -m helpers.grader.sandbox.zygote FOLDER
 
-It listens on the socket FOLDER/zygote and answers an order (see `order.py`, one line of JSON) with the kernel's
-pidfd, a pipe that tells how the kernel fared, and the folder of its sockets, which only the sandbox has. It lives as
-long as its standard input stays open: when the grader ends, however it ends, the zygote ends every kernel and removes
-FOLDER. Each kernel has three processes in a row:
+It listens on the socket FOLDER/zygote and answers an order (see `launch_request.py`, one line of JSON) with the
+kernel's pidfd, a pipe that tells how the kernel fared, and the folder of its sockets, which only the sandbox has. It
+lives as long as its standard input stays open: when the grader ends, however it ends, the zygote ends every kernel and
+removes FOLDER. Each kernel has three processes in a row:
 
     zygote → the one that enters the namespaces → the first in them, which watches → the student's kernel
 
@@ -27,7 +27,7 @@ import traceback
 from pathlib import Path
 
 from helpers.grader.sandbox import isolation, syscalls
-from helpers.grader.sandbox.launch_request import SOCKET, Order
+from helpers.grader.sandbox.launch_request import SOCKET, LaunchRequest
 
 ROOT = "root"
 BEAT = 0.1  # seconds between two looks at a kernel's memory and time
@@ -98,7 +98,7 @@ def _serve(connection: socket.socket, root: str, lifeline: int) -> None:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         connection.settimeout(10)
-        order = Order(**json.loads(connection.makefile().readline()))
+        order = LaunchRequest(**json.loads(connection.makefile().readline()))
         reading, status = os.pipe()
         isolation.leave_namespaces()
         isolation.build_root(order, root)
@@ -116,7 +116,7 @@ def _serve(connection: socket.socket, root: str, lifeline: int) -> None:
     os._exit(0)
 
 
-def _first_process(order: Order, root: str, lifeline: int, status: int) -> None:
+def _first_process(order: LaunchRequest, root: str, lifeline: int, status: int) -> None:
     """Be the first process of the new namespaces: when it ends, so does everything in them."""
     try:
         os.setsid()
@@ -139,7 +139,7 @@ def _tell(status: int, what: dict) -> None:
     os.write(status, (json.dumps(what) + "\n").encode())
 
 
-def watch(order: Order, kernel: int, lifeline: int) -> dict:
+def watch(order: LaunchRequest, kernel: int, lifeline: int) -> dict:
     """Wait for the kernel's end, or bring it about; return why it ended.
 
     An interrupt that reaches this process is passed on to the kernel.
@@ -166,7 +166,7 @@ def watch(order: Order, kernel: int, lifeline: int) -> dict:
             return {"ended": "memory"}
 
 
-def _kernel(order: Order, status: int) -> None:
+def _kernel(order: LaunchRequest, status: int) -> None:
     """Be the student's kernel: limits and locks first, then ipykernel as if it had just been started."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -162,7 +162,7 @@ def test_a_cluster_gives_the_same_marks_with_a_worker_killed_on_the_way(course, 
 
 
 def test_a_worker_with_another_course_is_refused(course, handed_in, scheduler, tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.grader.run.grade.judged_by", lambda *ignored: "another version")
+    monkeypatch.setattr("helpers.grader.run.grade.judge_digest", lambda *ignored: "another version")
     address = json.loads(scheduler.read_text())["address"]
     with worker(scheduler, tmp_path), pytest.raises(GraderError, match="another version"):
         grade(course, handed_in, tmp_path / "out", cluster=address)

@@ -247,7 +247,7 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
     )
 
     def ask():
-        key = digest.judged_by(tmp_path, Limits(), UNSAFE_KERNEL)
+        key = digest.judge_digest(tmp_path, Limits(), UNSAFE_KERNEL)
         packed = pack(Submission("ada", "00_mini", refusal="none"))
         judge_packed(str(tmp_path), packed, vars(Limits()), UNSAFE_KERNEL, key)
 
