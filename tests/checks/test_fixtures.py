@@ -67,8 +67,8 @@ def test_an_optimizer_is_made_for_the_model_beside_it():
     assert {id(w) for w in optimizer.param_groups[0]["params"]} == {id(w) for w in arguments[0].parameters()}
 
 
-def test_an_unknown_recipe_is_refused():
-    with pytest.raises(ValueError, match="no recipe 'pickle'"):
+def test_an_unknown_specification_is_refused():
+    with pytest.raises(ValueError, match="no model specification 'pickle'"):
         ModelSpec("pickle")
     with pytest.raises(ValueError, match="no recipe"):
         decode({"recipe": {"name": "os.system", "settings": {"mapping": []}}})
