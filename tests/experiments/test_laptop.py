@@ -2,10 +2,7 @@
 
 import dataclasses
 import json
-import math
-import re
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -14,8 +11,6 @@ from helpers.experiments import laptop_units
 from helpers.experiments.laptop import main, summary
 from helpers.experiments.laptop_units import Experiment, Setting, cuts, most_influence
 from tests.small_models import save, small_llama, text
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -159,67 +154,3 @@ def test_list_shows_and_runs_nothing(setting, monkeypatch, capsys):
     assert main() == 0
     assert capsys.readouterr().out.splitlines()[-1] == "missing python/teacher only/0"
     assert not setting.state.exists()
-
-
-def test_the_table_of_cuts_in_the_docs_is_the_result():
-    units = json.loads((ROOT / "results" / "laptop_distillation_20x4.json").read_text(encoding="utf-8"))["units"]
-    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
-    rows = {
-        name: figures for name, *figures in re.findall(r"^\| (.+?) \| ([\d,]+) \| ([\d,]+) \|$", page, re.MULTILINE)
-    }
-    assert len(rows) == 6
-    for name, (at_once, after) in rows.items():
-        unit = units[f"cut/{name}"]
-        assert (at_once, after) == (f"{unit['at_once']:,.0f}", f"{unit['after']:,.0f}")
-
-
-def recorded(length: str) -> tuple[dict, dict]:
-    """The units of a result, and those of them that stand in the docs' table of seed 0, by their name there."""
-    file = ROOT / "results" / f"laptop_distillation_{length}.json"
-    units = json.loads(file.read_text(encoding="utf-8"))["units"]
-    before = units["wikitext/teacher and student before"]
-    rows = {"teacher": before["teacher"], "student before": before["student"]}
-    return units, rows | {arm: units[f"wikitext/{arm}/0"] for arm in laptop_units.ARMS}
-
-
-@pytest.mark.parametrize(("length", "interval"), [("20x4", ""), ("240x8", " ({low:.1f}–{high:.1f})")])
-def test_the_tables_of_arms_in_the_docs_are_the_results(length, interval):
-    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
-    for name, unit in recorded(length)[1].items():
-        perplexity = ("{value:.1f}" + interval).format(**unit["perplexity"])
-        kl, agreement = unit["kl"]["value"], unit["agreement"]["value"]
-        assert f"| {name} | {perplexity} | {kl:.2f} | {100 * agreement:.0f} % |" in page
-
-
-@pytest.mark.parametrize("length", ["20x4", "240x8"])
-def test_the_tables_over_seeds_in_the_docs_are_the_results(length):
-    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
-    arms = json.loads((ROOT / "results" / f"laptop_distillation_{length}.json").read_text(encoding="utf-8"))["arms"]
-    several = {name: arm for name, arm in arms.items() if arm["kl"]["seeds"] > 1}
-    assert {f"wikitext/{arm}" for arm in laptop_units.ARMS} <= set(several)
-    for name, arm in several.items():
-        perplexity, kl, agreement = (arm[measure] for measure in ("perplexity", "kl", "agreement"))
-        spread = f"{perplexity['mean']:.1f} ({perplexity['low']:.1f}–{perplexity['high']:.1f})"
-        row = f"| {name.removeprefix('wikitext/')} | {spread} | {kl['mean']:.2f} | {100 * agreement['mean']:.0f} % |"
-        assert row in page
-
-
-def test_the_adapted_teacher_and_the_other_text_in_the_docs_are_the_results():
-    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
-    units, _ = recorded("240x8")
-    before = units.get("python/teacher and student before", {"teacher": None, "student": None})
-    rows = {"teacher, Python": before["teacher"], "student before, Python": before["student"]}
-    rows |= {name.split("/")[1]: unit for name, unit in units.items() if "adapted" in name}
-    rows |= {f"{arm}, Python": units.get(f"python/{arm}/0") for arm in laptop_units.ARMS}
-    for name, unit in rows.items():
-        if unit is not None:
-            spread = "{value:.1f} ({low:.1f}–{high:.1f})".format(**unit["perplexity"])
-            kl, agreement = unit["kl"]["value"], unit["agreement"]["value"]
-            assert f"| {name} | {spread} | {kl:.2f} | {100 * agreement:.0f} % |" in page
-
-
-def test_what_the_docs_say_of_learning_by_heart_is_the_result():
-    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
-    unit = recorded("240x8")[0]["python/hard labels only/0"]
-    last, held_out = sum(unit["losses"][-20:]) / 20, math.log(unit["perplexity"]["value"])
-    assert f"lost {last:.1f} nats a token on\nthem in the last 20 steps, and {held_out:.1f} on held-out rows" in page

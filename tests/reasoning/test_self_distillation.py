@@ -25,7 +25,6 @@ TEMPLATE = (
     "{% for turn in messages %}{{ turn.role }} : {{ turn.content }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant : {% endif %}"
 )
-ROOT = Path(__file__).parents[2]
 SMALL = {"samples": 2, "longest": 8, "temperature": 1.0, "steps": 3, "batch_size": 4, "write_batch": 4,
          "learning_rate": 1e-3}  # fmt: skip
 
@@ -196,18 +195,3 @@ def test_a_large_reasoner_is_trained_in_float32(tmp_path, tokenizer, monkeypatch
     monkeypatch.setenv("DISTILLAB_TEACHER", str(tmp_path / "model"))
     model, _ = self_distillation.load("gpu")
     assert {weight.dtype for weight in model.parameters()} == {torch.float32}
-
-
-def test_the_table_in_the_docs_is_the_result():
-    found = json.loads((ROOT / "results" / "chain_of_thought_laptop.json").read_text(encoding="utf-8"))
-    page = (ROOT / "docs" / "tiers.md").read_text(encoding="utf-8")
-    for name, arm in found["arms"].items():
-        right, steps = arm["accuracy"], arm["accuracy_by_steps"]
-        interval = f"{100 * right['value']:.0f} % ({100 * right['low']:.0f}–{100 * right['high']:.0f})"
-        by_steps = " | ".join(f"{100 * steps[k]['value']:.0f} %" for k in ("1", "2"))
-        assert f"| {name} | {interval} | {by_steps} | {arm['tokens_written']['value']:.1f} |" in page
-    assert f"{100 * found['right_answer']:.0f} % of the {found['traces']} ended in the right answer" in page
-    assert f"and {found['kept_traces']} were kept" in page
-    gained, form = found["after against before"], found["after against before, shown two examples"]
-    assert f"{100 * gained['value']:.0f} points ({100 * gained['low']:.0f} to {100 * gained['high']:.0f})" in page
-    assert f"{100 * form['value']:.0f} points ({100 * form['low']:.0f} to {100 * form['high']:.0f}): no effect" in page

@@ -1,0 +1,77 @@
+"""results/laptop_distillation_*.json and the tables of docs/tiers.md; the cut that the laptop tier takes from it."""
+
+import math
+import re
+
+import pytest
+
+from helpers.experiments import laptop_units
+from helpers.layer_pruning import student_layers
+from tests.committed import page, result
+
+TIERS = page("tiers.md")
+
+
+def units(length: str) -> dict:
+    return result(f"laptop_distillation_{length}")["units"]
+
+
+def row(name: str, measured: dict, perplexity: str) -> str:
+    """The row of a table: name, perplexity in the table's form, KL to the teacher, agreement with it."""
+    kl, agreement = measured["kl"]["value"], measured["agreement"]["value"]
+    return f"| {name} | {perplexity.format(**measured['perplexity'])} | {kl:.2f} | {100 * agreement:.0f} % |"
+
+
+def test_the_table_of_cuts_is_the_result():
+    found = re.findall(r"^\| (.+?) \| ([\d,]+) \| ([\d,]+) \|$", TIERS, re.MULTILINE)
+    cuts = units("20x4")
+    assert len(found) == 6
+    for name, at_once, after in found:
+        cut = cuts[f"cut/{name}"]
+        assert (at_once, after) == (f"{cut['at_once']:,.0f}", f"{cut['after']:,.0f}")
+
+
+def test_the_student_keeps_the_layers_that_were_measured_to_be_best():
+    cuts = [unit for name, unit in units("20x4").items() if name.startswith("cut/") and "matched" not in name]
+    assert len(cuts) == 6
+    assert student_layers(30) == min(cuts, key=lambda cut: cut["after"])["kept"]
+
+
+@pytest.mark.parametrize(
+    ("length", "perplexity"), [("20x4", "{value:.1f}"), ("240x8", "{value:.1f} ({low:.1f}–{high:.1f})")]
+)
+def test_the_tables_of_arms_are_the_results(length, perplexity):
+    measured = units(length)
+    before = measured["wikitext/teacher and student before"]
+    rows = {"teacher": before["teacher"], "student before": before["student"]}
+    rows |= {arm: measured[f"wikitext/{arm}/0"] for arm in laptop_units.ARMS}
+    for name, unit in rows.items():
+        assert row(name, unit, perplexity) in TIERS
+
+
+@pytest.mark.parametrize("length", ["20x4", "240x8"])
+def test_the_tables_over_seeds_are_the_results(length):
+    arms = result(f"laptop_distillation_{length}")["arms"]
+    several = {name: arm for name, arm in arms.items() if arm["kl"]["seeds"] > 1}
+    assert {f"wikitext/{arm}" for arm in laptop_units.ARMS} <= set(several)
+    for name, arm in several.items():
+        spread = "{mean:.1f} ({low:.1f}–{high:.1f})".format(**arm["perplexity"])
+        kl, agreement = arm["kl"]["mean"], arm["agreement"]["mean"]
+        assert f"| {name.removeprefix('wikitext/')} | {spread} | {kl:.2f} | {100 * agreement:.0f} % |" in TIERS
+
+
+def test_the_adapted_teacher_and_the_other_text_are_the_results():
+    measured = units("240x8")
+    before = measured["python/teacher and student before"]
+    rows = {"teacher, Python": before["teacher"], "student before, Python": before["student"]}
+    rows |= {name.split("/")[1]: unit for name, unit in measured.items() if "adapted" in name}
+    rows |= {f"{arm}, Python": measured[f"python/{arm}/0"] for arm in laptop_units.ARMS}
+    assert set(rows) >= {"adapted teacher", "labels and teacher, adapted teacher"}
+    for name, unit in rows.items():
+        assert row(name, unit, "{value:.1f} ({low:.1f}–{high:.1f})") in TIERS
+
+
+def test_what_is_said_of_learning_by_heart_is_the_result():
+    unit = units("240x8")["python/hard labels only/0"]
+    last, held_out = sum(unit["losses"][-20:]) / 20, math.log(unit["perplexity"]["value"])
+    assert f"lost {last:.1f} nats a token on\nthem in the last 20 steps, and {held_out:.1f} on held-out rows" in TIERS
