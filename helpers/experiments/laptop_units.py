@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel
 
+from helpers.atomic import write_text
 from helpers.data.batches import Batch, make_batches, pack_blocks, read_texts, split_rows, spread_rows
 from helpers.engine.hidden_state_cache import HiddenStateCache
 from helpers.engine.precision import choose_precision
@@ -284,11 +285,7 @@ class Experiment:
             "machine": describe_machine() | {"precision": str(choose_precision(self.teacher)).removeprefix("torch.")},
             "note": self.note,
         }
-        file = self.file(unit)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_suffix(".part")
-        beside.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        beside.replace(file)
+        write_text(self.file(unit), json.dumps(result, indent=2) + "\n")
         return result
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 import transformers
 
+from helpers.atomic import write_text
+
 VECTOR_UNITS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # as /proc/cpuinfo names them; these decide the speed
 
 
@@ -51,5 +53,4 @@ def _processor(cpuinfo: Path) -> dict:
 
 def write_result(name: str, result: dict, folder: Path = Path("results")) -> None:
     """Write `folder/name.json`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / f"{name}.json", json.dumps(result, indent=2) + "\n")

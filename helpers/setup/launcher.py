@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from helpers.atomic import replace_file, write_text
 from helpers.checks.progress import progress_file, read_progress
 from helpers.setup.preflight import Preflight, preflight
 
@@ -131,10 +132,8 @@ def copy_labs(labs: Path, folder: Path) -> list[Path]:
         target = Path(folder) / source.relative_to(labs)
         if ".ipynb_checkpoints" in source.parts or target.exists():
             continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(target.name + ".part")
-        shutil.copyfile(source, part)
-        part.replace(target)
+        with replace_file(target) as temporary:
+            shutil.copyfile(source, temporary)
         copied.append(target)
     return copied
 
@@ -169,5 +168,5 @@ def write(folder: Path) -> Path:
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    path.write_text(json.dumps(notebook, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(notebook, indent=1) + "\n")
     return path

@@ -18,7 +18,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
 from traitlets.config import Config
 
-from helpers.grader.atomic import write_whole
+from helpers.atomic import write_text
 
 
 def take_over_dates(course: Path, config: Config, database: str, labs: list[str], memory: Path) -> list[str]:
@@ -54,7 +54,7 @@ def take_over_dates(course: Path, config: Config, database: str, labs: list[str]
                     )
                 taken[about] = str(date)
         ours.db.commit()
-    write_whole(memory, json.dumps(taken, indent=1))
+    write_text(memory, json.dumps(taken, indent=1))
     return remarks
 
 

@@ -17,7 +17,6 @@ import nbformat
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
-from helpers.grader.atomic import one_run_at_a_time
 from helpers.grader.course.digest import judge_digest
 from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError
@@ -31,6 +30,7 @@ from helpers.grader.reports.feedback import graded_notebook
 from helpers.grader.reports.gradebook import exercise_verdict, record
 from helpers.grader.run.cluster import judge_on_cluster
 from helpers.grader.run.judgement_store import Store
+from helpers.grader.run.output_lock import one_run_at_a_time
 from helpers.grader.run.progress_bar import Progress
 from helpers.grader.run.publish import default_database, write_out
 from helpers.grader.run.retry import Outcomes, judge_all, judge_in_threads

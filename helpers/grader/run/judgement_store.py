@@ -16,7 +16,7 @@ from typing import Any
 
 import nbformat
 
-from helpers.grader.atomic import write_whole
+from helpers.atomic import write_text
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import STUDENT_ID
 from helpers.grader.judging.judge import Judgement, Row
@@ -34,7 +34,7 @@ class Store:
     def save(self, student: str, judgement: Judgement, digest: str) -> None:
         """Write a judgement without its notebook, in place of an older one of the same student and lab."""
         content = {"student": student, "digest": digest} | to_plain(judgement)
-        write_whole(self._path(student, judgement.lab), json.dumps(content, ensure_ascii=True, indent=1))
+        write_text(self._path(student, judgement.lab), json.dumps(content, ensure_ascii=True, indent=1))
 
     def load(self, student: str, lab: str, digest: str) -> Judgement | None:
         """Return the stored judgement, or None where there is none or it was judged from something else."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook, MissingEntry
 from traitlets.config import Config, PyFileConfigLoader
 
-from helpers.grader.atomic import one_run_at_a_time, write_whole
+from helpers.atomic import write_text
 from helpers.grader.course.lab import find_labs, load_lab
 from helpers.grader.errors import GraderError
 from helpers.grader.reports.class_report import class_report, released_links
@@ -20,6 +20,7 @@ from helpers.grader.reports.gradebook import csv_text, given
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
 from helpers.grader.reports.lms_export import canvas_csv, marks, moodle_csv
 from helpers.grader.run.judgement_store import FOLDER, Store
+from helpers.grader.run.output_lock import one_run_at_a_time
 
 _NOTHING = "Nothing was graded into {0} yet. Grade with: distillab grade --output {0} …"
 
@@ -70,7 +71,7 @@ def write_out(course: Path, output: Path, database: str | None = None) -> tuple[
                         "Name the one that the run wrote to with --db."
                     ) from None
                 page = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
-                write_whole(page, feedback_page(labs[judgement.lab], student, judgement, added))
+                write_text(page, feedback_page(labs[judgement.lab], student, judgement, added))
         found = marks(gradebook, labs)
     texts = {
         "grades.csv": csv_text(graded),
@@ -79,5 +80,5 @@ def write_out(course: Path, output: Path, database: str | None = None) -> tuple[
         "class_report.html": class_report(graded, labs, released_links(course, output, labs)),
     }
     for name, text in texts.items():
-        write_whole(output / name, text)
+        write_text(output / name, text)
     return len(graded), remarks

@@ -153,7 +153,7 @@ def test_two_runs_never_write_into_one_folder(run, judged, tmp_path, command):
     assert run()[0] == 0
     with FileLock(tmp_path / "out" / ".lock"):
         status, said = run(command=command)
-    assert status == 1 and "Another grading run is at work in" in said and "--output" in said and len(judged) == 3
+    assert status == 1 and "Another grading run is using" in said and "--output" in said and len(judged) == 3
     assert run(command=command)[0] == 0
 
 
