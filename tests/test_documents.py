@@ -1,0 +1,42 @@
+"""README, CONTRIBUTING, docs and labs name only modules, files and functions that exist."""
+
+import pkgutil
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LABS = sorted((ROOT / "labs").glob("*/*.ipynb"))
+SCRIPTS = [path for folder in ("solutions", "benchmarks", "scripts") for path in sorted((ROOT / folder).rglob("*.py"))]
+SETTINGS = [ROOT / name for name in ("Makefile", "environment.yml", "nbgrader_config.py", "pyproject.toml")]
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; of a notebook, what stands in its cells."""
+    if path.suffix == ".ipynb":
+        return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", PAGES + LABS + SCRIPTS + SETTINGS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_module_that_is_named_exists(path):
+    missing = []
+    for name in sorted(set(re.findall(r"\bhelpers(?:\.[A-Za-z_]\w*)+", text_of(path)))):
+        try:
+            pkgutil.resolve_name(name)
+        except (ImportError, AttributeError):
+            missing.append(name)
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_file_that_a_page_names_exists(page):
+    text = page.read_text(encoding="utf-8")
+    linked = [target for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text) if ":" not in target]
+    assert [target for target in linked if not (page.parent / target).exists()] == []
+    folders = "helpers|tests|solutions|labs|benchmarks|docs|results|scripts"
+    named = re.findall(rf"`((?:{folders})/[\w./-]*)`", text)
+    assert [name for name in named if "NN_name" not in name and not (ROOT / name).exists()] == []
