@@ -28,7 +28,7 @@ from benchmarks.browser import chromium, free_port, served
 from benchmarks.measure import describe_machine
 from helpers.experiments.machine import write_result
 from helpers.widgets import TemperatureExplorer
-from helpers.widgets.page import page as html
+from helpers.widgets.page import render_page as html
 
 BARS, MOVES, PICTURES, MANY = 200, 240, 20, 10_000
 

@@ -1,8 +1,10 @@
-"""Explorers to drag: temperature, the distillation loss, divergences. They compute in the browser; Python holds state.
+"""Interactive explorers: temperature, the distillation loss, divergences.
 
-from helpers.widgets import TemperatureExplorer
-explorer = TemperatureExplorer()
-explorer
+They compute in the browser; Python holds their state.
+
+    from helpers.widgets import TemperatureExplorer
+    explorer = TemperatureExplorer()
+    explorer
 """
 
 from helpers.widgets.divergence import DivergenceExplorer

@@ -1,7 +1,7 @@
-"""What the explorers share: a widget that computes in the browser and keeps only state in Python.
+"""The base class of the explorers: a widget that computes in the browser and keeps only its state in Python.
 
-Each explorer is one ES module without imports: `shared.js` and the explorer's own file, one behind the other. anywidget
-carries it to JupyterLab, VS Code, Colab and Voilà; `helpers.widgets.page` puts the same text into one HTML file.
+Each explorer is one ES module without imports: `shared.js` followed by the explorer's own file. anywidget loads it in
+JupyterLab, VS Code, Colab and Voilà; `helpers.widgets.page` puts the same source into one HTML file.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ FOLDER = Path(__file__).parent
 STYLE = (FOLDER / "style.css").read_text(encoding="utf-8")
 
 
-def module(name: str) -> str:
-    """Return the whole JavaScript of the explorer in `helpers/widgets/<name>/<name>.js`."""
-    parts = (FOLDER / "shared.js", FOLDER / name / f"{name}.js")
-    return "\n".join(part.read_text(encoding="utf-8") for part in parts)
+def module_source(name: str) -> str:
+    """Return the complete JavaScript of the explorer in `helpers/widgets/<name>/<name>.js`."""
+    files = (FOLDER / "shared.js", FOLDER / name / f"{name}.js")
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)
 
 
 class Explorer(anywidget.AnyWidget):
-    """A widget with a text form: `print(explorer.text())`, and what a viewer without widgets shows."""
+    """A widget with a text form, which `print(explorer.text())` and viewers without widget support show."""
 
     _css = STYLE
-    large = Bool(False, help="type for a lecture hall").tag(sync=True)
+    large = Bool(False, help="use type large enough for a lecture hall").tag(sync=True)
     theme = Enum(["auto", "light", "dark"], "auto", help="auto follows the host's theme").tag(sync=True)
 
     def text(self) -> str:
@@ -39,58 +39,62 @@ class Explorer(anywidget.AnyWidget):
         return self.text()
 
     def state(self) -> dict[str, Any]:
-        """Return the explorer's own synced state, as a page without Python needs it to start from."""
-        own = {
+        """Return the synced traits that explorers define: the initial state of a page without Python."""
+        names = {
             name for name, trait in self.traits(sync=True).items() if trait.this_class.__module__.startswith("helpers")
         }
-        return {name: getattr(self, name) for name in sorted(own) if not name.startswith("_")}
+        return {name: getattr(self, name) for name in sorted(names) if not name.startswith("_")}
 
 
-class Numbers(List):
-    """A trait that holds a row of finite numbers, and takes a list, an array or a 1-D tensor."""
+class FiniteNumbers(List):
+    """A trait that holds a list of finite numbers and accepts a list, an array or a 1-D tensor."""
 
     def __init__(self, default: Sequence[float], **options: Any) -> None:
         super().__init__(Float(), default_value=list(default), **options)
 
     def validate(self, obj: Any, value: Any) -> list[float]:
-        """Return the row as a list of floats, or raise TraitError."""
-        return super().validate(obj, numbers(value, self.name))
+        """Return the numbers as a list of floats, or raise TraitError."""
+        numbers = finite_numbers(value, self.name or "the trait")
+        super().validate(obj, numbers)
+        return numbers
 
 
-def numbers(values: Any, name: str, least: int = 2) -> list[float]:
-    """Return a row of finite numbers as a list; a 1-D tensor or array will do.
+def finite_numbers(values: Any, name: str, minimum: int = 2) -> list[float]:
+    """Return a list, an array or a 1-D tensor of finite numbers as a list of floats.
 
-    Raises TraitError, naming `name`, for other shapes, fewer than `least` numbers, or infinity and NaN.
+    Raises TraitError, which names `name`, for another shape, fewer than `minimum` numbers, infinity or NaN.
     """
     try:
-        rows = np.asarray(values.detach().cpu().double() if hasattr(values, "detach") else values, dtype=float)
-    except (TypeError, ValueError) as problem:
-        raise TraitError(f"{name} must be a row of numbers, not {values!r:.80}") from problem
-    if rows.ndim != 1 or len(rows) < least or not np.isfinite(rows).all():
-        raise TraitError(f"{name} must be a row of at least {least} finite numbers, not {values!r:.80}")
-    return rows.tolist()
+        array = np.asarray(values.detach().cpu().double() if hasattr(values, "detach") else values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise TraitError(f"{name} must be a row of numbers, not {values!r:.80}") from error
+    if array.ndim != 1 or len(array) < minimum or not np.isfinite(array).all():
+        raise TraitError(f"{name} must be a row of at least {minimum} finite numbers, not {values!r:.80}")
+    return [float(number) for number in array]
 
 
-def between(value: float, low: float, high: float, name: str) -> float:
-    """Return a number as a float. Raises TraitError, naming `name`, where it is not from `low` to `high`."""
+def check_range(value: float, low: float, high: float, name: str) -> float:
+    """Return a number as a float. Raises TraitError, which names `name`, unless it lies from `low` to `high`."""
     if not low <= value <= high:
         raise TraitError(f"{name} is {value}; it must be from {low:g} to {high:g}")
     return float(value)
 
 
-def log_softmax(logits: Sequence[float], temperature: float = 1.0) -> np.ndarray:
-    """Return the log-probabilities `(V,)` of logits `(V,)` at a temperature, in float64."""
+def log_softmax(logits: Sequence[float] | np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return the log-probabilities `(..., V)` of logits `(..., V)` at a temperature, in float64."""
     scaled = np.asarray(logits, dtype=float) / temperature
-    scaled = scaled - scaled.max()
-    return scaled - np.log(np.exp(scaled).sum())
+    scaled = scaled - scaled.max(axis=-1, keepdims=True)
+    return scaled - np.log(np.exp(scaled).sum(axis=-1, keepdims=True))
 
 
 def entropy(probabilities: np.ndarray) -> float:
-    """Return the entropy of probabilities `(V,)` in nats; 0 log 0 is 0."""
-    held = probabilities[probabilities > 0]
-    return float(-(held * np.log(held)).sum())
+    """Return the entropy of probabilities `(V,)` in nats, where 0 log 0 = 0."""
+    positive = probabilities[probabilities > 0]
+    return (
+        float(-(positive * np.log(positive)).sum()) + 0.0
+    )  # a certain token gives -0.0, which would print as "-0.000"
 
 
-def kl(log_p: np.ndarray, log_q: np.ndarray) -> float:
-    """Return KL(p || q) in nats, of log-probabilities `(V,)`, so that tiny ones do not become 0."""
-    return float((np.exp(log_p) * (log_p - log_q)).sum())
+def kl(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    """Return KL(p || q) in nats, `(...)`, from log-probabilities `(..., V)`, which do not underflow."""
+    return (np.exp(log_p) * (log_p - log_q)).sum(axis=-1)

@@ -1,8 +1,8 @@
-// Starts the explorers on a page without Python: a model of the few methods that a widget asks of Jupyter's.
+// Starts the explorers on a page without Python. Model has the methods of Jupyter's widget model that explorers call.
 class Model {
   constructor(state) {
     this.state = state;
-    this.heard = new Map();
+    this.listeners = new Map();
   }
   get(name) {
     return this.state[name];
@@ -10,13 +10,13 @@ class Model {
   set(name, value) {
     if (this.state[name] === value) return;
     this.state[name] = value;
-    for (const listener of [...(this.heard.get(`change:${name}`) || [])]) listener();
+    for (const listener of [...(this.listeners.get(`change:${name}`) || [])]) listener();
   }
   on(event, listener) {
-    this.heard.set(event, [...(this.heard.get(event) || []), listener]);
+    this.listeners.set(event, [...(this.listeners.get(event) || []), listener]);
   }
   off(event, listener) {
-    this.heard.set(event, (this.heard.get(event) || []).filter((other) => other !== listener));
+    this.listeners.set(event, (this.listeners.get(event) || []).filter((other) => other !== listener));
   }
   save_changes() {}
 }

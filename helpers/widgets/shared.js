@@ -1,9 +1,9 @@
-// What the explorers share: state in step with Python, drawing on a canvas, controls, tables, themes. Leans on nothing.
-// Python puts this text in front of each widget's own, so neither file imports or exports anything but the default.
+// Shared by all explorers: state synchronised with Python, drawing on a canvas, controls, tables and themes.
+// Python prepends this file to each explorer's own, so there are no imports and only one export, the explorer's default.
 
 // ------------------------------------------------------------------------------------------------------- distributions
 
-// Probabilities of logits at a temperature, into `out`. The largest is subtracted first, so that nothing overflows.
+// Writes the probabilities of logits at a temperature to `out`. Subtracting the largest prevents overflow.
 function softmax(logits, temperature, out = new Float64Array(logits.length)) {
   let top = -Infinity;
   for (let i = 0; i < logits.length; i++) top = Math.max(top, logits[i] / temperature);
@@ -20,14 +20,14 @@ function logSoftmax(logits, temperature) {
   return scaled.map((value) => value - rest);
 }
 
-// Entropy in nats; 0 log 0 is 0.
+// Entropy in nats, where 0 log 0 = 0.
 function entropy(probabilities) {
   let sum = 0;
   for (const p of probabilities) if (p > 0) sum -= p * Math.log(p);
   return sum;
 }
 
-// KL(p || q) in nats, of two arrays of log-probabilities; where p is 0, nothing is added.
+// KL(p || q) in nats from two arrays of log-probabilities; where p is 0, the term is 0.
 function divergence(logP, logQ) {
   let sum = 0;
   for (let i = 0; i < logP.length; i++) if (logP[i] > -Infinity) sum += Math.exp(logP[i]) * (logP[i] - logQ[i]);
@@ -36,15 +36,15 @@ function divergence(logP, logQ) {
 
 // ------------------------------------------------------------------------------------------------------ state and time
 
-// Does this browser have what the explorers draw with?
+// Says whether the browser has the features that the explorers draw with.
 function canDraw() {
   const container = globalThis.CSS && CSS.supports && CSS.supports("container-type", "inline-size");
   return Boolean(container && globalThis.ResizeObserver && document.createElement("canvas").getContext);
 }
 
-// The state of a widget: `names` of the model, kept in step both ways. `draw(state, changed)` runs at most once a frame,
-// and Python hears of a change at most every 60 ms, so that dragging neither floods the kernel nor waits for it.
-function keepState(model, names, draw) {
+// Keeps the traits `names` of the model in step with a local state, both ways. `draw(state, changed)` runs at most once a
+// frame and Python is notified at most every 60 ms, so that dragging neither floods the kernel nor waits for it.
+function syncState(model, names, draw) {
   const state = Object.fromEntries(names.map((name) => [name, model.get(name)]));
   const unsent = new Set();
   let changed = new Set(names);
@@ -55,26 +55,26 @@ function keepState(model, names, draw) {
     if (!frame) frame = requestAnimationFrame(paint);
   };
   const paint = () => {
-    const now = changed;
+    const toDraw = changed;
     changed = new Set();
     frame = 0;
-    draw(state, now);
+    draw(state, toDraw);
   };
   const send = () => {
     timer = 0;
-    const going = [...unsent];
+    const toSend = [...unsent];
     unsent.clear();
-    for (const name of going) model.set(name, state[name]);
+    for (const name of toSend) model.set(name, state[name]);
     model.save_changes();
   };
   const listeners = names.map((name) => {
-    const heard = () => {
-      if (unsent.has(name) || state[name] === model.get(name)) return; // the hand on the dial wins
+    const onChange = () => {
+      if (unsent.has(name) || state[name] === model.get(name)) return; // the user's own change wins
       state[name] = model.get(name);
       request(name);
     };
-    model.on(`change:${name}`, heard);
-    return () => model.off(`change:${name}`, heard);
+    model.on(`change:${name}`, onChange);
+    return () => model.off(`change:${name}`, onChange);
   });
   const set = (changes) => {
     for (const [name, value] of Object.entries(changes)) {
@@ -93,103 +93,103 @@ function keepState(model, names, draw) {
   return { state, set, request, paint, stop };
 }
 
-// Runs `act` when no call came for `wait` ms. Screen readers are told where a drag ends, not of every step on the way.
-function settled(act, wait) {
+// Runs `act` once no call has come for `wait` ms, so that screen readers announce the end of a drag and not every step.
+function debounce(act, wait) {
   let timer = 0;
-  const later = () => {
+  const debounced = () => {
     clearTimeout(timer);
     timer = setTimeout(act, wait);
   };
-  later.stop = () => clearTimeout(timer);
-  return later;
+  debounced.stop = () => clearTimeout(timer);
+  return debounced;
 }
 
-// Runs `act` at once, and then at most every `wait` ms while calls keep coming; the last call is never lost.
-function spaced(act, wait) {
+// Runs `act` at once, then at most every `wait` ms while calls keep coming; the last call always runs.
+function throttle(act, wait) {
   let timer = 0;
-  let again = false;
+  let pending = false;
   const tick = () => {
     timer = 0;
-    if (!again) return;
-    again = false;
+    if (!pending) return;
+    pending = false;
     timer = setTimeout(tick, wait);
     act();
   };
-  const soon = () => {
-    again = true;
+  const throttled = () => {
+    pending = true;
     if (!timer) tick();
   };
-  soon.stop = () => clearTimeout(timer);
-  return soon;
+  throttled.stop = () => clearTimeout(timer);
+  return throttled;
 }
 
 // ---------------------------------------------------------------------------------------------------- elements, controls
 
 function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
+  const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (value !== false && value != null) made.setAttribute(key, value === true ? "" : value);
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== false && value != null) node.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children);
-  return made;
+  node.append(...children);
+  return node;
 }
 
-// Change a text or an attribute only where it differs: layout is the dear part of a frame.
-function say(node, text) {
+// Change a text or an attribute only if it differs: layout is the expensive part of a frame.
+function setText(node, text) {
   if (node.firstChild && node.firstChild.nodeType === 3 && node.childNodes.length === 1) {
     if (node.firstChild.data !== text) node.firstChild.data = text;
   } else node.textContent = text;
 }
 
-function put(node, name, value) {
+function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
-// Random, because each explorer on a page has this module to itself, and a counter would start anew in each.
-const fresh = (stem) => `distillab-${stem}-${Math.random().toString(36).slice(2, 12)}`;
+// Random, because every explorer on a page has its own copy of this module, and a counter would restart in each.
+const uniqueId = (stem) => `distillab-${stem}-${Math.random().toString(36).slice(2, 12)}`;
 
-// A labelled slider. `text(value)` is what the reader sees and hears; `put(value)` moves it without an event.
+// A labelled slider. `text(value)` is shown and read out; `setValue(value)` moves the thumb without an event.
 function slider({ label, min, max, step, text, change, hint }) {
-  const id = fresh("slider");
+  const id = uniqueId("slider");
   const input = element("input", { type: "range", id, min, max, step, title: hint });
   const shown = element("output", { for: id, class: "dl-value", "aria-hidden": "true" });
   const node = element("div", { class: "dl-slider" }, element("label", { for: id }, label), input, shown);
   input.addEventListener("input", () => change(Number(input.value)));
-  const move = (value) => {
+  const setValue = (value) => {
     if (Number(input.value) !== value) input.value = value;
-    say(shown, text(value));
-    put(input, "aria-valuetext", text(value));
+    setText(shown, text(value));
+    setAttribute(input, "aria-valuetext", text(value));
   };
-  return { node, input, put: move };
+  return { node, input, setValue };
 }
 
-// A temperature from 0.1 to 20 on a log scale, by its logarithm to base 10, so that T = 1 is exactly one of the steps.
-const T_SCALE = { min: -1, max: 1.31, step: 0.01 };
-const toTemperature = (place) => Math.min(20, Math.max(0.1, Number((10 ** place).toPrecision(3))));
+// The slider's value is log10(T), for T from 0.1 to 20, so that T = 1 is exactly one of the steps.
+const LOG_T_RANGE = { min: -1, max: 1.31, step: 0.01 };
+const toTemperature = (exponent) => Math.min(20, Math.max(0.1, Number((10 ** exponent).toPrecision(3))));
 
 function temperatureSlider(change) {
   let exact = 1;
-  const made = slider({
-    ...T_SCALE,
+  const control = slider({
+    ...LOG_T_RANGE,
     label: "Temperature T",
     hint: "0.1 to 20, logarithmic",
     text: () => number(exact),
-    change: (place) => change(toTemperature(place)),
+    change: (exponent) => change(toTemperature(exponent)),
   });
   return {
-    ...made,
-    put: (temperature) => {
+    ...control,
+    setValue: (temperature) => {
       exact = temperature;
-      const place = Number(made.input.value);
-      // A slider that shows this temperature already stays where the hand left it.
-      made.put(toTemperature(place) === temperature ? place : Math.log10(temperature));
+      const exponent = Number(control.input.value);
+      // A slider that already shows this temperature stays where the user left it.
+      control.setValue(toTemperature(exponent) === temperature ? exponent : Math.log10(temperature));
     },
   };
 }
 
 function choice(label, options, change) {
-  const id = fresh("choice");
+  const id = uniqueId("choice");
   const select = element("select", { id }, ...options.map((option) => element("option", { value: option }, option)));
   select.addEventListener("change", () => change(select.value));
   return { node: element("div", { class: "dl-field" }, element("label", { for: id }, label), select), select };
@@ -199,7 +199,7 @@ function button(label, press, attributes = {}) {
   return element("button", { type: "button", onclick: press, ...attributes }, label);
 }
 
-// A table whose rows are made once and used again. `fill(rows)` takes arrays of texts; the first is the row's header.
+// A table that reuses its rows. `fill(lines)` takes an array of texts for each row; the first is the row's header.
 function table(caption, heads, { name, className = "" } = {}) {
   const body = element("tbody");
   const headRow = element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)));
@@ -215,21 +215,20 @@ function table(caption, heads, { name, className = "" } = {}) {
       for (let i = 1; i < heads.length; i++) row.append(element("td"));
       rows.push(row);
     }
-    texts.forEach((line, place) => {
-      const row = rows[place];
+    texts.forEach((line, index) => {
+      const row = rows[index];
       if (!row.parentNode) body.append(row);
-      line.forEach((text, column) => say(row.children[column], text));
+      line.forEach((text, column) => setText(row.children[column], text));
     });
-    for (let place = texts.length; place < rows.length && rows[place].parentNode; place++) rows[place].remove();
+    for (let index = texts.length; index < rows.length && rows[index].parentNode; index++) rows[index].remove();
   };
-  const head = (texts) => texts.forEach((text, column) => say(headRow.children[column], text));
-  return { node, fill, head };
+  return { node, fill };
 }
 
 // -------------------------------------------------------------------------------------------------------------- numbers
 
 const MINUS = "−";
-// At least three digits that count, as people write them: 0.1, 1.00, 12.3, −0.031.
+// About three significant digits: 0.10, 1.00, 12.3, 150.
 function number(value) {
   const size = Math.abs(value);
   return value.toFixed(size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2).replace("-", MINUS);
@@ -238,14 +237,14 @@ function fixed(value, digits) {
   const text = value.toFixed(digits);
   return (Number(text) === 0 ? text.replace("-", "") : text).replace("-", MINUS);
 }
-// Four places, and never a bare 0 for something that is not 0.
+// Four decimals, but never 0.0000 for a probability above 0.
 function probability(value) {
   return value > 0 && value < 0.00005 ? value.toExponential(0).replace("-", MINUS) : value.toFixed(4);
 }
 
 // ----------------------------------------------------------------------------------------------------- theme, drawing
 
-// Okabe and Ito's colours. Colour never carries a meaning alone: `pattern` differs too.
+// Okabe and Ito's colours. Series also differ in pattern, so that nothing depends on colour alone.
 const SERIES = {
   light: ["#0072B2", "#E69F00", "#009E73", "#D55E00"],
   dark: ["#56B4E9", "#E69F00", "#009E73", "#D55E00"],
@@ -253,15 +252,17 @@ const SERIES = {
 const PATTERNS = ["plain", "stripes", "dots", "crosses"];
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3]];
 
-// Is the page around the widget light or dark? Jupyter, VS Code and Colab say so; else the background does.
+// Returns the theme of the page around the widget: as Jupyter, VS Code or Colab declare it, else by the background.
 function hostTheme(node) {
   const { body, documentElement: root } = document;
   if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "true" ? "light" : "dark";
   if (/\bvscode-(dark|high-contrast)\b(?!-light)/.test(body.className)) return "dark";
   if (/\bvscode-light\b/.test(body.className)) return "light";
-  for (const around of [root.dataset.theme, root.getAttribute("theme")]) if (/^(light|dark)$/.test(around)) return around;
-  for (let up = node.parentElement; up; up = up.parentElement) {
-    const parts = getComputedStyle(up).backgroundColor.match(/[\d.]+/g);
+  for (const declared of [root.dataset.theme, root.getAttribute("theme")]) {
+    if (/^(light|dark)$/.test(declared)) return declared;
+  }
+  for (let parent = node.parentElement; parent; parent = parent.parentElement) {
+    const parts = getComputedStyle(parent).backgroundColor.match(/[\d.]+/g);
     if (parts && (parts.length < 4 || Number(parts[3]) > 0.5)) {
       return 0.299 * parts[0] + 0.587 * parts[1] + 0.114 * parts[2] < 128 ? "dark" : "light";
     }
@@ -269,7 +270,7 @@ function hostTheme(node) {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
 }
 
-// Calls `change` when the host may have another theme now. Returns how to stop.
+// Calls `change` when the host's theme may have changed. Returns a function that stops watching.
 function watchTheme(change) {
   const query = matchMedia("(prefers-color-scheme: dark)");
   const observer = new MutationObserver(change);
@@ -281,22 +282,22 @@ function watchTheme(change) {
   };
 }
 
-// A canvas that keeps its height, is sharp on dense screens, and draws with the widget's colours and type.
-function surface(label, redraw) {
+// A canvas that keeps its height, is sharp on high-density screens, and uses the widget's colours and font.
+function createPlot(label, redraw) {
   const canvas = element("canvas", { role: "img", "aria-label": label });
   const frame = element("div", { class: "dl-plot" }, canvas);
   const context = canvas.getContext("2d");
-  const tiles = new Map();
+  const fills = new Map();
   const plot = { node: frame, canvas, context, width: 0, height: 0, size: 13, ink: "#000", grid: "#ccc", colours: [] };
   const measure = () => {
-    const dense = window.devicePixelRatio || 1;
+    const ratio = window.devicePixelRatio || 1;
     const { clientWidth: width, clientHeight: height } = frame;
     if (!width || !height) return;
-    if (canvas.width !== Math.round(width * dense) || canvas.height !== Math.round(height * dense)) {
-      canvas.width = Math.round(width * dense);
-      canvas.height = Math.round(height * dense);
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
     }
-    context.setTransform(dense, 0, 0, dense, 0, 0);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
     Object.assign(plot, { width, height });
   };
   plot.restyle = (theme) => {
@@ -307,13 +308,15 @@ function surface(label, redraw) {
     plot.grid = style.getPropertyValue("--dl-line").trim();
     plot.font = `${plot.size}px ${style.fontFamily}`;
     plot.colours = SERIES[theme];
-    tiles.clear();
+    fills.clear();
     measure();
   };
-  // The filling of a series: its colour with its pattern. Made once for each theme.
-  plot.filling = (place) => {
-    if (!tiles.has(place)) tiles.set(place, patterned(context, plot.colours[place], PATTERNS[place], plot.paper));
-    return tiles.get(place);
+  // The fill of a series: its colour with its pattern, created once for each theme.
+  plot.seriesFill = (series) => {
+    if (!fills.has(series)) {
+      fills.set(series, patternFill(context, plot.colours[series], PATTERNS[series], plot.paper));
+    }
+    return fills.get(series);
   };
   plot.clear = () => {
     context.clearRect(0, 0, plot.width, plot.height);
@@ -330,7 +333,7 @@ function surface(label, redraw) {
   return plot;
 }
 
-function patterned(context, colour, pattern, paper) {
+function patternFill(context, colour, pattern, paper) {
   if (pattern === "plain") return colour;
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
@@ -353,9 +356,9 @@ function patterned(context, colour, pattern, paper) {
   return context.createPattern(tile, "repeat");
 }
 
-// Lying bars: one row a name, in it one bar a series, from 0 to its value.
-// rows: number of rows; series: [{fill, values, marks}], with marks[i] a thin second value; low, high: what the axis spans.
-// Returns where things are: {left, right, top, step, toX, toValue}.
+// Horizontal bars: one row for each name and, within it, one bar for each series, from 0 to its value.
+// series: [{fill, values, marks}], where marks[i] is a second value drawn as a thin line; low, high: range of the axis;
+// value(amount, series, row): the text beside a bar. Returns the layout: {left, right, bottom, step, thick, toX, toValue}.
 function paintBars(plot, { names, series, low = 0, high = 1, ticks, digits = 2, value }) {
   const { context: pen, width, height, size } = plot;
   plot.clear();
@@ -375,7 +378,7 @@ function paintBars(plot, { names, series, low = 0, high = 1, ticks, digits = 2, 
     line(pen, x, 0, x, bottom);
     pen.fillText(fixed(tick, digits).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, ""), x, height - 0.7 * size);
   }
-  const every = Math.ceil((1.15 * size) / step); // so many names as fit
+  const every = Math.ceil((1.15 * size) / step); // label only as many rows as fit
   const thick = Math.max(1, step * 0.84) / series.length;
   pen.strokeStyle = plot.ink;
   pen.lineWidth = step > 6 ? 1 : 0;
@@ -399,7 +402,7 @@ function paintBars(plot, { names, series, low = 0, high = 1, ticks, digits = 2, 
     }
   }
   for (let i = 0; i < count; i += every) {
-    const y = i * step + (every > 1 ? step / 2 : step / 2);
+    const y = i * step + step / 2;
     pen.textAlign = "right";
     pen.fillText(shorten(pen, names[i], left - 0.6 * size), left - 0.4 * size, y);
     if (value && every === 1 && thick > 0.8 * size) {
@@ -424,19 +427,19 @@ function line(pen, x1, y1, x2, y2) {
   pen.stroke();
 }
 
-const widths = new Map(); // measuring text is dear, and names stay the same while a dial moves
-function shorten(pen, text, room) {
-  const key = `${pen.font} ${Math.round(room)} ${text}`;
-  if (!widths.has(key)) {
-    if (widths.size > 2000) widths.clear();
-    let cut = text;
-    while (cut.length > 1 && pen.measureText(cut).width > room) cut = `${cut.slice(0, -2)}…`;
-    widths.set(key, cut);
+const shortened = new Map(); // measuring text is slow, and the names stay the same while a slider moves
+function shorten(pen, text, maxWidth) {
+  const key = `${pen.font} ${Math.round(maxWidth)} ${text}`;
+  if (!shortened.has(key)) {
+    if (shortened.size > 2000) shortened.clear();
+    let short = text;
+    while (short.length > 1 && pen.measureText(short).width > maxWidth) short = `${short.slice(0, -2)}…`;
+    shortened.set(key, short);
   }
-  return widths.get(key);
+  return shortened.get(key);
 }
 
-// A legend of words and small samples, in HTML, so that it can be read out and wraps on a phone.
+// A legend in HTML, so that screen readers read it and it wraps on a phone.
 function legend(entries) {
   return element(
     "ul",
@@ -447,26 +450,26 @@ function legend(entries) {
   );
 }
 
-// Where the pointer is on a plot, while it is pressed: calls start(x, y) → true to take it, move(x, y), end().
+// Handles dragging on a plot: start(x, y) returns true to accept the drag; then come move(x, y) and end().
 function draggable(plot, { start, move, end }) {
   const { canvas } = plot;
-  let held = false;
-  const at = (event) => {
+  let dragging = false;
+  const position = (event) => {
     const box = canvas.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
   };
   canvas.addEventListener("pointerdown", (event) => {
-    held = start(...at(event));
-    if (!held) return;
+    dragging = start(...position(event));
+    if (!dragging) return;
     canvas.setPointerCapture(event.pointerId);
     event.preventDefault();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (held) move(...at(event));
+    if (dragging) move(...position(event));
   });
   for (const name of ["pointerup", "pointercancel"]) {
     canvas.addEventListener(name, () => {
-      held = false;
+      dragging = false;
       if (end) end();
     });
   }
@@ -474,44 +477,44 @@ function draggable(plot, { start, move, end }) {
 
 // ------------------------------------------------------------------------------------------------------ a whole widget
 
-// Mounts a widget in `el`. `build(tools)` makes the elements and returns {nodes, plots, draw(state, changed), summary()}.
-// Everything listens on elements inside the widget, so that it goes with them; the rest is stopped by the returned function.
+// Mounts a widget in `el`. `build(tools)` creates the elements and returns {nodes, plots, draw(state, changed), summary()}.
+// Listeners on elements inside the widget disappear with them; the returned function stops everything else.
 function mount({ model, el }, { title, names, build, plain }) {
   const root = element("section", { class: "distillab", "aria-label": title, "data-explorer": title });
-  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab leaves the keys to the widget
-  root.addEventListener("keydown", (event) => event.stopPropagation()); // and so does the classic notebook
+  root.dataset.lmSuppressShortcuts = "true"; // so that JupyterLab leaves the keys to the widget
+  root.addEventListener("keydown", (event) => event.stopPropagation()); // the same for the classic notebook
   if (!canDraw()) {
     const state = Object.fromEntries(names.map((name) => [name, model.get(name)]));
-    root.append(element("p", {}, `${title}: this browser is too old for the plot; here are the numbers.`));
+    root.append(element("p", {}, `${title}: this browser is too old for the plot; these are the numbers.`));
     root.append(element("pre", {}, plain(state)));
     el.append(root);
     return () => root.remove();
   }
   let view = null;
   const restyle = () => {
-    const wanted = model.get("theme");
-    root.dataset.theme = wanted === "auto" ? hostTheme(root) : wanted;
+    const theme = model.get("theme");
+    root.dataset.theme = theme === "auto" ? hostTheme(root) : theme;
     root.toggleAttribute("data-large", Boolean(model.get("large")));
     for (const plot of view.plots) plot.restyle(root.dataset.theme);
-    kept.request("theme");
+    sync.request("theme");
   };
   const live = element("p", { class: "dl-spoken", "aria-live": "polite", role: "status" });
-  const tell = settled(() => say(live, view.summary()), 500);
-  const kept = keepState(model, names, (state, changed) => {
+  const announce = debounce(() => setText(live, view.summary()), 500);
+  const sync = syncState(model, names, (state, changed) => {
     view.draw(state, changed);
-    tell();
+    announce();
   });
-  const { set, state, request } = kept;
+  const { set, state, request } = sync;
   view = build({ set, state, redraw: () => request("size"), root });
   root.append(element("h3", { class: "dl-title" }, title), ...view.nodes, live);
   el.append(root);
-  const stops = [watchTheme(restyle), kept.stop, tell.stop, ...view.plots.map((plot) => plot.stop)];
+  const stops = [watchTheme(restyle), sync.stop, announce.stop, ...view.plots.map((plot) => plot.stop)];
   stops.push(...(view.stops || []));
   for (const name of ["theme", "large"]) {
     model.on(`change:${name}`, restyle);
     stops.push(() => model.off(`change:${name}`, restyle));
   }
-  // A lecture's presenter sets state with an event, on a page without Python too.
+  // The presenter sets state with an event, which also works on a page without Python.
   root.addEventListener("distillab-set", ({ detail }) => {
     const { theme, large, ...state } = detail;
     for (const [name, value] of Object.entries({ theme, large })) if (value !== undefined) model.set(name, value);

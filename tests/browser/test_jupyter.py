@@ -142,7 +142,7 @@ def test_lab_02_in_jupyterlab(open_page, jupyterlab):
     assert read(cells(part, "The loss")["total"][0]) == pytest.approx(float(python(page, code)), abs=1e-4)
 
     bumps = show_explorer(page, cell_with("02_loss", "DivergenceExplorer("), "Divergence explorer")
-    assert read(cells(bumps, "What each student costs")["now"][1]) == pytest.approx(0.5107, abs=1e-3)
+    assert read(cells(bumps, "Cost of each student")["now"][1]) == pytest.approx(0.5107, abs=1e-3)
 
 
 @pytest.mark.parametrize("name", find_labs(ROOT))

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from helpers.data.teacher_logits import load_teacher_logits
 from helpers.losses import distillation_loss, forward_kl
-from helpers.widgets.page import page as written
+from helpers.widgets.page import render_page
 
 CUP = "She drank a cup of hot"
 TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer"]
@@ -19,7 +19,7 @@ TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer"]
 @pytest.fixture(scope="session")
 def address(tmp_path_factory) -> str:
     file = tmp_path_factory.mktemp("page") / "distillab.html"
-    file.write_text(written(), encoding="utf-8")
+    file.write_text(render_page(), encoding="utf-8")
     return file.as_uri()
 
 
@@ -32,27 +32,27 @@ def read(text: str) -> float:
 
 
 def cells(part, name: str) -> dict[str, list[str]]:
-    """The rows of a table by their header, once the numbers have settled."""
+    """Return the rows of a table by their header."""
     rows = part.get_by_role("region", name=name, exact=True).locator("tbody tr")
     return {row[0]: row[1:] for row in (re.split(r"\t", text) for text in rows.all_inner_texts())}
 
 
 def settle(page: Page) -> None:
-    """Wait until tables, which follow the plot at a distance, and what is spoken are up to date."""
+    """Wait until the tables and the announcement, which lag behind the plot, are up to date."""
     page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 800))")
 
 
 def drag(page: Page, slider, share: float) -> None:
-    """Drag a slider's thumb with the mouse to a share of its way."""
+    """Drag a slider's thumb with the mouse to a share of its range."""
     slider.scroll_into_view_if_needed()
     box = slider.bounding_box()
     y = box["y"] + box["height"] / 2
     now = slider.evaluate("(input) => (input.value - input.min) / (input.max - input.min)")
     thumb = 16
-    place = lambda part: box["x"] + thumb / 2 + part * (box["width"] - thumb)  # noqa: E731
-    page.mouse.move(place(now), y)
+    left, travel = box["x"] + thumb / 2, box["width"] - thumb
+    page.mouse.move(left + now * travel, y)
     page.mouse.down()
-    page.mouse.move(place(share), y, steps=12)
+    page.mouse.move(left + share * travel, y, steps=12)
     page.mouse.up()
 
 
@@ -74,7 +74,7 @@ def test_the_mouse_moves_the_temperature_and_the_numbers_are_torchs(open_page, a
         entry = load_teacher_logits()[CUP]
         p = (entry.logits.double() / temperature).softmax(-1)
         nats = -(p * p.log()).sum().item()
-        rows = cells(part, "How spread the distribution is")
+        rows = cells(part, "Spread of the distribution")
         assert read(rows["entropy, nats"][0]) == pytest.approx(nats, abs=6e-4)
         assert read(rows["entropy, bits"][0]) == pytest.approx(nats / torch.log(torch.tensor(2.0)).item(), abs=6e-4)
         assert read(rows["effective number of choices"][0]) == pytest.approx(2.718281828**nats, abs=6e-3)
@@ -161,10 +161,10 @@ def test_the_loss_explorer_says_what_torch_says_after_a_bar_was_dragged(open_pag
     (soft_gradient,) = torch.autograd.grad(soft, student)
     rows = cells(part, "The loss")
     assert read(rows["total"][0]) == pytest.approx(total.item(), abs=6e-5)
-    assert read(rows["soft term"][1]) == pytest.approx(soft.item(), abs=6e-5)
+    assert read(rows["soft term, weighted by α"][1]) == pytest.approx(soft.item(), abs=6e-5)
     assert read(rows["length of the total gradient"][0]) == pytest.approx(gradient.norm().item(), abs=6e-5)
     assert read(rows["length of the soft gradient"][1]) == pytest.approx(soft_gradient.norm().item(), abs=6e-5)
-    words = cells(part, "Probabilities and gradients of each word")
+    words = cells(part, "Probabilities and gradients of each token")
     assert [read(row[5]) for row in words.values()] == pytest.approx(gradient.flatten().tolist(), abs=6e-4)
 
 
@@ -189,7 +189,7 @@ def test_the_divergence_explorer_fits_and_follows_the_hand(open_page, address):
     bumps = [-((x - place) ** 2) / (2 * state["mode_width"] ** 2) for place in (18.0, 42.0)]
     weights = torch.tensor([state["weight"], 1 - state["weight"]]).double().log()
     teacher = torch.logaddexp(weights[0] + bumps[0], weights[1] + bumps[1]).view(1, 1, -1)
-    now = cells(part, "What each student costs")["now"]
+    now = cells(part, "Cost of each student")["now"]
     assert read(now[0]) == pytest.approx(forward_kl(student, teacher).item(), abs=6e-5)
     assert read(now[1]) == pytest.approx(forward_kl(teacher, student).item(), abs=6e-5)
 
@@ -217,7 +217,7 @@ def test_no_two_elements_share_an_id(open_page, address):
     assert len(ids) > 20 and len(set(ids)) == len(ids)
 
 
-def test_the_height_stays_while_the_dial_moves(open_page, address):
+def test_the_height_stays_while_the_slider_moves(open_page, address):
     page = open_page(address)
     part = explorer(page, "Temperature explorer")
     heights = set()
@@ -242,10 +242,15 @@ def test_moving_adds_no_nodes_and_no_listeners_and_stopping_leaves_none(open_pag
         return {name: metrics[name] for name in ("Nodes", "JSEventListeners")}
 
     moves = """(count) => { for (let i = 0; i < count; i++) {
-        const dial = document.querySelectorAll('input[type=range]');
-        const one = dial[i % dial.length];
-        one.value = Number(one.min) + (one.max - one.min) * ((i * 7919) % 1000) / 1000;
-        one.dispatchEvent(new Event('input', { bubbles: true })); } }"""
+        const sliders = document.querySelectorAll('input[type=range]');
+        const slider = sliders[i % sliders.length];
+        const share = i < sliders.length ? 1 : ((i * 7919) % 1000) / 1000;
+        slider.value = Number(slider.min) + (slider.max - slider.min) * share;
+        slider.dispatchEvent(new Event('input', { bubbles: true })); } }"""
+    page.evaluate(
+        moves, page.locator("input[type=range]").count()
+    )  # every slider at its maximum: tables at their longest
+    settle(page)
     page.evaluate(moves, 300)
     before = counted()
     page.evaluate(moves, 3000)
@@ -256,18 +261,18 @@ def test_moving_adds_no_nodes_and_no_listeners_and_stopping_leaves_none(open_pag
     assert page.locator(".distillab").count() == 0
 
 
-def test_the_presenters_keys(open_page, address, picture):
+def test_the_presenter_follows_its_keys(open_page, address, picture):
     page = open_page(address, width=1920, height=1080)
     small = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.distillab')).fontSize)")
     page.keyboard.press("PageDown")
-    expect(explorer(page, "Loss explorer")).to_be_visible()  # not presenting yet: keys do nothing
+    expect(explorer(page, "Loss explorer")).to_be_visible()  # not presenting yet, so keys do nothing
     page.keyboard.press("p")
     expect(explorer(page, "Loss explorer")).to_be_hidden()
     assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('.distillab')).fontSize)") > 1.4 * small
     part = explorer(page, "Temperature explorer")
     part.get_by_label("Temperature T").focus()
     for _ in range(3):
-        page.keyboard.press("PageDown")  # a clicker works wherever the focus is
+        page.keyboard.press("PageDown")  # a clicker works whatever has the focus
     expect(part.locator("output").first).to_have_text("2.00")
     expect(page.locator(".dl-scene")).to_contain_text("4 of 11")
     picture("lecture", page.locator("body"))

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from helpers.losses import distillation_loss, forward_kl
-from helpers.widgets.base import module
+from helpers.widgets.base import module_source
 
 NODE = shutil.which("node") or str(Path(playwright.__file__).parent / "driver" / "node")
 torch.set_default_dtype(torch.float32)
@@ -25,7 +25,7 @@ def call(tmp_path_factory):
 
     def run(explorer: str, *calls):
         file = folder / f"{explorer}.mjs"
-        file.write_text(module(explorer), encoding="utf-8")
+        file.write_text(module_source(explorer), encoding="utf-8")
         script = (
             "const [url, calls] = JSON.parse(process.argv[1]); const { pure } = (await import(url)).default;"
             "const open = (key, x) => x instanceof Float64Array ? Array.from(x) : x;"
@@ -83,10 +83,10 @@ def test_tokens_are_ranked_and_ties_keep_their_order(call):
         ("5, 2, 0.5", [5, 2, 0.5]),
         ("5 2;0.5", [5, 2, 0.5]),
         ("−1.5, 1e2", [-1.5, 100]),
-        ("5", "Two numbers at least"),
+        ("5", "Enter at least two numbers"),
         ("5, two", "“two” is not a number"),
         ("5, Infinity", "“Infinity” is not a number"),
-        ("", "Two numbers at least"),
+        ("", "Enter at least two numbers"),
     ],
 )
 def test_typed_logits_are_read_or_refused(call, text, outcome):
@@ -94,8 +94,8 @@ def test_typed_logits_are_read_or_refused(call, text, outcome):
     assert read.get("logits") == outcome or read.get("error", "").startswith(str(outcome))
 
 
-def test_the_dial_covers_its_range_and_hits_one(call):
-    found = call("temperature", *[("toTemperature", [place]) for place in (-1, 0, 0.3, 1, 1.31)])
+def test_the_temperature_slider_covers_its_range_and_hits_one(call):
+    found = call("temperature", *[("toTemperature", [exponent]) for exponent in (-1, 0, 0.3, 1, 1.31)])
     assert found == [0.1, 1, 2, 10, 20]
 
 

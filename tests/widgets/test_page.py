@@ -8,35 +8,35 @@ import pytest
 from traitlets import TraitError
 
 from helpers.widgets import Presenter, TemperatureExplorer
-from helpers.widgets.base import module
-from helpers.widgets.page import as_function, main, page
+from helpers.widgets.base import module_source
+from helpers.widgets.page import as_expression, main, render_page
 from tests.widgets.test_javascript import NODE
 
 
 def test_the_page_asks_the_network_for_nothing():
-    html = page()
+    html = render_page()
     assert not re.findall(r"""(?:src|href)\s*=|@import|url\(|fetch\(|XMLHttpRequest|\bimport\s*[({*"]""", html)
     assert "https://" not in html and html.count("<script") == html.count("</script>") == 1
 
 
 def test_a_text_cannot_end_the_script_early():
     explorer = TemperatureExplorer(logits=[1.0, 2.0], tokens=["</script><b>", "x"])
-    html = page([("temperature", explorer)], presenter=False)
+    html = render_page([("temperature", explorer)], presenter=False)
     assert html.count("</script") == 1 and "<\\/script><b>" in html
 
 
 def test_a_module_becomes_a_function_that_gives_what_it_exports(tmp_path):
-    script = f"console.log(Object.keys({as_function(module('temperature')).strip()}).join())"
+    script = f"console.log(Object.keys({as_expression(module_source('temperature')).strip()}).join())"
     (tmp_path / "page.js").write_text(script, encoding="utf-8")
     done = subprocess.run([NODE, str(tmp_path / "page.js")], capture_output=True, text=True)
     assert done.stdout.strip() == "render,pure", done.stderr
     with pytest.raises(ValueError, match="import nothing"):
-        as_function("const a = 1;")
+        as_expression("const a = 1;")
 
 
 def test_the_command_writes_the_page(tmp_path, capsys):
     main([str(tmp_path / "page.html")])
-    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page()
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == render_page()
     assert "no network is needed" in capsys.readouterr().out
 
 
@@ -62,12 +62,12 @@ def test_the_presenter_stays_within_its_scenes():
 
 
 @pytest.mark.parametrize(
-    ("key", "focus", "meaning"),
+    ("key", "focus", "action"),
     [
         ("PageDown", {}, "next"),
-        ("PageDown", {"sliding": True}, "next"),  # the clicker works wherever the focus is
+        ("PageDown", {"sliding": True}, "next"),  # a clicker works whatever has the focus
         ("ArrowRight", {}, "next"),
-        ("ArrowRight", {"sliding": True}, None),  # a dial keeps its arrows
+        ("ArrowRight", {"sliding": True}, None),  # a slider keeps its arrow keys
         ("2", {"typing": True}, None),
         ("2", {}, "show 2"),
         ("-", {"typing": True}, None),
@@ -75,9 +75,9 @@ def test_the_presenter_stays_within_its_scenes():
         ("x", {}, None),
     ],
 )
-def test_keys(tmp_path, key, focus, meaning):
-    script = f"const {{ pure }} = {as_function(module('presenter'))};"
-    script += f"console.log(JSON.stringify(pure.meaning({json.dumps(key)}, {json.dumps(focus)})))"
+def test_keys(tmp_path, key, focus, action):
+    script = f"const {{ pure }} = {as_expression(module_source('presenter'))};"
+    script += f"console.log(JSON.stringify(pure.keyAction({json.dumps(key)}, {json.dumps(focus)})))"
     (tmp_path / "keys.js").write_text(script, encoding="utf-8")
     done = subprocess.run([NODE, str(tmp_path / "keys.js")], capture_output=True, text=True)
-    assert json.loads(done.stdout) == meaning, done.stderr
+    assert json.loads(done.stdout) == action, done.stderr

@@ -41,7 +41,7 @@ def test_setting_probabilities_sets_the_logits_that_give_them():
     assert explorer.probabilities == pytest.approx([0.7, 0.2, 0.1])
 
 
-def test_what_the_browser_sends_arrives_and_observers_hear_it_once():
+def test_state_from_the_browser_arrives_and_observers_are_called_once():
     explorer = TemperatureExplorer(prompt=CUP)
     heard = []
     explorer.observe(lambda change: heard.append(change["new"]), "temperature")
@@ -62,13 +62,13 @@ def test_pinning_keeps_a_copy():
 
 
 def test_plain_ipywidgets_compose():
-    explorer, dial = TemperatureExplorer(), ipywidgets.FloatSlider(min=0.1, max=20, value=2)
-    ipywidgets.link((dial, "value"), (explorer, "temperature"))
-    dial.value = 7.0
+    explorer, slider = TemperatureExplorer(), ipywidgets.FloatSlider(min=0.1, max=20, value=2)
+    ipywidgets.link((slider, "value"), (explorer, "temperature"))
+    slider.value = 7.0
     assert explorer.temperature == 7.0
     explorer.temperature = 3.0
-    assert dial.value == 3.0
-    assert ipywidgets.VBox([dial, explorer]).children == (dial, explorer)
+    assert slider.value == 3.0
+    assert ipywidgets.VBox([slider, explorer]).children == (slider, explorer)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,21 @@ def test_the_losses_are_those_of_the_library():
     assert explorer.gradients["total"] == pytest.approx(gradient.flatten().tolist(), abs=1e-9)
     explorer.student_logits = torch.tensor(explorer.teacher_logits)
     assert explorer.losses["soft"] == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("fit", "centre", "width"), [("forward", 27.3, 13.0), ("reverse", 18.0, 3.0), ("jsd", 27.0, 12.2)]
+)
+def test_the_student_starts_where_its_divergence_puts_it(fit, centre, width):
+    explorer = DivergenceExplorer(fit=fit, beta=0.05)
+    assert (explorer.student_centre, explorer.student_width) == pytest.approx((centre, width), abs=0.1)
+    assert f"student at {explorer.student_centre:.1f}, width {explorer.student_width:.1f} ({fit})" in explorer.text()
+    placed = DivergenceExplorer(fit=fit, student_centre=40.0, student_width=2.0)
+    assert (placed.student_centre, placed.student_width) == (40.0, 2.0)
+
+
+def test_no_entropy_is_printed_as_minus_zero():
+    assert "entropy 0.000 nats" in TemperatureExplorer(logits=[1000.0, -1000.0]).text()
 
 
 def test_costs_of_a_student_far_from_the_teacher_stay_finite():

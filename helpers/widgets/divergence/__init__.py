@@ -1,4 +1,4 @@
-"""The divergence explorer: a student with one bump, a teacher with two, three ways to say how far apart they are."""
+"""The divergence explorer: a one-bump student, a two-bump teacher and three divergences between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from traitlets import Dict, Enum, Float, observe, validate
 
-from helpers.widgets.base import Explorer, between, kl, log_softmax, module
+from helpers.widgets.base import Explorer, check_range, kl, log_softmax, module_source
 
 POSITIONS = 61
 RANGES = {
@@ -24,17 +24,26 @@ class DivergenceExplorer(Explorer):
     """A one-bump student fitted to a two-bump teacher by forward KL, reverse KL or JSD(β), over 61 positions.
 
         explorer = DivergenceExplorer(fit="reverse")
-        explorer.student_centre, explorer.student_width       # where the browser's fit went
+        explorer.student_centre, explorer.student_width       # the fitted student
         explorer.costs                                        # nats: "forward", "reverse", "jsd"
 
-    distance: between the teacher's bumps, 0 to 40. weight: share of the left one, 0.05 to 0.95. mode_width: 1 to 8.
-    beta: 0.01 to 0.99. fit: "forward", "reverse", "jsd", or "hand" for a student that you place yourself with
-    student_centre (0 to 60) and student_width (0.6 to 20). The browser does the fitting; costs are computed here too.
-    Bad values raise TraitError.
+    The browser refits the student whenever something changes; Python fits it once, when the explorer is made.
     Source of JSD(β): Agarwal et al. 2024, "On-Policy Distillation of Language Models" (GKD), section 2.
+
+    Args:
+        distance: between the teacher's bumps, 0 to 40.
+        weight: share of the left bump, 0.05 to 0.95.
+        mode_width: standard deviation of a bump, 1 to 8.
+        beta: β of JSD(β), 0.01 to 0.99.
+        fit: "forward", "reverse", "jsd", or "hand" for a student that you place yourself.
+        student_centre: 0 to 60.
+        student_width: 0.6 to 20.
+
+    Raises:
+        TraitError: a value is outside its range.
     """
 
-    _esm = module("divergence")
+    _esm = module_source("divergence")
 
     distance = Float(24.0).tag(sync=True)
     weight = Float(0.6).tag(sync=True)
@@ -47,6 +56,8 @@ class DivergenceExplorer(Explorer):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        if self.fit != "hand" and not {"student_centre", "student_width"} & set(options):
+            self.student_centre, self.student_width = self._best_student()
         self._compute(None)
 
     @property
@@ -57,10 +68,10 @@ class DivergenceExplorer(Explorer):
     @property
     def student(self) -> np.ndarray:
         """The student's probabilities, `(61,)`."""
-        return np.exp(self._student_log())
+        return np.exp(_student_log(self.student_centre, self.student_width))
 
     def text(self) -> str:
-        """Return the student's place and what it costs, as text."""
+        """Return the student's position, width and costs as text."""
         costs = self.costs
         return (
             f"Divergence explorer: student at {self.student_centre:.1f}, width {self.student_width:.1f} ({self.fit})\n"
@@ -69,24 +80,44 @@ class DivergenceExplorer(Explorer):
         )
 
     @validate(*RANGES)
-    def _in_range(self, proposal: Any) -> float:
+    def _validate_range(self, proposal: Any) -> float:
         name = proposal["trait"].name
-        return between(proposal["value"], *RANGES[name], name)
+        low, high = RANGES[name]
+        return check_range(proposal["value"], low, high, name)
 
     @observe(*RANGES)
     def _compute(self, change: Any) -> None:
-        log_p, log_q = self._teacher_log(), self._student_log()
+        student = _student_log(self.student_centre, self.student_width)
+        self.costs = {name: float(cost) for name, cost in self._costs_of(student).items()}
+
+    def _costs_of(self, log_q: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the three divergences in nats, each `(...)`, of students given as log-probabilities `(..., 61)`."""
+        log_p = self._teacher_log()
         mixture = np.logaddexp(log_p + np.log(self.beta), log_q + np.log(1 - self.beta))
-        self.costs = {
+        return {
             "forward": kl(log_p, log_q),
             "reverse": kl(log_q, log_p),
             "jsd": self.beta * kl(log_p, mixture) + (1 - self.beta) * kl(log_q, mixture),
         }
 
+    def _best_student(self) -> tuple[float, float]:
+        """Return centre and width of the student with the lowest cost, by a search over a grid."""
+        centre, width = np.mean(RANGES["student_centre"]), np.mean(RANGES["student_width"])
+        for span, step in ((30, 1.0), (1, 0.1)):  # the whole range coarsely, then the best region finely
+            offsets = np.arange(-span, span + step / 2, step)
+            centres, widths = np.meshgrid(centre + offsets, width + offsets, indexing="ij")
+            centres, widths = centres.clip(*RANGES["student_centre"]), widths.clip(*RANGES["student_width"])
+            best = self._costs_of(_student_log(centres, widths))[self.fit].argmin()
+            centre, width = centres.flat[best], widths.flat[best]
+        return float(centre), float(width)
+
     def _teacher_log(self) -> np.ndarray:
-        x, half = np.arange(POSITIONS) - (POSITIONS - 1) / 2, self.distance / 2
-        left, right = (-((x - place) ** 2) / (2 * self.mode_width**2) for place in (-half, half))
+        offsets, half = np.arange(POSITIONS) - (POSITIONS - 1) / 2, self.distance / 2
+        left, right = (-((offsets - centre) ** 2) / (2 * self.mode_width**2) for centre in (-half, half))
         return log_softmax(np.logaddexp(np.log(self.weight) + left, np.log(1 - self.weight) + right))
 
-    def _student_log(self) -> np.ndarray:
-        return log_softmax(-((np.arange(POSITIONS) - self.student_centre) ** 2) / (2 * self.student_width**2))
+
+def _student_log(centre: float | np.ndarray, width: float | np.ndarray) -> np.ndarray:
+    """Return the log-probabilities `(..., 61)` of students with centres and widths `(...)`."""
+    centre, width = np.asarray(centre)[..., None], np.asarray(width)[..., None]
+    return log_softmax(-((np.arange(POSITIONS) - centre) ** 2) / (2 * width**2))

@@ -1,4 +1,4 @@
-"""The loss explorer: teacher and student over a few words, every term of the distillation loss, its gradients."""
+"""The loss explorer: teacher and student over a few tokens, the terms of the loss and their gradients."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from traitlets import Dict, Float, Int, List, TraitError, Unicode, observe, validate
 
-from helpers.widgets.base import Explorer, Numbers, between, kl, log_softmax, module
+from helpers.widgets.base import Explorer, FiniteNumbers, check_range, kl, log_softmax, module_source
 
 WORDS = ["happy", "glad", "joyful", "sad", "table"]
 TEACHER = (5.0, 3.9, 3.2, 3.1, -1.0)
@@ -15,27 +15,35 @@ STUDENT = (2.0, 0.5, 1.0, 2.5, 1.5)
 
 
 class LossExplorer(Explorer):
-    """Teacher and student at one token, to be dragged, with alpha and T: soft term, hard term, total and gradients.
+    """Teacher and student at one position, with α and T: soft term, hard term, total and gradients.
 
         explorer = LossExplorer(alpha=0.3, temperature=2.0)
         explorer.losses["total"]              # nats; also "soft", "hard", and "… without T²"
-        explorer.gradients["soft"]            # at the student's logits, one number a word
+        explorer.gradients["soft"]            # at the student's logits, one number a token
 
-    words: 2 to 12 names. teacher_logits, student_logits `(V,)`: one for each word, from -10 to 10. label: place of the
-    word that really comes next. alpha: 0 to 1, weight of the soft term. temperature: 0.1 to 20.
-    Bad values raise TraitError. The terms are those of `helpers.losses.distillation_loss` for one token.
+    The terms are those of `helpers.losses.distillation_loss` for one token, each with its weight, α or 1 − α.
+
+    Args:
+        words: 2 to 12 names of tokens.
+        teacher_logits, student_logits: `(V,)`, one for each token, from -10 to 10.
+        label: index of the token that comes next in the text.
+        alpha: weight of the soft term, 0 to 1.
+        temperature: 0.1 to 20.
+
+    Raises:
+        TraitError: a value is outside its range, or the logits do not match the words.
     """
 
-    _esm = module("loss")
+    _esm = module_source("loss")
 
     words = List(Unicode(), WORDS, minlen=2, maxlen=12).tag(sync=True)
-    teacher_logits = Numbers(TEACHER).tag(sync=True)
-    student_logits = Numbers(STUDENT).tag(sync=True)
+    teacher_logits = FiniteNumbers(TEACHER).tag(sync=True)
+    student_logits = FiniteNumbers(STUDENT).tag(sync=True)
     label = Int(1).tag(sync=True)
     alpha = Float(0.5).tag(sync=True)
     temperature = Float(3.0).tag(sync=True)
     losses = Dict(help="computed: nats, by term")
-    gradients = Dict(help="computed: nats for each unit of a student's logit, by term")
+    gradients = Dict(help="computed: nats per unit of a student's logit, by term")
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -55,52 +63,57 @@ class LossExplorer(Explorer):
         return np.exp(log_softmax(self.student_logits)).tolist()
 
     def text(self) -> str:
-        """Return the terms of the loss and each word's probabilities and pull as text."""
-        losses, pulls = self.losses, self.gradients["total"]
+        """Return the terms of the loss, and each token's probabilities and gradient, as text."""
+        losses, gradients = self.losses, self.gradients["total"]
         lines = [
             f"Loss explorer: T = {self.temperature:g}, alpha = {self.alpha:g}, label {self.words[self.label]!r}",
-            f"soft {losses['soft']:.4f} + hard {losses['hard']:.4f} = total {losses['total']:.4f} nats; "
+            f"soft term {losses['soft']:.4f} + hard term {losses['hard']:.4f} = total {losses['total']:.4f} nats; "
             f"without T² soft {losses['soft without T²']:.4f}, total {losses['total without T²']:.4f}",
         ]
-        rows = zip(self.words, self.teacher_probabilities, self.student_probabilities, pulls, strict=True)
-        return "\n".join(lines + [f"{w:12} teacher {p:.4f}  student {q:.4f}  gradient {g:+.4f}" for w, p, q, g in rows])
+        columns = zip(self.words, self.teacher_probabilities, self.student_probabilities, gradients, strict=True)
+        lines += [f"{word:12} teacher {p:.4f}  student {q:.4f}  gradient {slope:+.4f}" for word, p, q, slope in columns]
+        return "\n".join(lines)
 
     @validate("alpha", "temperature", "label")
-    def _in_range(self, proposal: Any) -> float:
+    def _validate_range(self, proposal: Any) -> float:
         name = proposal["trait"].name
         low, high = {"alpha": (0, 1), "temperature": (0.1, 20), "label": (0, len(self.words) - 1)}[name]
-        value = between(proposal["value"], low, high, name)
+        value = check_range(proposal["value"], low, high, name)
         return int(value) if name == "label" else value
 
     @validate("teacher_logits", "student_logits")
-    def _one_for_each_word(self, proposal: Any) -> list[float]:
+    def _validate_logits(self, proposal: Any) -> list[float]:
         name, logits = proposal["trait"].name, proposal["value"]
         if self._trait_values.get("losses") and len(logits) != len(self.words):
             raise TraitError(f"{name} holds {len(logits)} numbers for {len(self.words)} words")
-        return [between(logit, -10, 10, name) for logit in logits]
+        return [check_range(logit, -10, 10, name) for logit in logits]
 
     @observe("teacher_logits", "student_logits", "label", "alpha", "temperature")
     def _compute(self, change: Any) -> None:
-        t, alpha = self.temperature, self.alpha
         if len(self.teacher_logits) != len(self.student_logits):
-            return  # while the widget is being made
-        log_p, log_q = log_softmax(self.teacher_logits, t), log_softmax(self.student_logits, t)
-        spoken = log_softmax(self.student_logits)
-        hard, soft = (1 - alpha) * -float(spoken[self.label]), alpha * kl(log_p, log_q)
-        pull = (1 - alpha) * (np.exp(spoken) - np.eye(len(spoken))[self.label])
-        soft_pull = alpha * (np.exp(log_q) - np.exp(log_p)) / t
+            return  # the constructor has set only one of the two
+        alpha, temperature, square = self.alpha, self.temperature, self.temperature**2
+        teacher_log = log_softmax(self.teacher_logits, temperature)
+        student_log = log_softmax(self.student_logits, temperature)
+        student_log_at_1 = log_softmax(self.student_logits)
+        one_hot = np.eye(len(self.words))[self.label]
+
+        soft = alpha * float(kl(teacher_log, student_log))
+        hard = (1 - alpha) * -float(student_log_at_1[self.label])
+        soft_gradient = alpha * (np.exp(student_log) - np.exp(teacher_log)) / temperature
+        hard_gradient = (1 - alpha) * (np.exp(student_log_at_1) - one_hot)
         self.losses = {
-            "soft": t**2 * soft,
+            "soft": square * soft,
             "hard": hard,
-            "total": t**2 * soft + hard,
+            "total": square * soft + hard,
             "soft without T²": soft,
             "total without T²": soft + hard,
         }
         gradients = {
-            "soft": t**2 * soft_pull,
-            "hard": pull,
-            "total": t**2 * soft_pull + pull,
-            "soft without T²": soft_pull,
-            "total without T²": soft_pull + pull,
+            "soft": square * soft_gradient,
+            "hard": hard_gradient,
+            "total": square * soft_gradient + hard_gradient,
+            "soft without T²": soft_gradient,
+            "total without T²": soft_gradient + hard_gradient,
         }
-        self.gradients = {name: row.tolist() for name, row in gradients.items()}
+        self.gradients = {name: gradient.tolist() for name, gradient in gradients.items()}

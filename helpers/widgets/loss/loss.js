@@ -1,7 +1,7 @@
-// The loss explorer: teacher and student over a few words, both to be dragged; each term of the loss, and what it pulls at.
+// The loss explorer: teacher and student over a few tokens, both draggable; the terms of the loss and their gradients.
 
-const LOWEST = -10;
-const HIGHEST = 10;
+const MIN_LOGIT = -10;
+const MAX_LOGIT = 10;
 
 // The distillation loss of one token, its terms and its gradients with respect to the student's logits, in nats.
 // soft: alpha · T² · KL(teacher_T || student_T); hard: (1 − alpha) · CE(label, student). Each with T² and without it.
@@ -29,14 +29,14 @@ function lossParts(student, teacher, label, alpha, temperature) {
   return parts;
 }
 
-// The logits after word `place` was dragged to a probability: its own logit moves, the others stay.
-function dragged(logits, place, wanted) {
-  const p = Math.min(0.999, Math.max(0.001, wanted));
-  const others = logits.filter((_, i) => i !== place);
+// The logits after token `index` was dragged to a probability: its own logit moves, the others stay.
+function dragged(logits, index, target) {
+  const p = Math.min(0.999, Math.max(0.001, target));
+  const others = logits.filter((_, i) => i !== index);
   const top = Math.max(...others);
   const rest = top + Math.log(others.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
   const moved = [...logits];
-  moved[place] = Math.min(HIGHEST, Math.max(LOWEST, Number((rest + Math.log(p / (1 - p))).toFixed(3))));
+  moved[index] = Math.min(MAX_LOGIT, Math.max(MIN_LOGIT, Number((rest + Math.log(p / (1 - p))).toFixed(3))));
   return moved;
 }
 
@@ -44,8 +44,8 @@ function plain(state) {
   const parts = lossParts(state.student_logits, state.teacher_logits, state.label, state.alpha, state.temperature);
   return [
     `T = ${number(state.temperature)}, alpha = ${fixed(state.alpha, 2)}, label ${state.words[state.label]}`,
-    `soft term ${fixed(parts.soft.with, 4)} nats (without T²: ${fixed(parts.soft.without, 4)})`,
-    `hard term ${fixed(parts.hard, 4)} nats`,
+    `soft term ${fixed(parts.soft.with, 4)} nats, weighted by α (without T²: ${fixed(parts.soft.without, 4)})`,
+    `hard term ${fixed(parts.hard, 4)} nats, weighted by 1 − α`,
     `total     ${fixed(parts.total.with, 4)} nats (without T²: ${fixed(parts.total.without, 4)})`,
   ].join("\n");
 }
@@ -60,38 +60,39 @@ function build({ set, state, redraw }) {
     text: (value) => fixed(value, 2),
     change: (value) => set({ alpha: value }),
   });
-  const dial = temperatureSlider((temperature) => set({ temperature }));
-  const right = choice("Label", state.words, (word) => set({ label: state.words.indexOf(word) }));
-  const again = button("Start again", () => set(structuredClone(start)));
+  const temperatureControl = temperatureSlider((temperature) => set({ temperature }));
+  const labelChoice = choice("Label", state.words, (word) => set({ label: state.words.indexOf(word) }));
+  const reset = button("Reset", () => set(structuredClone(start)));
   const same = button("Student = teacher", () => set({ student_logits: [...state.teacher_logits] }));
-  const controls = element("div", { class: "dl-controls" }, alpha.node, dial.node, right.node, same, again);
+  const controls = element("div", { class: "dl-controls" }, alpha.node, temperatureControl.node, labelChoice.node, same, reset);
 
   const ticks = [0, 0.25, 0.5, 0.75, 1];
-  const distributions = surface("Bars of the teacher's and the student's probabilities", redraw);
-  const pulls = surface("Bars of the gradient at each word", redraw);
+  const distributions = createPlot("Bars of the teacher's and the student's probabilities", redraw);
+  const gradientPlot = createPlot("Bars of the gradient at each token", redraw);
   distributions.node.classList.add("dl-drag");
-  const hint = element("p", { class: "dl-note" }, "Drag the end of a bar, or use the dials below.");
+  const hint = element("p", { class: "dl-note" }, "Drag the end of a bar, or use the sliders below.");
   const values = table("The loss of this token, in nats", ["", "with T²", "without T²"], { name: "The loss" });
-  const words = table(
-    "Each word: two probabilities, then the gradients",
-    ["word", "teacher", "student", "soft", "no T²", "hard", "total", "no T²"],
-    { name: "Probabilities and gradients of each word" },
+  const perToken = table(
+    "Each token: two probabilities, then the gradients",
+    ["token", "teacher", "student", "soft", "no T²", "hard", "total", "no T²"],
+    { name: "Probabilities and gradients of each token" },
   );
-  const dials = {};
+  const logitSliders = {};
   const panel = (who, name) => {
-    dials[who] = state.words.map((word, place) =>
+    logitSliders[who] = state.words.map((word, index) =>
       slider({
         label: word,
-        min: LOWEST,
-        max: HIGHEST,
+        min: MIN_LOGIT,
+        max: MAX_LOGIT,
         step: 0.1,
         text: (logit) => fixed(logit, 1),
-        change: (logit) => set({ [who]: state[who].map((old, i) => (i === place ? logit : old)) }),
+        change: (logit) => set({ [who]: state[who].map((old, i) => (i === index ? logit : old)) }),
       }),
     );
-    dials[who].forEach(({ input }, place) => input.setAttribute("aria-label", `${name}, ${state.words[place]}: logit`));
-    const nodes = dials[who].map(({ node }) => node);
-    return element("fieldset", {}, element("legend", {}, `${name}: logits`), element("div", { class: "dl-dials" }, ...nodes));
+    logitSliders[who].forEach(({ input }, index) =>
+      input.setAttribute("aria-label", `${name}, ${state.words[index]}: logit`));
+    const nodes = logitSliders[who].map(({ node }) => node);
+    return element("fieldset", {}, element("legend", {}, `${name}: logits`), element("div", { class: "dl-sliders" }, ...nodes));
   };
   const gap = () => element("div", { style: "height:0.6em" });
   const nodes = [
@@ -119,30 +120,30 @@ function build({ set, state, redraw }) {
           ["dl-third", "hard"],
           ["dl-fourth", "total, with T²"],
         ]),
-        pulls.node,
-        element("p", { class: "dl-note" }, "Gradient at the student's logits: training moves them the other way."),
+        gradientPlot.node,
+        element("p", { class: "dl-note" }, "Gradient at the student's logits; training moves the logits in the opposite direction."),
       ),
       values.node,
-      words.node,
+      perToken.node,
     ),
     gap(),
     element("div", { class: "dl-body dl-even" }, panel("teacher_logits", "Teacher"), panel("student_logits", "Student")),
   ];
 
   let parts = null;
-  let place = null; // where paintBars put things
-  const shown = { teacher: [], student: [], softTeacher: [], softStudent: [] };
-  let held = null;
+  let layout = null; // as paintBars returned it
+  const shown = { teacher: [], student: [] }; // probabilities at T = 1
+  let held = null; // the bar that is being dragged
   draggable(distributions, {
     start: (x, y) => {
-      const row = Math.floor(y / place.step);
-      if (row < 0 || row >= state.words.length || x < place.left - 12) return false;
-      const which = y - row * place.step < place.step * 0.08 + place.thick ? "teacher_logits" : "student_logits";
+      const row = Math.floor(y / layout.step);
+      if (row < 0 || row >= state.words.length || x < layout.left - 12) return false;
+      const which = y - row * layout.step < layout.step * 0.08 + layout.thick ? "teacher_logits" : "student_logits";
       held = { row, which };
-      set({ [which]: dragged(state[which], row, place.toValue(x)) });
+      set({ [which]: dragged(state[which], row, layout.toValue(x)) });
       return true;
     },
-    move: (x) => set({ [held.which]: dragged(state[held.which], held.row, place.toValue(x)) }),
+    move: (x) => set({ [held.which]: dragged(state[held.which], held.row, layout.toValue(x)) }),
   });
 
   const pair = (name, values, digits = 4) => [name, fixed(values[0], digits), fixed(values[1], digits)];
@@ -152,8 +153,8 @@ function build({ set, state, redraw }) {
       ? [fixed(lengths.with.soft / lengths.hard, 3), fixed(lengths.without.soft / lengths.hard, 3)]
       : ["–", "–"];
     values.fill([
-      pair("soft term", [soft.with, soft.without]),
-      pair("hard term", [hard, hard]),
+      pair("soft term, weighted by α", [soft.with, soft.without]),
+      pair("hard term, weighted by 1 − α", [hard, hard]),
       pair("total", [total.with, total.without]),
       pair("length of the soft gradient", [lengths.with.soft, lengths.without.soft]),
       pair("length of the hard gradient", [lengths.hard, lengths.hard]),
@@ -161,7 +162,7 @@ function build({ set, state, redraw }) {
       ["soft ÷ hard gradient", ...ratio],
     ]);
     const { gradients } = parts;
-    words.fill(
+    perToken.fill(
       state.words.map((word, i) => [
         i === state.label ? `${word} ✓` : word,
         fixed(shown.teacher[i], 3),
@@ -170,38 +171,41 @@ function build({ set, state, redraw }) {
           .map((row) => fixed(row[i], 3)),
       ]),
     );
-    const told = state.words.map((word, i) => `${word} ${fixed(shown.teacher[i], 2)} and ${fixed(shown.student[i], 2)}`);
-    put(distributions.canvas, "aria-label", `Bars of probabilities, teacher and student: ${told.join(", ")}.`);
-    const pulled = state.words.map((word, i) => `${word} ${fixed(gradients.total.with[i], 2)}`);
-    put(pulls.canvas, "aria-label", `Bars of the total gradient, with T²: ${pulled.join(", ")}.`);
+    const probabilities = state.words.map(
+      (word, i) => `${word} ${fixed(shown.teacher[i], 2)} and ${fixed(shown.student[i], 2)}`);
+    setAttribute(distributions.canvas, "aria-label", `Bars of probabilities, teacher and student: ${probabilities.join(", ")}.`);
+    const slopes = state.words.map((word, i) => `${word} ${fixed(gradients.total.with[i], 2)}`);
+    setAttribute(gradientPlot.canvas, "aria-label", `Bars of the total gradient, with T²: ${slopes.join(", ")}.`);
   };
-  const tables = spaced(fillTables, 120);
+  const tables = throttle(fillTables, 120);
 
   const draw = (now) => {
     const { temperature, words: names } = now;
     parts = lossParts(now.student_logits, now.teacher_logits, now.label, now.alpha, temperature);
     shown.teacher = softmax(now.teacher_logits, 1);
     shown.student = softmax(now.student_logits, 1);
-    alpha.put(now.alpha);
-    dial.put(temperature);
-    right.select.value = names[now.label];
-    for (const who of ["teacher_logits", "student_logits"]) dials[who].forEach((made, i) => made.put(now[who][i]));
-    place = paintBars(distributions, {
+    alpha.setValue(now.alpha);
+    temperatureControl.setValue(temperature);
+    labelChoice.select.value = names[now.label];
+    for (const who of ["teacher_logits", "student_logits"]) {
+      logitSliders[who].forEach((control, i) => control.setValue(now[who][i]));
+    }
+    layout = paintBars(distributions, {
       names: names.map((name, i) => (i === now.label ? `${name} ✓` : name)),
       series: [
-        { fill: distributions.filling(0), values: shown.teacher, marks: softmax(now.teacher_logits, temperature) },
-        { fill: distributions.filling(1), values: shown.student, marks: softmax(now.student_logits, temperature) },
+        { fill: distributions.seriesFill(0), values: shown.teacher, marks: softmax(now.teacher_logits, temperature) },
+        { fill: distributions.seriesFill(1), values: shown.student, marks: softmax(now.student_logits, temperature) },
       ],
       ticks,
       value: (amount) => fixed(amount, 2),
     });
     const { gradients } = parts;
     const rows = [gradients.soft.with, gradients.soft.without, gradients.hard, gradients.total.with];
-    const reach = Math.max(...rows.flat().map(Math.abs));
-    const span = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25].find((limit) => reach <= limit) || 50;
-    paintBars(pulls, {
+    const largest = Math.max(...rows.flat().map(Math.abs));
+    const span = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25].find((limit) => largest <= limit) || 50;
+    paintBars(gradientPlot, {
       names,
-      series: rows.map((row, s) => ({ fill: pulls.filling(s), values: row })),
+      series: rows.map((row, s) => ({ fill: gradientPlot.seriesFill(s), values: row })),
       low: -span,
       high: span,
       ticks: [-span, -span / 2, 0, span / 2, span],
@@ -213,7 +217,7 @@ function build({ set, state, redraw }) {
     `T = ${number(state.temperature)}, alpha ${fixed(state.alpha, 2)}. Soft term ${fixed(parts.soft.with, 3)}, ` +
     `hard term ${fixed(parts.hard, 3)}, total ${fixed(parts.total.with, 3)} nats. ` +
     `Without T squared the total is ${fixed(parts.total.without, 3)}.`;
-  return { nodes, plots: [distributions, pulls], draw, summary, stops: [tables.stop] };
+  return { nodes, plots: [distributions, gradientPlot], draw, summary, stops: [tables.stop] };
 }
 
 const names = ["words", "teacher_logits", "student_logits", "label", "alpha", "temperature"];

@@ -1,21 +1,21 @@
 // The presenter: steps through scenes, each of which sets one explorer, with the keys that a lecturer's clicker sends.
-// It finds the explorers on the page and speaks to them with events, so that it works with and without Python.
+// It finds the explorers on the page and sends them events, so that it works with and without Python.
 
 const KEYS = [
   ["Page Down, →, n", "next scene"],
-  ["Page Up, ←, b", "scene before"],
-  ["1, 2, 3", "temperature, loss or divergence explorer alone"],
-  ["0", "all three"],
+  ["Page Up, ←, b", "previous scene"],
+  ["1, 2, 3", "only the temperature, loss or divergence explorer"],
+  ["0", "all three explorers"],
   ["+, −", "larger or smaller type"],
-  ["d", "dark or light"],
-  ["p", "start or stop presenting: while it is off, only p works"],
+  ["d", "dark or light theme"],
+  ["p", "start or stop presenting; other keys work only while presenting"],
   ["?", "show or hide this list"],
 ];
 
 const TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer"];
 
-// What a key means, or null. Keys that belong to what has the focus are left to it.
-function meaning(key, { typing = false, sliding = false } = {}) {
+// The action of a key, or null. Keys that the focused element needs are left to it.
+function keyAction(key, { typing = false, sliding = false } = {}) {
   if (typing) return null;
   if (["PageDown", "n"].includes(key) || (key === "ArrowRight" && !sliding)) return "next";
   if (["PageUp", "b"].includes(key) || (key === "ArrowLeft" && !sliding)) return "previous";
@@ -28,98 +28,98 @@ function render({ model, el }) {
   let size = 1;
   let dark = null;
   const explorers = () => [...document.querySelectorAll(".distillab[data-explorer]")];
-  const tell = (roots, detail) =>
+  const send = (roots, detail) =>
     roots.forEach((root) => root.dispatchEvent(new CustomEvent("distillab-set", { detail: structuredClone(detail) })));
-  const said = element("p", { class: "dl-scene", "aria-live": "polite" });
+  const caption = element("p", { class: "dl-scene", "aria-live": "polite" });
   const help = element(
     "dl",
     { class: "dl-keys", hidden: true },
-    ...KEYS.flatMap(([key, what]) => [element("dt", {}, key), element("dd", {}, what)]),
+    ...KEYS.flatMap(([key, effect]) => [element("dt", {}, key), element("dd", {}, effect)]),
   );
-  const act = (what) => {
-    if (!what) return;
+  const act = (action) => {
     const scene = model.get("scene");
-    if (what === "present") change({ presenting: !model.get("presenting") });
-    else if (what === "next") go(Math.min(scenes.length - 1, scene + 1));
-    else if (what === "previous") go(Math.max(0, scene - 1));
-    else if (what.startsWith("show")) only(Number(what.slice(5)));
-    else if (what === "larger") scale(size * 1.15);
-    else if (what === "smaller") scale(size / 1.15);
-    else if (what === "theme") {
+    if (action === "present") change({ presenting: !model.get("presenting") });
+    else if (action === "next") go(Math.min(scenes.length - 1, scene + 1));
+    else if (action === "previous") go(Math.max(0, scene - 1));
+    else if (action.startsWith("show")) showOnly(Number(action.slice(5)));
+    else if (action === "larger") setSize(size * 1.15);
+    else if (action === "smaller") setSize(size / 1.15);
+    else if (action === "theme") {
       dark = !(dark ?? explorers()[0]?.dataset.theme === "dark");
       document.body.style.background = dark ? "#0b0c0f" : "#fff";
       document.body.style.color = dark ? "#f1f1f4" : "#1b1b1f";
-      tell(explorers(), { theme: dark ? "dark" : "light" });
+      send(explorers(), { theme: dark ? "dark" : "light" });
       bar.dataset.theme = dark ? "dark" : "light";
-    } else if (what === "help") help.hidden = !help.hidden;
+    } else if (action === "help") help.hidden = !help.hidden;
   };
   const change = (values) => {
     for (const [name, value] of Object.entries(values)) model.set(name, value);
     model.save_changes();
   };
-  const scale = (wanted) => {
-    size = Math.min(2.5, Math.max(0.6, wanted));
+  const setSize = (requested) => {
+    size = Math.min(2.5, Math.max(0.6, requested));
     for (const root of explorers()) root.style.zoom = size;
   };
-  const only = (place) => {
-    for (const root of explorers()) root.hidden = place > 0 && root.dataset.explorer !== TITLES[place - 1];
+  // Shows the explorer with this number, or all for 0.
+  const showOnly = (number) => {
+    for (const root of explorers()) root.hidden = number > 0 && root.dataset.explorer !== TITLES[number - 1];
   };
   const go = (scene) => change({ scene });
   const show = () => {
     const scene = model.get("scene");
     const presenting = model.get("presenting");
     present.setAttribute("aria-pressed", String(presenting));
-    say(present, presenting ? "Stop presenting (p)" : "Present (p)");
-    for (const node of [before, next, said]) node.hidden = !presenting;
+    setText(present, presenting ? "Stop presenting (p)" : "Present (p)");
+    for (const node of [previous, next, caption]) node.hidden = !presenting;
     bar.toggleAttribute("data-large", presenting);
-    tell(explorers(), { large: presenting || model.get("large") });
+    send(explorers(), { large: presenting || model.get("large") });
     if (!presenting) {
-      only(0);
+      showOnly(0);
       return;
     }
     const { explorer, text, state } = scenes[scene];
-    say(said, `${scene + 1} of ${scenes.length}: ${text}`);
-    only(TITLES.indexOf(explorer) + 1);
-    tell(explorers().filter((root) => root.dataset.explorer === explorer), state);
+    setText(caption, `${scene + 1} of ${scenes.length}: ${text}`);
+    showOnly(TITLES.indexOf(explorer) + 1);
+    send(explorers().filter((root) => root.dataset.explorer === explorer), state);
   };
-  const before = button("◀ before", () => act("previous"));
-  const next = button("next ▶", () => act("next"));
+  const previous = button("◀ Previous", () => act("previous"));
+  const next = button("Next ▶", () => act("next"));
   const present = button("Present (p)", () => act("present"));
   const keys = button("Keys (?)", () => act("help"));
   const bar = element(
     "section",
     { class: "distillab dl-presenter", "aria-label": "Presenter" },
     help,
-    element("div", { class: "dl-controls" }, before, next, said, present, keys),
+    element("div", { class: "dl-controls" }, previous, next, caption, present, keys),
   );
   bar.dataset.theme = hostTheme(el);
-  const heard = (event) => {
+  const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { tagName, type } = event.target;
     const sliding = type === "range" || tagName === "SELECT";
     const typing = tagName === "TEXTAREA" || (tagName === "INPUT" && type !== "range");
-    const what = meaning(event.key, { typing, sliding });
-    if (!what || (!model.get("presenting") && what !== "present")) return;
+    const action = keyAction(event.key, { typing, sliding });
+    if (!action || (!model.get("presenting") && action !== "present")) return;
     event.preventDefault();
     event.stopPropagation();
-    act(what);
+    act(action);
   };
-  document.addEventListener("keydown", heard, true);
+  document.addEventListener("keydown", onKey, true);
   for (const name of ["scene", "presenting"]) model.on(`change:${name}`, show);
   el.append(bar);
   show();
-  // Explorers may appear on the page after the presenter: they are told then.
-  const watch = new MutationObserver((records) => {
+  // Explorers that appear on the page after the presenter get the current scene then.
+  const observer = new MutationObserver((records) => {
     const added = records.flatMap((record) => [...record.addedNodes]);
     if (added.some((node) => node.querySelector && (node.matches(".distillab") || node.querySelector(".distillab")))) show();
   });
-  watch.observe(document.body, { childList: true, subtree: true });
+  observer.observe(document.body, { childList: true, subtree: true });
   return () => {
-    watch.disconnect();
-    document.removeEventListener("keydown", heard, true);
+    observer.disconnect();
+    document.removeEventListener("keydown", onKey, true);
     for (const name of ["scene", "presenting"]) model.off(`change:${name}`, show);
     bar.remove();
   };
 }
 
-export default { render, pure: { meaning } };
+export default { render, pure: { keyAction } };

@@ -1,9 +1,10 @@
-// The temperature explorer: logits in, a dial, bars of the most likely tokens, and how spread they are.
+// The temperature explorer: logits, a temperature slider, bars of the most likely tokens, and measures of spread.
 
 const TYPED = "(typed logits)";
+const MAX_BARS = 200;
 
-// What the explorer shows of logits at a temperature. top: places of the `count` largest logits, the largest first.
-function measures(logits, temperature, count, probabilities = softmax(logits, temperature)) {
+// Probabilities and measures of spread of logits at a temperature. `probabilities` is overwritten, to save allocations.
+function measures(logits, temperature, probabilities = new Float64Array(logits.length)) {
   softmax(logits, temperature, probabilities);
   const nats = entropy(probabilities);
   let largest = 0;
@@ -14,32 +15,33 @@ function measures(logits, temperature, count, probabilities = softmax(logits, te
     bits: nats / Math.LN2,
     choices: Math.exp(nats),
     outside: 1 - probabilities[largest],
-    first: largest,
   };
 }
 
+// Indices of the logits, the largest first; ties keep their order.
 function ranked(logits) {
-  return Array.from(logits, (_, place) => place).sort((a, b) => logits[b] - logits[a] || a - b);
+  return Array.from(logits, (_, index) => index).sort((a, b) => logits[b] - logits[a] || a - b);
 }
 
-// "5, 2, 0.5" → [5, 2, 0.5], or what is wrong with it.
+// "5, 2, 0.5" → {logits: [5, 2, 0.5]}, or {error: what is wrong with the text}.
 function readLogits(text) {
   const parts = text.replace(/[−–]/g, "-").split(/[\s,;]+/).filter(Boolean);
   const logits = parts.map(Number);
-  const wrong = parts.find((part, place) => !Number.isFinite(logits[place]) || Math.abs(logits[place]) > 1e6);
-  if (wrong !== undefined) return { error: `“${wrong}” is not a number. Write them like this: 5, 2, 0.5` };
-  if (logits.length < 2) return { error: "Two numbers at least, like this: 5, 2, 0.5" };
-  if (logits.length > 1000) return { error: "At most 1,000 numbers." };
+  const invalid = parts.find((part, index) => !Number.isFinite(logits[index]) || Math.abs(logits[index]) > 1e6);
+  if (invalid !== undefined) return { error: `“${invalid}” is not a number from −1,000,000 to 1,000,000.` };
+  if (logits.length < 2) return { error: "Enter at least two numbers. Example: 5, 2, 0.5" };
+  if (logits.length > 1000) return { error: "Enter at most 1,000 numbers." };
   return { logits };
 }
 
-const bare = (token) => (token.trim() ? token.replace(/^ /, "") : token.replace(/ /g, "␣").replace(/\n/g, "↵"));
+// A token without its leading space; tokens that are only spaces or line breaks become visible.
+const visible = (token) => (token.trim() ? token.replace(/^ /, "") : token.replace(/ /g, "␣").replace(/\n/g, "↵"));
 
 function plain(state) {
-  const found = measures(state.logits, state.temperature);
+  const { probabilities, nats } = measures(state.logits, state.temperature);
   const rows = ranked(state.logits).slice(0, state.top_k);
-  const lines = rows.map((i) => `${probability(found.probabilities[i])}  ${state.tokens[i]}`);
-  return `T = ${number(state.temperature)}, entropy ${fixed(found.nats, 3)} nats\n${lines.join("\n")}`;
+  const lines = rows.map((i) => `${probability(probabilities[i])}  ${state.tokens[i]}`);
+  return `T = ${number(state.temperature)}, entropy ${fixed(nats, 3)} nats\n${lines.join("\n")}`;
 }
 
 function build({ set, state, redraw }) {
@@ -49,122 +51,124 @@ function build({ set, state, redraw }) {
     else set({ prompt: name, ...structuredClone(state.prompts[name]) });
   });
   const note = element("p", { class: "dl-note", role: "status" });
-  const typed = element("input", { type: "text", id: fresh("logits"), autocomplete: "off", spellcheck: "false" });
-  const take = () => {
-    const read = readLogits(typed.value);
-    note.toggleAttribute("data-wrong", Boolean(read.error));
-    say(note, read.error || "");
-    if (!read.error) show(read.logits);
-  };
-  const show = (logits) =>
-    set({ prompt: "", logits, tokens: logits.map((_, place) => `token ${place + 1}`) });
-  typed.addEventListener("change", take);
-  const dial = temperatureSlider((temperature) => set({ temperature }));
-  const rows = slider({
+  const logitsInput = element("input", { type: "text", id: uniqueId("logits"), autocomplete: "off", spellcheck: "false" });
+  const useLogits = (logits) =>
+    set({ prompt: "", logits, tokens: logits.map((_, index) => `token ${index + 1}`) });
+  logitsInput.addEventListener("change", () => {
+    const { logits, error } = readLogits(logitsInput.value);
+    note.toggleAttribute("data-wrong", Boolean(error));
+    setText(note, error || "");
+    if (!error) useLogits(logits);
+  });
+  const temperatureControl = temperatureSlider((temperature) => set({ temperature }));
+  const barCount = slider({
     label: "Bars",
     min: 2,
-    max: 200,
+    max: MAX_BARS,
     step: 1,
     text: String,
     change: (top_k) => set({ top_k }),
   });
   const pin = button("Pin for comparison", () => {
     const { tokens, logits, temperature, prompt } = state;
-    const kept = { tokens: [...tokens], logits: [...logits], temperature, prompt };
-    set({ pinned: state.pinned.logits ? {} : kept });
+    const current = { tokens: [...tokens], logits: [...logits], temperature, prompt };
+    set({ pinned: state.pinned.logits ? {} : current });
   });
   pin.setAttribute("aria-pressed", "false");
   const controls = element(
     "div",
     { class: "dl-controls" },
     sentence.node,
-    element("div", { class: "dl-field" }, element("label", { for: typed.id }, "or type logits, then Enter"), typed),
-    button("5, 2, 0.5", () => show([5, 2, 0.5]), { title: "The chapter's example" }),
+    element("div", { class: "dl-field" }, element("label", { for: logitsInput.id }, "or type logits, then Enter"), logitsInput),
+    button("5, 2, 0.5", () => useLogits([5, 2, 0.5]), { title: "Lab 01's example" }),
     pin,
   );
-  const dials = element("div", { class: "dl-controls" }, dial.node, rows.node);
-  const plot = surface("Bars of the most likely tokens", redraw);
-  const keys = legend([
+  const sliders = element("div", { class: "dl-controls" }, temperatureControl.node, barCount.node);
+  const plot = createPlot("Bars of the most likely tokens", redraw);
+  const legendNode = legend([
     ["dl-first", ""],
     ["dl-second", ""],
   ]);
-  const [keyNow, keyPinned] = keys.children;
-  const spread = table("How spread", ["measure", "now", "pinned"], { name: "How spread the distribution is" });
+  const [currentKey, pinnedKey] = legendNode.children;
+  const spread = table("Spread", ["measure", "now", "pinned"], { name: "Spread of the distribution" });
   const list = table("Most likely tokens", ["token", "now", "pinned"], { className: "dl-scroll" });
   const side = element("div", {}, spread.node, element("div", { style: "height:0.6em" }), list.node);
-  const body = element("div", { class: "dl-body" }, element("div", {}, keys, plot.node), side);
+  const body = element("div", { class: "dl-body" }, element("div", {}, legendNode, plot.node), side);
 
-  let order = [];
+  let order = []; // indices of the tokens that have a bar, the most likely first
   let probabilities = new Float64Array(0);
-  let found = null;
-  let pinned = null; // {found, of: Map from token to place}
+  let current = null; // measures of the distribution on the screen
+  let pinned = null; // {measures, indexOf: Map from token to index}
   let names = [];
-  let values = [new Float64Array(0), new Float64Array(0)];
+  let values = [new Float64Array(0), new Float64Array(0)]; // of the bars: current, pinned (NaN if not listed)
 
-  const rowsOf = (which, digits) => {
-    const past = pinned ? pinned.found[which] : null;
-    return [fixed(found[which], digits), past === null ? "–" : fixed(past, digits)];
-  };
+  const pair = (measure, digits) =>
+    [current[measure], pinned?.measures[measure]].map((value) => (value === undefined ? "–" : fixed(value, digits)));
   const fillSpread = () =>
     spread.fill([
-      ["entropy, nats", ...rowsOf("nats", 3)],
-      ["entropy, bits", ...rowsOf("bits", 3)],
-      ["effective number of choices", ...rowsOf("choices", 2)],
-      ["mass outside the top token", ...rowsOf("outside", 4)],
+      ["entropy, nats", ...pair("nats", 3)],
+      ["entropy, bits", ...pair("bits", 3)],
+      ["effective number of choices", ...pair("choices", 2)],
+      ["mass outside the top token", ...pair("outside", 4)],
     ]);
   const fillList = () => {
     list.fill(
-      names.map((name, place) => [
+      names.map((name, row) => [
         name,
-        probability(values[0][place]),
-        !pinned ? "–" : Number.isNaN(values[1][place]) ? "not listed" : probability(values[1][place]),
+        probability(values[0][row]),
+        !pinned ? "–" : Number.isNaN(values[1][row]) ? "not listed" : probability(values[1][row]),
       ]),
     );
-    const told = names.slice(0, 10).map((name, place) => `${name} ${fixed(values[0][place], 2)}`);
-    put(plot.canvas, "aria-label", `Bars of the ${names.length} most likely tokens: ${told.join(", ")}.`);
+    const described = names.slice(0, 10).map((name, row) => `${name} ${fixed(values[0][row], 2)}`);
+    setAttribute(plot.canvas, "aria-label", `Bars of the ${names.length} most likely tokens: ${described.join(", ")}.`);
   };
-  // Up to 200 rows: laid out while a hand is on the dial, they would cost the bars a frame. They wait a little longer.
-  const tables = [spaced(fillSpread, 120), spaced(fillList, 500)];
+  // Laying out up to 200 table rows during a drag would cost the bars a frame, so the list is updated less often.
+  const tables = [throttle(fillSpread, 120), throttle(fillList, 500)];
+
+  const updatePinned = (saved) => {
+    const { logits, temperature, tokens, prompt } = saved;
+    const indexOf = new Map((tokens || []).map((token, index) => [token, index]));
+    pinned = logits ? { measures: measures(logits, temperature), indexOf } : null;
+    setAttribute(pin, "aria-pressed", Boolean(pinned));
+    setText(pin, pinned ? "Unpin" : "Pin for comparison");
+    pinnedKey.hidden = !pinned;
+    if (pinned) setText(pinnedKey.lastChild, `pinned: ${prompt || "typed logits"}, T = ${number(temperature)}`);
+  };
 
   const draw = (now, changed) => {
     const { logits, tokens, temperature } = now;
     if (changed.has("logits") || changed.has("tokens") || changed.has("top_k")) {
       if (probabilities.length !== logits.length) probabilities = new Float64Array(logits.length);
       order = ranked(logits).slice(0, now.top_k);
-      names = order.map((place) => bare(tokens[place] ?? `token ${place + 1}`));
+      names = order.map((index) => visible(tokens[index] ?? `token ${index + 1}`));
       values = [new Float64Array(order.length), new Float64Array(order.length)];
     }
-    if (changed.has("pinned")) {
-      const { logits: past, temperature: at, tokens: words } = now.pinned;
-      pinned = past ? { found: measures(past, at), of: new Map(words.map((word, place) => [word, place])) } : null;
-      put(pin, "aria-pressed", Boolean(pinned));
-      say(pin, pinned ? "Let the pinned one go" : "Pin for comparison");
-      keyPinned.hidden = !pinned;
-      if (pinned) say(keyPinned.lastChild, `pinned: ${now.pinned.prompt || "typed logits"}, T = ${number(at)}`);
-    }
-    found = measures(logits, temperature, now.top_k, probabilities);
-    for (let i = 0; i < order.length; i++) {
-      values[0][i] = probabilities[order[i]];
-      const place = pinned ? pinned.of.get(tokens[order[i]]) : undefined;
-      values[1][i] = place === undefined ? NaN : pinned.found.probabilities[place];
+    if (changed.has("pinned")) updatePinned(now.pinned);
+    current = measures(logits, temperature, probabilities);
+    for (let row = 0; row < order.length; row++) {
+      values[0][row] = probabilities[order[row]];
+      const index = pinned?.indexOf.get(tokens[order[row]]);
+      values[1][row] = index === undefined ? NaN : pinned.measures.probabilities[index];
     }
     if (changed.has("prompt")) sentence.select.value = now.prompt || TYPED;
-    if (changed.has("logits") && document.activeElement !== typed) {
-      typed.value = now.logits.length <= 12 ? now.logits.map((logit) => Number(logit.toPrecision(4))).join(", ") : "";
+    if (changed.has("logits") && document.activeElement !== logitsInput) {
+      logitsInput.value = now.logits.length <= 12 ? now.logits.map((logit) => Number(logit.toPrecision(4))).join(", ") : "";
     }
-    dial.put(temperature);
-    rows.put(Math.min(200, now.top_k));
-    say(keyNow.lastChild, `${now.prompt || "typed logits"}, T = ${number(temperature)}`);
-    const series = [{ fill: plot.filling(0), values: values[0] }];
-    if (pinned) series.push({ fill: plot.filling(1), values: values[1].map((value) => value || 0) });
-    paintBars(plot, { names, series, ticks: [0, 0.25, 0.5, 0.75, 1], value: (amount) => fixed(amount, 3) });
+    temperatureControl.setValue(temperature);
+    setAttribute(barCount.input, "max", Math.min(MAX_BARS, logits.length));
+    barCount.setValue(order.length);
+    setText(currentKey.lastChild, `${now.prompt || "typed logits"}, T = ${number(temperature)}`);
+    const series = [{ fill: plot.seriesFill(0), values: values[0] }];
+    if (pinned) series.push({ fill: plot.seriesFill(1), values: values[1].map((value) => value || 0) });
+    const label = (amount, s, row) => (s === 1 && Number.isNaN(values[1][row]) ? "not listed" : fixed(amount, 3));
+    paintBars(plot, { names, series, ticks: [0, 0.25, 0.5, 0.75, 1], value: label });
     tables.forEach((fill) => fill());
   };
   const summary = () =>
-    `T = ${number(state.temperature)}. First: ${names[0]}, ${fixed(values[0][0], 2)}. ` +
-    `Entropy ${fixed(found.nats, 2)} nats, ${fixed(found.bits, 2)} bits. ` +
-    `${fixed(found.choices, 1)} effective choices. ${fixed(found.outside, 2)} outside the top token.`;
-  return { nodes: [controls, dials, note, body], plots: [plot], draw, summary, stops: tables.map((fill) => fill.stop) };
+    `T = ${number(state.temperature)}. Top token: ${names[0]}, ${fixed(values[0][0], 2)}. ` +
+    `Entropy ${fixed(current.nats, 2)} nats, ${fixed(current.bits, 2)} bits. ` +
+    `${fixed(current.choices, 1)} effective choices. ${fixed(current.outside, 2)} outside the top token.`;
+  return { nodes: [controls, sliders, note, body], plots: [plot], draw, summary, stops: tables.map((fill) => fill.stop) };
 }
 
 const names = ["prompts", "prompt", "tokens", "logits", "temperature", "top_k", "pinned"];
