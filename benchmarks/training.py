@@ -23,6 +23,7 @@ import argparse
 import json
 import tempfile
 import time
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -39,7 +40,7 @@ from helpers.engine.precision import choose_precision
 from helpers.experiments.machine import write_result
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import distillation_loss
-from helpers.training import count_parameters, distill, freeze
+from helpers.training import DistillConfig, count_parameters, distill, freeze
 
 VOCABULARY, LENGTH = 50_257, 128
 SHAPES = {"teacher": (24, 1024, 16), "student": (6, 768, 12)}  # layers, width, heads: GPT-2-medium, DistilGPT-2
@@ -155,7 +156,7 @@ def one_arm(arm: str, text: Path | None, batch_rows: int, steps: int) -> dict:
     )
     before = reset_peak()
     clock, found = Clock(), {}
-    options = {"steps": steps + 1, "temperature": TEMPERATURE, "alpha": ALPHA, "learning_rate": RATE, "progress": False}
+    config = DistillConfig(steps=steps + 1, temperature=TEMPERATURE, alpha=ALPHA, learning_rate=RATE)
     precision = torch.float32 if arm == "padded loop" else choose_precision(student)
     rate = matrix_rate(precision)
     if arm == "padded loop":
@@ -176,7 +177,8 @@ def one_arm(arm: str, text: Path | None, batch_rows: int, steps: int) -> dict:
                 found["keeping_clock_seconds_a_token"] = (time.perf_counter() - began[1]) / kept_tokens
                 found["bytes_a_token"] = source.bytes_per_token
             clock.tick()
-            history = distill(student, source, make_batches(packed, batch_rows), on_step=clock.tick, **options)
+            training = make_batches(packed, batch_rows)
+            history = distill(student, source, training, config, on_step=clock.tick, progress=False)
             counts = [batch_rows * LENGTH] * len(history.tokens)
     processor, clocked = clock.seconds()
     computed = sum(counts[1:])
@@ -214,17 +216,17 @@ def profile_step(text: Path | None, batch_rows: int) -> dict:
     student, teacher = build("student", tokenizer), freeze(build("teacher", tokenizer))
     packed = {name: rows[:batch_rows] for name, rows in pack_blocks(texts, tokenizer, LENGTH).items()}
     batches = list(make_batches(packed, batch_rows))
-    options = {"temperature": TEMPERATURE, "alpha": ALPHA, "learning_rate": RATE, "progress": False}
+    config = DistillConfig(steps=1, temperature=TEMPERATURE, alpha=ALPHA, learning_rate=RATE)
     with FlopCounterMode(display=False) as counter:
-        distill(student, teacher, batches, steps=1, **options)
+        distill(student, teacher, batches, config, progress=False)
     precision = choose_precision(student)
     rate, clock = matrix_rate(precision), Clock()
     clock.tick()
-    distill(student, teacher, batches, steps=2, on_step=clock.tick, **options)
+    distill(student, teacher, batches, replace(config, steps=2), on_step=clock.tick, progress=False)
     rate = max(rate, matrix_rate(precision))
     (seconds,), (clocked,) = clock.seconds()
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        distill(student, teacher, batches, steps=1, **options)
+        distill(student, teacher, batches, config, progress=False)
     events = sorted(profiled.key_averages(), key=lambda event: -event.self_cpu_time_total)
     whole = sum(event.self_cpu_time_total for event in events)
     return {

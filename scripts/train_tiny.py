@@ -28,7 +28,7 @@ from helpers.evaluation import distance_to_truth, perplexity
 from helpers.experiments.machine import describe_machine, write_result
 from helpers.experiments.tiny import LENGTH, held_out_batches
 from helpers.models import ASSETS, new_model, save_folder_model
-from helpers.training import count_parameters, distill
+from helpers.training import DistillConfig, count_parameters, distill
 
 SHAPES = {"teacher": {"layers": 2, "width": 96, "heads": 4}, "student": {"layers": 1, "width": 64, "heads": 4}}
 SETTINGS = {
@@ -57,7 +57,8 @@ def train(language: KnownLanguage, role: str) -> tuple[GPT2LMHeadModel, dict]:
     batches = make_batches(whole_rows(input_ids), settings["batch_size"], settings["seed"])
     torch.manual_seed(settings["seed"])
     began = time.perf_counter()
-    distill(model, None, batches, steps=settings["steps"], alpha=0.0, learning_rate=settings["learning_rate"])
+    config = DistillConfig(steps=settings["steps"], alpha=0.0, learning_rate=settings["learning_rate"])
+    distill(model, None, batches, config)
     seconds = time.perf_counter() - began
     return model, {
         **SHAPES[role],

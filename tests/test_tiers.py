@@ -10,7 +10,7 @@ from helpers.data.known_language import KnownLanguage
 from helpers.evaluation import compare_with_teacher
 from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.tiers import load_batches, tier_of
-from helpers.training import distill
+from helpers.training import DistillConfig, distill
 from tests.small_models import save, small_gpt2, small_llama, text
 
 
@@ -69,8 +69,8 @@ def test_the_same_code_distils_in_the_laptop_tier(laptop, monkeypatch, tmp_path)
     training, held_out = load_batches(source=str(tmp_path / "mine.txt"))
     student, teacher = load_student(), load_teacher()
     before = compare_with_teacher(student, teacher, held_out)
-    distill(student, teacher, training, steps=tier.steps, temperature=tier.temperature, alpha=1.0,
-            learning_rate=tier.learning_rate, progress=False)  # fmt: skip
+    config = DistillConfig(steps=tier.steps, temperature=tier.temperature, alpha=1.0, learning_rate=tier.learning_rate)
+    distill(student, teacher, training, config, progress=False)
     after = compare_with_teacher(student, teacher, held_out)
     assert after.kl.value < before.kl.value / 2 and after.agreement.value > before.agreement.value
 

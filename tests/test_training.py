@@ -13,9 +13,11 @@ from accelerate import Accelerator
 from safetensors.torch import load_file, load_model, save_model
 
 from helpers.data.batches import make_batches, whole_rows
+from helpers.engine.checkpoint import Checkpointer
+from helpers.engine.lr_schedule import warmup_cosine
 from helpers.losses import distillation_loss
 from helpers.models import new_model
-from helpers.training import count_parameters, distill, freeze, warmup_cosine
+from helpers.training import DistillConfig, count_parameters, distill, freeze
 
 
 def small(seed, dropout=0.0):
@@ -52,7 +54,8 @@ def weights(model):
 def test_the_loop_takes_the_steps_that_its_formula_says(batches):
     student, teacher = small(0), small(1)
     expected = copy.deepcopy(student)
-    history = distill(student, teacher, batches, steps=3, temperature=2.0, alpha=0.3, learning_rate=0.1, progress=False)
+    config = DistillConfig(steps=3, temperature=2.0, alpha=0.3, learning_rate=0.1)
+    history = distill(student, teacher, batches, config, progress=False)
     optimizer = torch.optim.AdamW(expected.parameters(), weight_decay=0.01)
     losses = []
     for step, batch in enumerate([batches[0], batches[1], batches[0]]):
@@ -76,7 +79,7 @@ def test_the_teacher_teaches_in_eval_mode_and_is_not_changed(batches):
     runs = []
     for mode in (True, False):
         student = small(0)
-        distill(student, teacher.train(mode), batches, alpha=1.0, progress=False)
+        distill(student, teacher.train(mode), batches, DistillConfig(alpha=1.0), progress=False)
         runs.append(weights(student))
     assert torch.equal(*runs)  # dropout in the teacher would make them differ
     assert torch.equal(weights(teacher), before)
@@ -98,11 +101,11 @@ def test_with_alpha_zero_the_teacher_does_not_matter(batches):
     runs = []
     for teacher in (small(1), None):
         student = small(0)
-        distill(student, teacher, batches, alpha=0.0, progress=False)
+        distill(student, teacher, batches, DistillConfig(alpha=0.0), progress=False)
         runs.append(weights(student))
     torch.testing.assert_close(*runs)
     taught = small(0)
-    distill(taught, small(1), batches, alpha=0.5, progress=False)
+    distill(taught, small(1), batches, DistillConfig(alpha=0.5), progress=False)
     assert not torch.allclose(weights(taught), runs[0])
 
 
@@ -111,21 +114,23 @@ def test_with_alpha_one_the_student_becomes_its_teacher():
     student, teacher = small(0), small(1)
     teacher.lm_head.weight.data *= 30  # a teacher with an opinion
     batches = make_batches(whole_rows(ids), 16)
-    history = distill(student, teacher, batches, steps=150, alpha=1.0, learning_rate=3e-2, progress=False)
+    config = DistillConfig(steps=150, alpha=1.0, learning_rate=3e-2)
+    history = distill(student, teacher, batches, config, progress=False)
     assert history.losses[-1] < history.losses[0] / 10
 
 
 def test_arguments_that_cannot_be_right_are_refused(batches):
-    for changed, message in [
-        ({"temperature": 0}, "temperature is 0"),
-        ({"alpha": 2}, "alpha is 2"),
-        ({"steps": 0}, "steps is 0"),
-        ({"batches": [], "steps": 5}, "batches holds 0"),
-        ({"teacher": None}, "teacher is None and alpha is 0.5"),
-    ]:
-        arguments = {"teacher": small(1), "batches": batches} | changed
-        with pytest.raises(ValueError, match=message):
-            distill(small(0), **arguments, progress=False)
+    with pytest.raises(ValueError, match="batches holds 0"):
+        distill(small(0), small(1), [], DistillConfig(steps=5), progress=False)
+    with pytest.raises(ValueError, match="teacher is None and alpha is 0.5"):
+        distill(small(0), None, batches, progress=False)
+    for name, value in [("temperature", 0), ("alpha", 2), ("steps", 0), ("accumulate", 0), ("chunk", 0)]:
+        with pytest.raises(ValueError, match=f"{name} is {value}"):
+            DistillConfig(**{name: value})
+    with pytest.raises(ValueError, match="precision is torch.float16"):
+        DistillConfig(precision=torch.float16)
+    with pytest.raises(ValueError, match="every is 0"):
+        Checkpointer("run", every=0)
 
 
 def test_the_bar_can_be_switched_off(batches, capsys):
@@ -167,7 +172,8 @@ def test_batches_that_are_accumulated_take_the_step_of_one_large_batch():
     for batch_size, accumulate in [(8, 1), (2, 4), (3, 3)]:
         student = small(0)
         batches = list(make_batches(rows, batch_size))
-        history = distill(student, small(1), batches, steps=3, accumulate=accumulate, progress=False)
+        config = DistillConfig(steps=3, accumulate=accumulate)
+        history = distill(student, small(1), batches, config, progress=False)
         assert history.tokens == [6 * 1 + 2 * 5] * 3
         runs.append((student, history.losses))
     for student, losses in runs[1:]:
@@ -176,8 +182,9 @@ def test_batches_that_are_accumulated_take_the_step_of_one_large_batch():
 
 
 def test_one_pass_is_as_many_steps_as_the_batches_fill(batches):
-    assert len(distill(small(0), None, batches, alpha=0.0, accumulate=2, progress=False).losses) == 1
-    assert len(distill(small(0), None, batches, alpha=0.0, progress=False).losses) == 2
+    for accumulate, steps in [(1, 2), (2, 1)]:
+        config = DistillConfig(alpha=0.0, accumulate=accumulate)
+        assert len(distill(small(0), None, batches, config, progress=False).losses) == steps
 
 
 def shuffled(seed=7):
@@ -185,11 +192,13 @@ def shuffled(seed=7):
     return make_batches(whole_rows(ids), 4, seed=seed)
 
 
-def run_with_dropout(batches, **options):
-    """Seven steps of three batches a pass, with dropout; another seed where the run goes on, as in a new process."""
+def run_with_dropout(batches, path=None, every=50, seed=11, on_step=None, **config):
+    """Seven steps of two batches, three batches a pass, with dropout."""
     student = small(0, dropout=0.5)
-    torch.manual_seed(11 if options.pop("anew", True) else 12)
-    return student, distill(student, small(1), batches, steps=7, accumulate=2, progress=False, **options)
+    torch.manual_seed(seed)
+    config = DistillConfig(steps=7, accumulate=2, **config)
+    checkpoint = None if path is None else Checkpointer(path, every=every)
+    return student, distill(student, small(1), batches, config, checkpoint=checkpoint, on_step=on_step, progress=False)
 
 
 @pytest.mark.parametrize("same_batches", [True, False])
@@ -204,10 +213,10 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_numbers(tmp_path, same_b
     batches = shuffled()
     path = tmp_path / "run.safetensors"
     with pytest.raises(KeyboardInterrupt):
-        run_with_dropout(batches, checkpoint=path, on_step=interrupt)
+        run_with_dropout(batches, path, on_step=interrupt)
     again = batches if same_batches else shuffled()  # an interrupted cell is run again; a new process starts afresh
     seen = []
-    student, history = run_with_dropout(again, checkpoint=path, anew=False, on_step=lambda step, _: seen.append(step))
+    student, history = run_with_dropout(again, path, seed=12, on_step=lambda step, _: seen.append(step))
     assert seen == [5, 6, 7]
     assert history == whole
     assert torch.equal(weights(student), weights(expected))
@@ -222,27 +231,25 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(tmp_path):
 
     path = tmp_path / "run.safetensors"
     with pytest.raises(SystemExit):
-        run_with_dropout(shuffled(), checkpoint=path, checkpoint_every=2, on_step=die)
+        run_with_dropout(shuffled(), path, every=2, on_step=die)
     seen = []
-    student, history = run_with_dropout(
-        shuffled(), checkpoint=path, anew=False, on_step=lambda step, _: seen.append(step)
-    )
+    student, history = run_with_dropout(shuffled(), path, seed=12, on_step=lambda step, _: seen.append(step))
     assert seen == [5, 6, 7]
     assert history == whole and torch.equal(weights(student), weights(expected))
 
 
 def test_a_run_that_is_done_is_read_and_not_done_again(tmp_path):
     path = tmp_path / "run.safetensors"
-    trained, history = run_with_dropout(shuffled(), checkpoint=path)
-    again, history_again = run_with_dropout(shuffled(), checkpoint=path, on_step=lambda *_: pytest.fail("a step"))
+    trained, history = run_with_dropout(shuffled(), path)
+    again, history_again = run_with_dropout(shuffled(), path, on_step=lambda *_: pytest.fail("a step"))
     assert history_again == history and torch.equal(weights(again), weights(trained))
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
     path = tmp_path / "run.safetensors"
-    run_with_dropout(shuffled(), checkpoint=path)
+    run_with_dropout(shuffled(), path)
     with pytest.raises(ValueError, match="alpha was 0.5 and is 0.25"):
-        run_with_dropout(shuffled(), checkpoint=path, alpha=0.25)
+        run_with_dropout(shuffled(), path, alpha=0.25)
 
 
 @pytest.mark.parametrize("changed", ["teacher", "text", "seed of the order"])
@@ -252,7 +259,8 @@ def test_a_checkpoint_of_another_teacher_text_or_order_is_refused(tmp_path, chan
 
     def run(teacher=None, ids=ids, seed=0):
         batches = make_batches(whole_rows(ids), 2, seed)
-        return distill(small(0), teacher or small(1), batches, checkpoint=tmp_path / "run", progress=False)
+        checkpoint = Checkpointer(tmp_path / "run")
+        return distill(small(0), teacher or small(1), batches, checkpoint=checkpoint, progress=False)
 
     run()
     run()  # the same again is read
@@ -262,22 +270,17 @@ def test_a_checkpoint_of_another_teacher_text_or_order_is_refused(tmp_path, chan
 
 def test_a_run_goes_on_in_the_precision_in_which_it_began(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
-    _, history = run_with_dropout(shuffled(), checkpoint=path, precision=torch.bfloat16)
+    _, history = run_with_dropout(shuffled(), path, precision=torch.bfloat16)
     monkeypatch.setattr("helpers.training.choose_precision", lambda model: torch.float32)  # a slow moment, say
-    assert run_with_dropout(shuffled(), checkpoint=path)[1] == history
+    assert run_with_dropout(shuffled(), path)[1] == history
     with pytest.raises(ValueError, match="precision was torch.bfloat16 and is torch.float32"):
-        run_with_dropout(shuffled(), checkpoint=path, precision=torch.float32)
-
-
-def test_float16_is_refused(batches):
-    with pytest.raises(ValueError, match="precision is torch.float16"):
-        distill(small(0), small(1), batches, precision=torch.float16, progress=False)
+        run_with_dropout(shuffled(), path, precision=torch.float32)
 
 
 def test_an_order_that_cannot_be_repeated_cannot_be_checkpointed(tmp_path):
     loader = torch.utils.data.DataLoader(shuffled().dataset, 4, shuffle=True)
     with pytest.raises(ValueError, match="generator"):
-        run_with_dropout(loader, checkpoint=tmp_path / "run")
+        run_with_dropout(loader, tmp_path / "run")
 
 
 def test_an_interrupt_without_a_checkpoint_ends_the_run_after_its_step(batches):
@@ -289,17 +292,17 @@ def test_an_interrupt_without_a_checkpoint_ends_the_run_after_its_step(batches):
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        distill(student, small(1), batches, steps=5, on_step=interrupt, progress=False)
+        distill(student, small(1), batches, DistillConfig(steps=5), on_step=interrupt, progress=False)
     assert steps == [1] and not student.training
 
 
 def test_an_interrupt_in_the_last_step_is_not_lost(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_with_dropout(
-            shuffled(), checkpoint=tmp_path / "run",
+            shuffled(), tmp_path / "run",
             on_step=lambda step, _: signal.raise_signal(signal.SIGINT) if step == 7 else None,
         )  # fmt: skip
-    _, history = run_with_dropout(shuffled(), checkpoint=tmp_path / "run")
+    _, history = run_with_dropout(shuffled(), tmp_path / "run")
     assert len(history.losses) == 7
 
 
@@ -307,7 +310,7 @@ def test_bfloat16_products_change_a_run_a_little_and_weights_stay_in_float32(bat
     losses = {}
     for precision in (torch.float32, torch.bfloat16):
         student = small(0)
-        history = distill(student, small(1), batches, steps=4, precision=precision, progress=False)
+        history = distill(student, small(1), batches, DistillConfig(steps=4, precision=precision), progress=False)
         assert student.lm_head.weight.dtype == torch.float32
         losses[precision] = torch.tensor(history.losses)
     difference = (losses[torch.float32] - losses[torch.bfloat16]).abs().max()
@@ -318,16 +321,10 @@ def test_a_compiled_student_takes_the_same_steps(batches):
     runs = []
     for backend in (None, "eager"):  # traced as for any backend, then run as it is
         student = small(0)
-        history = distill(student, small(1), batches, steps=3, compile=backend, progress=False)
+        history = distill(student, small(1), batches, DistillConfig(steps=3, compile=backend), progress=False)
         runs.append((student, history.losses))
     assert runs[1][1] == pytest.approx(runs[0][1], rel=1e-5)
     assert_same(runs[1][0], runs[0][0])
-
-
-def test_numbers_that_cannot_be_right_are_refused(batches):
-    for changed in ({"accumulate": 0}, {"checkpoint_every": 0}):
-        with pytest.raises(ValueError, match=f"{next(iter(changed))} is 0"):
-            distill(small(0), None, batches, alpha=0.0, progress=False, **changed)
 
 
 def one_of_two(rank, port, batches, folder):
@@ -337,8 +334,8 @@ def one_of_two(rank, port, batches, folder):
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=True)
     student = small(rank)  # the second process starts elsewhere: it must take the first one's weights
-    history = distill(student, small(9), batches, steps=5, accelerator=accelerator, progress=False,
-                      checkpoint=folder / "run.safetensors")  # fmt: skip
+    history = distill(student, small(9), batches, DistillConfig(steps=5), accelerator=accelerator, progress=False,
+                      checkpoint=Checkpointer(folder / "run.safetensors"))  # fmt: skip
     (folder / f"history{rank}.json").write_text(json.dumps([accelerator.num_processes, history.losses, history.tokens]))
     save_model(student, str(folder / f"student{rank}.safetensors"))
     torch.distributed.destroy_process_group()
@@ -358,7 +355,7 @@ def test_two_processes_take_the_steps_of_one_that_accumulates(tmp_path):
     for process in processes:
         process.start()
     student = small(0)
-    history = distill(student, small(9), batches, steps=5, accumulate=2, progress=False)
+    history = distill(student, small(9), batches, DistillConfig(steps=5, accumulate=2), progress=False)
     for process in processes:
         process.join(300)
         assert process.exitcode == 0

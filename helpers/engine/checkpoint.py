@@ -1,15 +1,17 @@
-"""Where a training run stands, in one file: a run that was cut off goes on to the same numbers.
+"""The state of a training run in one file, so that an interrupted run resumes with the same numbers.
 
-The file is safetensors: weights, the optimizer's state and the state of the random numbers as tensors, and all else as
-JSON in the file's header. Nothing in it can run, as a pickle could. It is written beside its place and then moved
-there, so that a run that is cut off while it saves still has its last checkpoint.
+The file is safetensors: weights, optimizer state and random states as tensors, everything else as JSON in the header.
+Unlike a pickle, it cannot execute code when it is loaded. It is written under another name and then renamed, so a run
+that dies while it saves keeps its last checkpoint.
 """
 
+import hashlib
 import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,90 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from helpers.atomic import replace_file
+from helpers.data.batches import Batch
+from helpers.engine.processes import Processes
 
-FORM = "distillab checkpoint 1"
+FORMAT = "distillab checkpoint 1"
+
+
+class Checkpointer:
+    """Saves a run of `distill` to a file and resumes it: weights, optimizer, batch order and random numbers.
+
+    Args:
+        path: the checkpoint file. If it exists, the run resumes from it; delete it to start over.
+        every: steps between two saves. A run also saves at its end and when it is interrupted.
+
+    Raises:
+        ValueError: `every` is below 1.
+    """
+
+    def __init__(self, path: str | Path, *, every: int = 50) -> None:
+        if every < 1:
+            raise ValueError(f"every is {every}; it must be at least 1 step")
+        self.path, self.every = Path(path), every
+
+    @property
+    def precision(self) -> torch.dtype | None:
+        """The precision of the saved run, so that it resumes in the same one; None without a saved run."""
+        return saved_precision(self.path)
+
+    def resume(
+        self,
+        student: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        batches: DataLoader | list[Batch],
+        settings: Mapping[str, Any],
+        processes: Processes,
+    ) -> list[float]:
+        """Restore what was saved, if anything was, and return the losses of the steps that are done.
+
+        The generator that shuffles the batches is set back to the start of the run: read the batches of the done steps
+        again, and skip them. What is passed here is also what `save` will save.
+
+        Args:
+            settings: numbers and texts that must be the same as in the saved run.
+
+        Raises:
+            ValueError: the file is not a checkpoint, or belongs to a run with another model, text or settings.
+        """
+        self._student, self._optimizer, self._processes = student, optimizer, processes
+        generator = getattr(batches, "generator", None)
+        self._settings = dict(settings) | {
+            "batches": len(batches),
+            "seed of the order": None if generator is None else generator.initial_seed(),
+            "text": _fingerprint_rows(batches),
+        }
+        saved = load_checkpoint(self.path, student, optimizer, settings=self._settings, order=generator,
+                                process=processes.index)  # fmt: skip
+        self._order = None if generator is None else generator.get_state()
+        return [] if saved is None else saved[1]
+
+    def due(self, step: int) -> bool:
+        """Whether to save after this many steps."""
+        return step % self.every == 0
+
+    def save(self, losses: list[float]) -> None:
+        """Write the state of the run. losses: one for each step done. Every process must call this; the first writes.
+
+        The random numbers of all processes are saved, because each draws its own dropout.
+        """
+        random = self._processes.gather(random_states(next(self._student.parameters()).device))
+        if self._processes.index == 0:
+            save_checkpoint(self.path, self._student, self._optimizer, step=len(losses), losses=losses,
+                            settings=self._settings, order=self._order, random=random)  # fmt: skip
+
+
+def _fingerprint_rows(batches: DataLoader | list[Batch]) -> str:
+    """A short text that differs between texts: a hash of all of a list's batches, or of about 64 rows of a data set."""
+    rows: Any = getattr(batches, "dataset", batches)
+    digest = hashlib.blake2b(str(len(rows)).encode(), digest_size=16)
+    for index in range(0, len(rows), 1 if rows is batches else max(1, len(rows) // 64)):
+        for name in ("input_ids", "attention_mask"):
+            digest.update(rows[index][name].cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def save_checkpoint(
@@ -34,14 +116,20 @@ def save_checkpoint(
     order: Tensor | None = None,
     random: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write one file with everything that a run needs to go on.
+    """Write one file with everything that is needed to resume a run.
 
-    step: how many steps are done. losses: one a step, in nats a token. settings: numbers, texts and lists that must be
-    the same when the run goes on. order: the state of the generator that shuffles the batches, as it was before the
-    first one. random: `random_states` of all processes, each `(P, N)`; None takes those of this process.
+    Args:
+        path: the file; its folder is made if need be.
+        student: its weights and buffers are saved, tied ones once.
+        optimizer: its state is saved.
+        step: number of steps done.
+        losses: one for each step, in nats per token.
+        settings: numbers, texts and lists that must be the same when the run is resumed.
+        order: state of the generator that shuffles the batches, as it was before the first batch.
+        random: `random_states` of all P processes, each `(P, N)`; None takes those of this process.
     """
     path = Path(path)
-    tensors = {f"student.{name}": tensor for name, tensor in _unshared(student).items()}
+    tensors = {f"student.{name}": tensor for name, tensor in _untied_state(student).items()}
     state = optimizer.state_dict()
     plain: dict[str, dict[str, Any]] = {}
     for index, entries in state["state"].items():
@@ -53,8 +141,8 @@ def save_checkpoint(
     tensors |= random_states(next(student.parameters()).device) if random is None else random
     if order is not None:
         tensors["order"] = order
-    written = {
-        "form": FORM,
+    metadata = {
+        "form": FORMAT,
         "step": step,
         "losses": list(losses),
         "settings": dict(settings),
@@ -62,7 +150,7 @@ def save_checkpoint(
     }
     contiguous = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
     with replace_file(path) as temporary:
-        save_file(contiguous, str(temporary), metadata={"distillab": json.dumps(written)})
+        save_file(contiguous, str(temporary), metadata={"distillab": json.dumps(metadata)})
 
 
 def load_checkpoint(
@@ -74,27 +162,37 @@ def load_checkpoint(
     order: torch.Generator | None = None,
     process: int = 0,
 ) -> tuple[int, list[float]] | None:
-    """Put student, optimizer and random numbers back where they were; return how many steps were done, and the losses.
+    """Restore student, optimizer and random numbers in place.
 
-    Returns None, and changes nothing, where there is no file. order: the generator that shuffles the batches; it is put
-    back to where it stood before the first one, so go through the batches that were used and leave them out. process:
-    which of several processes this is.
-    Raises ValueError where the file is not a checkpoint, and where its settings or its model are others than these.
+    Args:
+        path: the file.
+        student: gets the saved weights.
+        optimizer: gets the saved state.
+        settings: must equal those that were saved.
+        order: the generator that shuffles the batches. It is set back to its state before the first batch: read the
+            batches that were used again, and skip them.
+        process: index of this process among several.
+
+    Returns:
+        The number of steps done, and their losses; None, with nothing changed, if there is no file.
+
+    Raises:
+        ValueError: the file is not a checkpoint, or its settings or its model differ from these.
     """
     path = Path(path)
     if not path.exists():
         return None
     try:
         with safe_open(str(path), framework="pt") as file:
-            written = json.loads((file.metadata() or {}).get("distillab", "{}"))
+            metadata = json.loads((file.metadata() or {}).get("distillab", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
         raise ValueError(f"{path} is not a checkpoint ({error}); delete it to start again") from error
-    if written.get("form") != FORM:
+    if metadata.get("form") != FORMAT:
         raise ValueError(f"{path} is not a checkpoint of this version; delete it to start again")
-    _check_settings(path, written["settings"], json.loads(json.dumps(dict(settings))))
+    _check_settings(path, metadata["settings"], json.loads(json.dumps(dict(settings))))
     _load_student(path, student, tensors)
-    optimizer.load_state_dict(_optimizer_state(written["optimizer"], tensors))
+    optimizer.load_state_dict(_optimizer_state(metadata["optimizer"], tensors))
     if order is not None and "order" in tensors:
         order.set_state(tensors["order"])
     if process < len(tensors["random"]):
@@ -102,12 +200,12 @@ def load_checkpoint(
     device = next(student.parameters()).device
     if device.type == "cuda" and process < len(tensors.get("random_cuda", ())):
         torch.cuda.set_rng_state(tensors["random_cuda"][process].clone(), device)
-    return written["step"], written["losses"]
+    return metadata["step"], metadata["losses"]
 
 
-def saved_precision(path: str | Path | None) -> torch.dtype | None:
-    """The precision of the run that a checkpoint is of, so that it goes on in it; None where there is no such file."""
-    if path is None or not Path(path).exists():
+def saved_precision(path: str | Path) -> torch.dtype | None:
+    """The precision in which the checkpoint's run computes; None if there is no such file."""
+    if not Path(path).exists():
         return None
     try:
         with safe_open(str(path), framework="pt") as file:
@@ -118,7 +216,7 @@ def saved_precision(path: str | Path | None) -> torch.dtype | None:
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
-    """Where this process's random numbers stand, each `(1, N)`: those of the processor, and those of its GPU."""
+    """The states of this process's random number generators, each `(1, N)`: the CPU's, and its GPU's if it has one."""
     states = {"random": torch.get_rng_state()[None]}
     if device.type == "cuda":
         states["random_cuda"] = torch.cuda.get_rng_state(device)[None]
@@ -127,74 +225,76 @@ def random_states(device: torch.device) -> dict[str, Tensor]:
 
 @contextmanager
 def interrupt_waits() -> Iterator[Callable[[], bool]]:
-    """For the length of a `with`, an interrupt (Ctrl-C, or the notebook's stop button) waits until it is asked for.
+    """Within this context, an interrupt (Ctrl-C, or the notebook's stop button) only sets a flag.
 
-    Yields a function that says whether one came. An interrupt in the middle of a step would leave weights that are half
-    updated; this way the step ends first. A second interrupt does not wait. Signals reach the main thread only:
-    elsewhere this changes nothing.
+    Yields a function that says whether there was an interrupt. An interrupt in the middle of a step would leave weights
+    that are half updated; this way the step is finished first. A second interrupt raises KeyboardInterrupt at once.
+    Only the main thread receives signals; in other threads this does nothing.
     """
-    came = threading.Event()
+    interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield came.is_set
+        yield interrupted.is_set
         return
-    before = signal.getsignal(signal.SIGINT)
+    previous_handler = signal.getsignal(signal.SIGINT)
 
-    def wait(number: int, frame: Any) -> None:
-        if came.is_set():
+    def handle(number: int, frame: Any) -> None:
+        if interrupted.is_set():
             raise KeyboardInterrupt
-        came.set()
+        interrupted.set()
 
-    signal.signal(signal.SIGINT, wait)
+    signal.signal(signal.SIGINT, handle)
     try:
-        yield came.is_set
+        yield interrupted.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous_handler)
 
 
-def _unshared(model: nn.Module) -> dict[str, Tensor]:
-    """The model's tensors by name, tied ones once, as a file holds them."""
-    seen: dict[tuple, str] = {}
-    return {
-        name: tensor
-        for name, tensor in model.state_dict().items()
-        if seen.setdefault((tensor.data_ptr(), tensor.shape, tensor.device) if tensor.numel() else (name,), name)
-        == name
-    }
+def _untied_state(model: nn.Module) -> dict[str, Tensor]:
+    """The model's state dict with tied tensors under their first name only.
+
+    safetensors' `save_model` does this too, but writes a file with nothing else in it; here the optimizer's state must
+    change together with the weights.
+    """
+    first_names = {name for name, _ in chain(model.named_parameters(), model.named_buffers())}
+    return {name: tensor for name, tensor in model.state_dict().items() if name in first_names}
 
 
 def _load_student(path: Path, student: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Copy the saved weights into the model; ValueError, before anything changed, where they are another model's."""
+    """Copy the saved weights into the model. Raises ValueError, before anything changes, if they do not fit."""
     saved = {name.removeprefix("student."): t for name, t in tensors.items() if name.startswith("student.")}
-    own = _unshared(student)
-    for name in sorted(own.keys() | saved.keys()):
-        forms = [f"{tuple(t[name].shape)} {t[name].dtype}" if name in t else "nothing" for t in (saved, own)]
-        if forms[0] != forms[1]:
-            raise ValueError(f"{path} holds {forms[0]} for {name} and this student has {forms[1]}; it is another model")
+    current = _untied_state(student)
+    for name in sorted(current.keys() | saved.keys()):
+        theirs, ours = (
+            f"{tuple(state[name].shape)} {state[name].dtype}" if name in state else "nothing"
+            for state in (saved, current)
+        )
+        if theirs != ours:
+            raise ValueError(f"{path} holds {theirs} for {name}, but this student has {ours}; it is another model")
     with torch.no_grad():
-        for name, tensor in own.items():
+        for name, tensor in current.items():
             tensor.copy_(saved[name])
 
 
-def _optimizer_state(written: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """The state in the form in which an optimizer takes it."""
-    state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in written["plain"].items()}
+def _optimizer_state(saved: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """The saved state in the form that `load_state_dict` expects."""
+    state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in saved["plain"].items()}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)
             state.setdefault(int(index), {})[key] = tensor
-    return {"state": state, "param_groups": written["groups"]}
+    return {"state": state, "param_groups": saved["groups"]}
 
 
-def _check_settings(path: Path, saved: dict[str, Any], now: dict[str, Any]) -> None:
-    """ValueError that names every setting in which the checkpoint differs from this run."""
+def _check_settings(path: Path, saved: dict[str, Any], current: dict[str, Any]) -> None:
+    """Raise ValueError with the name of every setting in which the checkpoint differs from this run."""
     missing = object()
-    differ = [
-        f"{name} was {saved.get(name, 'not set')} and is {now.get(name, 'not set')}"
-        for name in sorted(saved.keys() | now.keys())
-        if saved.get(name, missing) != now.get(name, missing)
+    differences = [
+        f"{name} was {saved.get(name, 'not set')} and is {current.get(name, 'not set')}"
+        for name in sorted(saved.keys() | current.keys())
+        if saved.get(name, missing) != current.get(name, missing)
     ]
-    if differ:
+    if differences:
         raise ValueError(
-            f"{path} is of a run with other settings: {'; '.join(differ)}; "
-            "go on with the same settings, or give another file"
+            f"{path} is the checkpoint of a run with other settings: {'; '.join(differences)}; "
+            "resume with the same settings, or give another file"
         )

@@ -46,6 +46,19 @@ def counted_labels(batch: Batch) -> tuple[Tensor, Tensor]:
     return counted, labels[counted]
 
 
+def count_tokens(batch: Batch) -> int:
+    """How many tokens of the batch count in the loss."""
+    return len(counted_labels(batch)[1])
+
+
+def compile_forward(student: nn.Module, backend: str | None) -> Callable | None:
+    """The student, or all of it but its head, compiled for `batch_loss`; None without a backend."""
+    if backend is None:
+        return None
+    parts = backbone_and_head(student)
+    return torch.compile(student if parts is None else parts[0], backend=backend)
+
+
 def batch_loss(
     student: nn.Module,
     targets: Targets | None,

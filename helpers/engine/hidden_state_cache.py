@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 from helpers.data.batches import Batch
 from helpers.engine.chunked_loss import Targets, backbone_and_head, counted_labels, logits_targets
 from helpers.engine.precision import choose_precision
-from helpers.training import fingerprint, freeze
+from helpers.engine.teacher import fingerprint, freeze
 
 KEY_BYTES = 32
 

@@ -25,7 +25,7 @@ from helpers.engine.precision import choose_precision
 from helpers.experiments.machine import describe_machine, write_result
 from helpers.models import load_student, load_teacher
 from helpers.tiers import tier_of
-from helpers.training import count_parameters, distill
+from helpers.training import DistillConfig, count_parameters, distill
 
 SHAPES = {
     "teacher": {"n_layer": 24, "n_embd": 1024, "n_head": 16},  # GPT-2-medium
@@ -58,10 +58,10 @@ def benchmark(folders: dict[str, Path], steps: int, progress: bool = True) -> di
     vocabulary = teacher.config.vocab_size
     ids = torch.randint(vocabulary, ((steps + 1) * tier.batch_size, tier.length), generator=generator)
     batches = list(make_batches(whole_rows(ids), tier.batch_size))
-    settings = {"temperature": tier.temperature, "alpha": tier.alpha, "learning_rate": tier.learning_rate}
-    distill(student, teacher, batches[:1], **settings, progress=False)
+    config = DistillConfig(temperature=tier.temperature, alpha=tier.alpha, learning_rate=tier.learning_rate)
+    distill(student, teacher, batches[:1], config, progress=False)
     began, processor = time.perf_counter(), time.process_time()
-    distill(student, teacher, batches[1:], **settings, progress=progress)
+    distill(student, teacher, batches[1:], config, progress=progress)
     seconds, processor = time.perf_counter() - began, time.process_time() - processor
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated()

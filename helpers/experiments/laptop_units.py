@@ -16,6 +16,7 @@ from transformers import PreTrainedModel
 
 from helpers.atomic import write_text
 from helpers.data.batches import Batch, make_batches, pack_blocks, read_texts, split_rows, spread_rows
+from helpers.engine.checkpoint import Checkpointer
 from helpers.engine.hidden_state_cache import HiddenStateCache
 from helpers.engine.precision import choose_precision
 from helpers.evaluation import compare_with_teacher, measure_perplexity
@@ -23,7 +24,7 @@ from helpers.experiments.machine import describe_machine
 from helpers.experiments.timing import Clock, StepClock
 from helpers.layer_pruning import keep_layers, layer_influence, match_hidden_states, student_layers
 from helpers.models import load_teacher, load_tokenizer
-from helpers.training import History, count_parameters, distill
+from helpers.training import DistillConfig, History, count_parameters, distill
 
 LEARNING_RATE, TEMPERATURE = 5e-4, 2.0
 LENGTH = 128
@@ -172,8 +173,8 @@ class Experiment:
             )
             result["matching"] = {"steps": CUT_STEPS - steps, "first_loss": losses[0], "last_loss": losses[-1]}
             result["after_matching"] = measure_perplexity(student, validation, resamples=0).value
-        distill(student, self.remembered("wikitext"), batches, steps=steps, temperature=TEMPERATURE, alpha=0.5,
-                learning_rate=LEARNING_RATE)  # fmt: skip
+        config = DistillConfig(steps=steps, temperature=TEMPERATURE, alpha=0.5, learning_rate=LEARNING_RATE)
+        distill(student, self.remembered("wikitext"), batches, config)
         result |= {"steps": steps, "rows_a_step": CUT_BATCH, "processor_seconds": time.process_time() - began}
         return result | {"after": measure_perplexity(student, validation, resamples=0).value}
 
@@ -221,12 +222,8 @@ class Experiment:
             model,
             teacher,
             batches,
-            steps=steps,
-            temperature=TEMPERATURE,
-            alpha=alpha,
-            learning_rate=learning_rate,
-            checkpoint=checkpoint,
-            checkpoint_every=CHECKPOINT_EVERY,
+            DistillConfig(steps=steps, temperature=TEMPERATURE, alpha=alpha, learning_rate=learning_rate),
+            checkpoint=Checkpointer(checkpoint, every=CHECKPOINT_EVERY),
             on_step=clock.step,
         )
         return history, clock.total(steps)

@@ -29,7 +29,7 @@ from helpers.evaluation import distance_to_truth, measure_distance, measure_perp
 from helpers.experiments.machine import describe_machine, write_result
 from helpers.models import load_student, load_teacher
 from helpers.tiers import HELD_OUT_SEED
-from helpers.training import count_parameters, distill
+from helpers.training import DistillConfig, count_parameters, distill
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,16 +70,10 @@ def train_student(arm: Arm, seed: int, *, steps: int = STEPS, rows: int = ROWS, 
     student = load_student("tiny")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        distill(
-            student,
-            load_teacher("tiny") if arm.alpha else None,
-            batches,
-            steps=steps,
-            temperature=arm.temperature,
-            alpha=arm.alpha,
-            learning_rate=arm.learning_rate,
-            progress=progress,
+        config = DistillConfig(
+            steps=steps, temperature=arm.temperature, alpha=arm.alpha, learning_rate=arm.learning_rate
         )
+        distill(student, load_teacher("tiny") if arm.alpha else None, batches, config, progress=progress)
     return student
 
 

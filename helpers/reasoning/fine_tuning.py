@@ -18,11 +18,11 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerBase
 
 from helpers.bootstrap import Estimate, estimate_ratio
 from helpers.data.word_problems import Problem
+from helpers.engine.lr_schedule import warmup_cosine
 from helpers.engine.precision import choose_precision
 from helpers.labels import next_token_pairs
 from helpers.losses import IGNORE, hard_loss
 from helpers.models import load_folder_model
-from helpers.training import warmup_cosine
 
 Example = tuple[Tensor, Tensor]
 

@@ -55,7 +55,7 @@ from helpers.models import load_student, load_teacher, load_tokenizer
 from helpers.plots import COLORS, lines, show
 from helpers.setup.preflight import preflight
 from helpers.tiers import load_batches, tier_of
-from helpers.training import distill, freeze
+from helpers.training import DistillConfig, distill, freeze
 
 # %% [markdown]
 # ## Before it starts
@@ -404,10 +404,10 @@ def trained(alpha, seed):
     torch.manual_seed(seed)
     student, began = load_student().to(device), time.perf_counter()
     order = random.Random(seed).sample(batches, len(batches))
-    distill(
-        student, teacher if alpha else None, order, steps=steps, temperature=settings.temperature, alpha=alpha,
-        learning_rate=settings.learning_rate, progress=not graded,
-    )  # fmt: skip
+    config = DistillConfig(
+        steps=steps, temperature=settings.temperature, alpha=alpha, learning_rate=settings.learning_rate
+    )
+    distill(student, teacher if alpha else None, order, config, progress=not graded)
     return student, time.perf_counter() - began
 
 

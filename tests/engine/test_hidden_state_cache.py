@@ -8,7 +8,7 @@ from helpers.engine.chunked_loss import model_targets
 from helpers.engine.hidden_state_cache import HiddenStateCache
 from helpers.layer_pruning import keep_layers
 from helpers.models import new_model
-from helpers.training import distill, freeze
+from helpers.training import DistillConfig, distill, freeze
 from tests.small_models import WORDS, small_llama
 
 IDS = torch.randint(WORDS, (6, 10), generator=torch.Generator().manual_seed(1))
@@ -91,7 +91,8 @@ def test_distilling_from_memory_gives_the_same_student(teacher, tmp_path):
     students = []
     for source in (teacher, HiddenStateCache(teacher, tmp_path / "states")):
         student = keep_layers(teacher, [0, 3, 5])
-        history = distill(student, source, batches, steps=6, temperature=2.0, learning_rate=1e-3, progress=False)
+        config = DistillConfig(steps=6, temperature=2.0, learning_rate=1e-3)
+        history = distill(student, source, batches, config, progress=False)
         students.append((student(IDS).logits, history.losses))
     assert students[0][1] == pytest.approx(students[1][1], rel=1e-3)
     assert torch.allclose(students[0][0], students[1][0], atol=2e-2)

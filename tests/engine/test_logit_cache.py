@@ -12,7 +12,7 @@ from helpers.engine.chunked_loss import batch_loss, counted_labels, model_target
 from helpers.engine.logit_cache import TeacherCache, bucketed_kl, keep_answers, number_rows, sampled_kl
 from helpers.losses import forward_kl
 from helpers.models import new_model
-from helpers.training import distill, freeze
+from helpers.training import DistillConfig, distill, freeze
 
 VOCABULARY, LENGTH, T = 23, 6, 2.0
 
@@ -66,7 +66,7 @@ def test_a_run_from_kept_answers_takes_the_steps_of_a_run_with_the_teacher(tmp_p
     for source in (teacher, cache):
         torch.manual_seed(3)  # the student trains with dropout
         batches = make_batches(rows, 4, seed=2)  # shuffled, so that answers must find their rows
-        losses.append(distill(model(0), source, batches, steps=7, temperature=T, progress=False).losses)
+        losses.append(distill(model(0), source, batches, DistillConfig(steps=7, temperature=T), progress=False).losses)
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
@@ -181,7 +181,7 @@ def test_batches_that_do_not_fit_are_refused(tmp_path, teacher, rows):
     with pytest.raises(ValueError, match=f"V = {VOCABULARY + 1}, and .* V = {VOCABULARY}"):
         cache.targets(rows)(part, 2.0)(logits, slice(None))
     with pytest.raises(ValueError, match="temperature is 3.0, and .* holds answers at 2.0"):
-        distill(model(0), cache, make_batches(rows, 4), temperature=3.0, progress=False)
+        distill(model(0), cache, make_batches(rows, 4), DistillConfig(temperature=3.0), progress=False)
 
 
 def test_of_two_who_want_the_same_answers_one_asks_the_teacher_and_both_get_them(tmp_path, teacher, rows):

@@ -24,15 +24,15 @@ def test_the_run_is_the_tiers_own_and_its_figures_add_up(no_names, monkeypatch, 
     calls = []
     plain = gpu_tier.distill
 
-    def distill(student, teacher, batches, **settings):
-        calls.append((len(batches), batches[0]["input_ids"].shape, settings))
-        return plain(student, teacher, batches, **settings)
+    def distill(student, teacher, batches, config, **options):
+        calls.append((len(batches), batches[0]["input_ids"].shape, config))
+        return plain(student, teacher, batches, config, **options)
 
     monkeypatch.setattr(gpu_tier, "distill", distill)
     measured = benchmark(build_folders(tmp_path, SMALL), steps=2, progress=False)
     assert [count for count, _, _ in calls] == [1, 2] and calls[1][1] == (8, 128)
     tier = tiers.tier_of("gpu")
-    assert calls[1][2]["temperature"] == tier.temperature == 3 and calls[1][2]["learning_rate"] == 5e-5
+    assert calls[1][2].temperature == tier.temperature == 3 and calls[1][2].learning_rate == 5e-5
     assert load_teacher("gpu").config.n_embd == 16 and load_student("gpu").config.n_layer == 1
     assert measured["weights"] == "random" and measured["tokens"] == 2 * 8 * 128
     assert measured["tokens_a_second"] * measured["seconds"] == pytest.approx(measured["tokens"])
