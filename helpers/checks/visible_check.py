@@ -13,17 +13,16 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 
-import helpers
 from helpers.checks import compare
 from helpers.checks.diagnosis import diagnose
 from helpers.checks.observers import decode, observe
 from helpers.checks.progress import record
 from helpers.checks.result import CheckResult, Finding, show
+from helpers.paths import PACKAGE
 
 NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplementedError
 
@@ -32,7 +31,7 @@ NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplemente
 def _exercises() -> dict[str, dict[str, Any]]:
     """Return every exercise of every lab by name, from the files that `make release` wrote."""
     exercises = {}
-    folder = Path(helpers.__file__).parent / "assets" / "checks"
+    folder = PACKAGE / "assets" / "checks"
     for file in sorted(folder.glob("*.json")):
         lab = json.loads(file.read_text(encoding="utf-8"))
         for name, exercise in lab["exercises"].items():

@@ -6,14 +6,13 @@ The teacher is SmolLM2-135M-Instruct (Apache 2.0). `assets/teacher_logits.json` 
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-import helpers
+from helpers.paths import PACKAGE
 
-FILE = Path(helpers.__file__).parent / "assets" / "teacher_logits.json"
+FILE = PACKAGE / "assets" / "teacher_logits.json"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.grader.judging.judge import Judgement
+from helpers.grader.judging.judgement import Judgement
 from tests.conftest import AVERAGE, DOUBLE
 
 WRONG_DOUBLE = "def double(values):\n    return values * 3"
@@ -61,7 +61,7 @@ def shortcomings(judgement: Judgement, expected: Outcome) -> list[str]:
     checked = sum(row.points or 0 for row in judgement.rows if row.case.startswith("validation"))
     if expected.points is not None and points not in (expected.points, expected.points + checked):
         found.append(f"{points} points")
-    said = " ".join(judgement.notes + [row.note + row.seen for row in judgement.rows])
+    said = " ".join([note.text for note in judgement.notes] + [row.note + row.seen for row in judgement.rows])
     if expected.note not in said:
         found.append(f"no note says {expected.note!r}: {said}")
     return found

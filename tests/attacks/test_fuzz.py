@@ -180,7 +180,7 @@ def test_what_no_text_can_hold_costs_nobody_else_a_mark(course, notebook, tmp_pa
     points = {student: sum(row.points or 0 for row in judged.rows) for student, judged in graded.judgements}
     whole = dict.fromkeys(["a_honest", "half_in_a_cell", "latin_name", "large_beside", "z_honest"], 7)
     assert points == whole | {"half_in_outputs": 3, "latin_link": 0, "broken": 0}
-    notes = {student: " ".join(judged.notes) for student, judged in graded.judgements}
+    notes = {student: " ".join(note.text for note in judged.notes) for student, judged in graded.judgements}
     assert "L\ufffdsung" in notes["latin_name"] and "2.bin, 3.bin" in notes["large_beside"]
     printed = "half a pair: \ufffd"
     assert printed in (tmp_path / "out" / "feedback" / "half_in_outputs" / "00_mini" / "00_mini.html").read_text()

@@ -9,10 +9,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-import helpers
 from helpers.grader.limits import Limits
-
-PACKAGE = Path(helpers.__file__).parent
+from helpers.paths import PACKAGE
 
 
 def digest_of(paths: Iterable[Path]) -> str:

@@ -9,11 +9,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
-import helpers
-
-HELPERS = Path(helpers.__file__).parent
+from helpers.paths import PACKAGE
 
 
 def closed_modules(forbidden: Iterable[str]) -> list[str]:
@@ -32,8 +29,8 @@ def closed_modules(forbidden: Iterable[str]) -> list[str]:
 def _imports() -> dict[str, set[str]]:
     """Return what each helper module imports from the helpers, by its name; the grader is left out."""
     modules = {}
-    for path in HELPERS.rglob("*.py"):
-        parts = path.relative_to(HELPERS.parent).with_suffix("").parts
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         if "grader" not in parts:
             modules[".".join(parts).removesuffix(".__init__")] = imports_of(path.read_text(encoding="utf-8"))
     return modules

@@ -18,6 +18,7 @@ from helpers.grader.errors import GraderError, Refused
 from helpers.grader.intake.archive import unpack
 from helpers.grader.intake.timestamp import FILE as TIMESTAMP
 from helpers.grader.intake.unicode import named, printable
+from helpers.grader.notes import Note, NoteCode
 
 STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 # How Moodle names what a participant handed in: a folder with this name, or a file whose name begins with it.
@@ -32,7 +33,7 @@ class Submission:
     student: str
     lab: str
     path: Path | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     refusal: str = ""
     verdict: str = ""
     timestamp: Path | None = None  # the file that says when it was handed in, where the student did not write it
@@ -90,7 +91,8 @@ def collect(
                 home.open_as_the_students_own(folder / f"{student}.{TIMESTAMP}")
             here, said = home.submissions()
             for submission in here if from_moodle else []:
-                submission.notes.append(f"Moodle's participant {student}: {printable(entry.name)}")
+                name = printable(entry.name)
+                submission.notes.append(Note.of(NoteCode.MOODLE_PARTICIPANT, student=student, name=name))
             remarks += said
         except (Refused, OSError) as problem:
             name = student if STUDENT_ID.fullmatch(student) else ascii(entry.name)[1:-1][:128]
@@ -117,10 +119,10 @@ def _merge(found: dict[str, list[Submission]], student: str, here: list[Submissi
     for submission in here:
         twin = loose.get(submission.lab) if zipped else None
         if twin is not None and twin.refusal and not submission.refusal:
-            submission.notes.append(f"taken from the archive: the loose one is refused ({twin.refusal})")
+            submission.notes.append(Note.of(NoteCode.TAKEN_FROM_ARCHIVE, refusal=twin.refusal))
             found[student][found[student].index(twin)] = submission
         elif twin is not None:
-            twin.notes.append("also handed in as an archive, which was left aside")
+            twin.notes.append(Note.of(NoteCode.ARCHIVE_LEFT_ASIDE))
         else:
             found.setdefault(student, []).append(submission)
 
@@ -214,10 +216,10 @@ class _Home:
             raise Refused(f"{entry.name} is a folder where a notebook is expected")
         else:
             path = Path(entry.path)
-            notes = [f"taken from {printable(entry.name)}, which lay outside the lab's folder"]
+            notes = [Note.of(NoteCode.OUTSIDE_LAB_FOLDER, name=printable(entry.name))]
         written = path.parent / TIMESTAMP
         if timestamp != written and os.path.lexists(written):
-            notes.append(f"the student's own {TIMESTAMP} was left aside")
+            notes.append(Note.of(NoteCode.TIMESTAMP_LEFT_ASIDE, name=TIMESTAMP))
         is_there = timestamp is not None and timestamp.is_file() and not timestamp.is_symlink()
         return Submission(self.student, lab, path, notes, timestamp=timestamp if is_there else None)
 
@@ -227,7 +229,7 @@ def _holds_a_notebook(entry: os.DirEntry) -> bool:
     return is_folder and any(inner.name.endswith(".ipynb") for inner in os.scandir(entry.path))
 
 
-def _notebook_in(folder: Path, lab: str) -> tuple[Path, list[str]]:
+def _notebook_in(folder: Path, lab: str) -> tuple[Path, list[Note]]:
     """Return the path of the lab's notebook in its folder, and a note where it has another name."""
     if not folder.is_dir():
         raise Refused(f"{lab} is a file where the lab's folder is expected")
@@ -241,7 +243,7 @@ def _notebook_in(folder: Path, lab: str) -> tuple[Path, list[str]]:
         raise Refused(f"{lab}.ipynb is a folder where a notebook is expected")
     others = sorted(name for name in files if name.endswith(".ipynb") and not name.startswith("."))
     if len(others) == 1:
-        return folder / others[0], [f"taken from {printable(others[0])}"]
+        return folder / others[0], [Note.of(NoteCode.OTHER_FILE_NAME, name=printable(others[0]))]
     raise Refused(f"no {lab}.ipynb in the folder" + (f", and {len(others)} others" if others else ""))
 
 

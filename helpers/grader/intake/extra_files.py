@@ -9,13 +9,14 @@ from pathlib import Path
 
 from helpers.grader.intake.unicode import named
 from helpers.grader.limits import Limits
+from helpers.grader.notes import Note, NoteCode
 
 LARGEST = 20 * 2**20  # bytes of one file
 MOST = 1000
 PAGE = 4096  # bytes: what a file takes in memory is a multiple of it
 
 
-def files_beside(folder: Path, limits: Limits) -> tuple[list[Path], list[str]]:
+def files_beside(folder: Path, limits: Limits) -> tuple[list[Path], list[Note]]:
     """Return the plain files of a submission's folder, but for notebooks, and a note where some are too large.
 
     Together they take at most half of what a notebook may write: they are copied to where it writes. The smallest come
@@ -33,12 +34,13 @@ def files_beside(folder: Path, limits: Limits) -> tuple[list[Path], list[str]]:
         else:
             fitting.append(Path(folder) / name)
             room -= sizes[name]
-    said = f"left out, since the files beside a notebook may have {LARGEST / 2**20:g} MiB each and "
-    said += f"{limits.files / 2**21:g} MiB together: {named(left_out)}"
-    return fitting, [said] if left_out else []
+    if not left_out:
+        return fitting, []
+    sizes_allowed = {"each": LARGEST / 2**20, "together": limits.files / 2**21}
+    return fitting, [Note.of(NoteCode.FILES_LEFT_OUT, **sizes_allowed, names=named(left_out))]
 
 
-def copy_files_beside(folder: Path, target: Path, limits: Limits) -> list[str]:
+def copy_files_beside(folder: Path, target: Path, limits: Limits) -> list[Note]:
     """Copy the files beside a notebook into `target`, without following anything; return notes on what was left out."""
     fitting, notes = files_beside(folder, limits)
     for path in fitting:

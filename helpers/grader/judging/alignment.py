@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.course.source import cell_id
+from helpers.grader.notes import Note, NoteCode
 
 
 @dataclass
@@ -26,13 +27,13 @@ class Aligned:
     notebook: NotebookNode
     checks: dict[int, str] = field(default_factory=dict)  # place of the cell → exercise
     solutions: dict[str, list[int]] = field(default_factory=dict)  # exercise → places of the cells that define it
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
 
 def align(lab: Lab, submitted: NotebookNode) -> Aligned:
     """Return the student's cells with the source's checks in their places."""
     known = {cell.metadata.nbgrader.grade_id: cell for cell in lab.notebook.cells if "nbgrader" in cell.metadata}
-    notes: list[str] = []
+    notes: list[Note] = []
     cells: list[NotebookNode] = []
     found: dict[str, int] = {}  # id → place among `cells`; for a check, the place before which it stood
     answers = _answers_by_question(lab, submitted)
@@ -40,9 +41,9 @@ def align(lab: Lab, submitted: NotebookNode) -> Aligned:
         name = _identify(cell, known, lab)
         if name is None and number in answers:
             name = answers[number]
-            notes.append(f"the cell of {name} was known by the question before it, not by its id")
+            notes.append(Note.of(NoteCode.CELL_FOUND_BY_QUESTION, answer=name))
         if name and name in found:
-            notes.append(f"the cell {name} stands more than once")
+            notes.append(Note.of(NoteCode.CELL_REPEATED, cell=name))
             if name.startswith("check_"):
                 continue
             name = None
@@ -58,11 +59,11 @@ def align(lab: Lab, submitted: NotebookNode) -> Aligned:
         if place is None:
             place = _defining(cells, exercise, stood)
             if place is not None:
-                notes.append(f"the cell of {exercise} was known by what it defines, not by its id")
+                notes.append(Note.of(NoteCode.CELL_FOUND_BY_DEFINITION, exercise=exercise))
         solutions[exercise] = [] if place is None else [place]
         after_solution = 0 if place is None else place + 1
         if stood is None:
-            notes.append(f"the check of {exercise} was missing and was put back")
+            notes.append(Note.of(NoteCode.CHECK_PUT_BACK, exercise=exercise))
             stood = len(cells) if place is None else 0
         places.append((max(stood, after_solution), order, exercise))
 
@@ -87,7 +88,7 @@ def _assemble(
     cells: list[NotebookNode],
     places: list[tuple[int, int, str]],
     solutions: dict[str, list[int]],
-    notes: list[str],
+    notes: list[Note],
 ) -> Aligned:
     sources = {cell.metadata.nbgrader.grade_id: cell for cell in lab.notebook.cells if "nbgrader" in cell.metadata}
     result = Aligned(nbformat.v4.new_notebook(metadata=copy.deepcopy(lab.notebook.metadata)), notes=notes)

@@ -7,7 +7,6 @@ data. Credit needs a value that agrees. Whatever a notebook does, it ends in a d
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,46 +21,13 @@ from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, seed_of
 from helpers.grader.judging.alignment import Aligned, align, names_bound
 from helpers.grader.judging.error_verdicts import classify_error
+from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.judging.redaction import in_kind, without_numbers
 from helpers.grader.judging.skippable_cells import idle_cells
 from helpers.grader.judging.student_kernel import KernelDied, StudentKernel, TimeUp
 from helpers.grader.limits import Limits
 
 ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
-VERDICTS = ("correct", "wrong", "error", "missing", "timeout", "memory", "crash", "denied", "manual")
-
-
-@dataclass
-class Row:
-    """The outcome of one case (or of a manual answer, or of a submission that could not be judged at all)."""
-
-    exercise: str
-    case: str
-    points: float | None
-    max_points: float | None
-    verdict: str
-    misconception: str = ""
-    seconds: float = 0.0
-    note: str = ""
-    about: str = ""  # what this case varies
-    seen: str = ""  # how what came back differs, in kind
-    line: str = ""  # the line of the answer that raised
-
-
-@dataclass
-class Judgement:
-    """Everything that is known of one submission of one lab after judging it."""
-
-    lab: str
-    rows: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    notebook: NotebookNode | None = None
-    answers: dict[str, str] = field(default_factory=dict)  # written answers by their cell's id; stubs are left out
-    code: dict[str, str] = field(default_factory=dict)  # what the student wrote for each exercise
-    seconds: float = 0.0  # wall time of the whole submission
-
-    def of(self, exercise: str) -> list[Row]:
-        return [row for row in self.rows if row.exercise == exercise]
 
 
 def judge(lab: Lab, submitted: NotebookNode, folder: Path, limits: Limits, kernel_name: str) -> Judgement:

@@ -16,7 +16,8 @@ from helpers.grader.errors import Refused
 from helpers.grader.intake.collect import Submission
 from helpers.grader.intake.extra_files import copy_files_beside
 from helpers.grader.intake.notebook import read_notebook
-from helpers.grader.judging.judge import Judgement, Row, judge
+from helpers.grader.judging.judge import judge
+from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox.doctor import require_isolation
 from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 from helpers.grader.course.lab import Lab
-from helpers.grader.judging.judge import Judgement
+from helpers.grader.judging.judgement import Judgement
+from helpers.grader.notes import NoteCode
 from helpers.grader.reports.feedback import TEMPLATES, WORDS, clean, number
 from helpers.grader.reports.gradebook import exercise_verdict
 from helpers.grader.reports.similarity import Alike, known_runs, near_identical
@@ -25,7 +26,12 @@ HARD, EASY = 0.3, 0.9  # of the points, on average: below and above these an exe
 SEPARATES = 0.2  # item-rest correlation from which an exercise is commonly taken to tell students apart
 FEWEST = 5  # submissions from which a correlation is shown
 EYE = ("crash", "denied", "timeout", "memory")
-DOUBTFUL = ("known by what it defines", "stands more than once", "was missing and was put back")
+DOUBTFUL = (  # notes on cells that may have been taken for the wrong exercise
+    NoteCode.CELL_FOUND_BY_DEFINITION,
+    NoteCode.CELL_FOUND_BY_QUESTION,
+    NoteCode.CELL_REPEATED,
+    NoteCode.CHECK_PUT_BACK,
+)
 SLOWEST = 5
 
 
@@ -176,7 +182,7 @@ def look_at(lab: Lab, graded: list[tuple[str, Judgement]], alike: list[Alike]) -
         for name in lab.exercises:
             ended = {row.verdict for row in judgement.of(name)} & set(EYE)
             own += [f"{name} {WORDS[verdict]}" for verdict in EYE if verdict in ended]
-        own += [note for note in judgement.notes if any(sign in note for sign in DOUBTFUL)]
+        own += [note.text for note in judgement.notes if note.code in DOUBTFUL]
         if own:
             reasons[student] = own
     for group in alike:

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from helpers.checks.visible_check import explain_error
 from helpers.grader.course.lab import Exercise, Lab
-from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.gradebook import ManualMarks, exercise_verdict
 from helpers.grader.reports.sanitize import make_harmless
 
@@ -63,7 +63,7 @@ def feedback_page(lab: Lab, student: str, judgement: Judgement, given: ManualMar
         waiting=number(sum(answer["most"] for answer in waiting)) if waiting else "",
         penalty=number(given.penalty) if given.penalty else "",
         answers=answers,
-        notes=judgement.notes,
+        notes=[note.text for note in judgement.notes],
     )
     return clean(page)
 

@@ -17,7 +17,7 @@ from nbgrader.api import Gradebook, MissingEntry
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
-from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.judging.judgement import Judgement, Row
 
 COLUMNS = (
     "student",
@@ -149,7 +149,8 @@ def csv_text(graded: Iterable[tuple[str, Judgement]]) -> str:
     writer.writerow(COLUMNS)
     for student, judgement in sorted(graded, key=lambda entry: (entry[0], entry[1].lab)):
         for place, row in enumerate(judgement.rows):
-            note = "; ".join(judgement.notes + [row.note] if place == 0 and judgement.notes else [row.note])
+            texts_before = [item.text for item in judgement.notes] if place == 0 else []
+            note = "; ".join([*texts_before, row.note])
             texts = [escape_csv_formula(text) for text in (student, judgement.lab, row.exercise, row.case)]
             numbers = ["" if points is None else f"{points:.10g}" for points in (row.points, row.max_points)]
             writer.writerow(

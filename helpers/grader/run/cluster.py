@@ -23,9 +23,10 @@ from helpers.grader.course.lab import forget_changed_labs
 from helpers.grader.errors import GraderError, RunStopped
 from helpers.grader.intake.collect import Submission
 from helpers.grader.intake.extra_files import files_beside
-from helpers.grader.judging.judge import Judgement
+from helpers.grader.judging.judgement import Judgement
 from helpers.grader.judging.submission import judge_submission, prepare
 from helpers.grader.limits import Limits
+from helpers.grader.notes import Note
 from helpers.grader.run.judgement_store import from_plain, to_plain
 
 AHEAD = 3  # submissions handed out for each thread of the cluster: enough to keep it busy, few enough for the memory
@@ -93,11 +94,12 @@ def pack(submission: Submission, limits: Limits | None = None) -> dict[str, Any]
     """Return a submission as plain data: its names, notes, and the bytes of its notebook and the files beside it."""
     packed = {name: item for name, item in asdict(submission).items() if name not in ("path", "timestamp")}
     packed["files"], packed["notebook"] = {}, ""
+    notes = submission.notes
     if submission.path is not None:
         fitting, left_out = files_beside(submission.path.parent, limits or Limits())
-        packed["notebook"], packed["notes"] = submission.path.name, packed["notes"] + left_out
+        packed["notebook"], notes = submission.path.name, notes + left_out
         packed["files"] = {path.name: path.read_bytes() for path in [*fitting, submission.path]}
-    return packed
+    return packed | {"notes": [note.to_plain() for note in notes]}
 
 
 def judge_packed(
@@ -125,8 +127,9 @@ def judge_packed(
         for name, content in packed["files"].items():
             (Path(folder) / name).write_bytes(content)
         path = Path(folder) / packed["notebook"] if packed["notebook"] else None
-        names = ("student", "lab", "notes", "refusal", "verdict")
-        submission = Submission(path=path, **{name: packed[name] for name in names})
+        names = ("student", "lab", "refusal", "verdict")
+        notes = [Note.from_plain(note) for note in packed["notes"]]
+        submission = Submission(path=path, notes=notes, **{name: packed[name] for name in names})
         judgement = judge_submission(Path(course), submission, bounds, kernel_name)
     plain = to_plain(judgement)
     plain["notebook"] = nbformat.writes(judgement.notebook) if judgement.notebook is not None else None

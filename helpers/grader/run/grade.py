@@ -22,7 +22,7 @@ from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import Submission, collect
 from helpers.grader.intake.timestamp import read_timestamp
-from helpers.grader.judging.judge import Judgement
+from helpers.grader.judging.judgement import Judgement
 from helpers.grader.judging.submission import judge_submission, prepare
 from helpers.grader.limits import Limits
 from helpers.grader.release import generate, put_environment_first
@@ -169,7 +169,7 @@ def _times(submission: Submission, judgement: Judgement) -> dict[str, Any]:
     """Return when a submission was handed in, where that is known."""
     if submission.path is None:
         return {}
-    timestamp, note = read_timestamp(submission.timestamp) if submission.timestamp else (None, "")
+    timestamp, note = read_timestamp(submission.timestamp) if submission.timestamp else (None, None)
     judgement.notes += [note] if note else []
     return {} if timestamp is None else {"timestamp": timestamp}
 

@@ -19,7 +19,8 @@ import nbformat
 from helpers.atomic import write_text
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import STUDENT_ID
-from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.notes import Note
 
 FOLDER = "judgements"
 UNREADABLE = "_unknown"  # stands for the lab of a submission that could not even be told apart
@@ -47,9 +48,10 @@ class Store:
 
     def __iter__(self) -> Iterator[tuple[str, Judgement]]:
         """Yield every student and judgement, in the order of students and labs."""
-        found = (_read(path) for path in self.folder.glob("*/*.json"))
-        contents = sorted((item for item in found if item is not None), key=lambda item: (item["student"], item["lab"]))
-        return ((content["student"], from_plain(content)) for content in contents)
+        found = ((path, _read(path)) for path in self.folder.glob("*/*.json"))
+        entries = [(path, content) for path, content in found if content is not None]
+        entries.sort(key=lambda entry: (entry[1]["student"], entry[1]["lab"]))
+        return ((content["student"], _from_file(path, content)) for path, content in entries)
 
     def _path(self, student: str, lab: str) -> Path:
         # A refused student id may hold anything; a file's name may not.
@@ -59,17 +61,28 @@ class Store:
 
 def to_plain(judgement: Judgement) -> dict[str, Any]:
     """Return a judgement as data that JSON holds, without its notebook."""
-    content = {name: item for name, item in vars(judgement).items() if name not in ("notebook", "rows")}
-    return content | {"rows": [asdict(row) for row in judgement.rows]}
+    content = {name: item for name, item in vars(judgement).items() if name not in ("notebook", "rows", "notes")}
+    notes = [note.to_plain() for note in judgement.notes]
+    return content | {"rows": [asdict(row) for row in judgement.rows], "notes": notes}
 
 
 def from_plain(content: dict[str, Any]) -> Judgement:
     """Return the judgement of which `to_plain` made this; a notebook may stand in it as text."""
     kept = {entry.name: content[entry.name] for entry in fields(Judgement) if entry.name in content}
     kept["rows"] = [Row(**row) for row in content["rows"]]
+    kept["notes"] = [Note.from_plain(note) for note in content.get("notes", [])]
     if kept.get("notebook") is not None:
         kept["notebook"] = nbformat.reads(kept["notebook"], as_version=4)
     return Judgement(**kept)
+
+
+def _from_file(path: Path, content: dict[str, Any]) -> Judgement:
+    try:
+        return from_plain(content)
+    except (KeyError, TypeError, ValueError):
+        raise GraderError(
+            f"{path} was written by another version of distillab. Grade its lab again, or delete the file."
+        ) from None
 
 
 def _read(path: Path) -> dict[str, Any] | None:

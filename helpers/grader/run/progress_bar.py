@@ -6,7 +6,7 @@ from collections import Counter
 
 from tqdm import tqdm
 
-from helpers.grader.judging.judge import VERDICTS, Judgement
+from helpers.grader.judging.judgement import VERDICTS, Judgement
 from helpers.grader.reports.gradebook import exercise_verdict
 
 

@@ -12,7 +12,7 @@ from contextlib import closing
 
 from helpers.grader.errors import RunStopped
 from helpers.grader.intake.collect import Submission
-from helpers.grader.judging.judge import Judgement
+from helpers.grader.judging.judgement import Judgement
 from helpers.grader.sandbox.provisioner import ZYGOTE
 
 Outcomes = Iterator[tuple[Submission, Judgement | BaseException]]

@@ -18,9 +18,9 @@ import struct
 import sys
 from pathlib import Path
 
-import helpers
 from helpers.grader.sandbox import syscalls
 from helpers.grader.sandbox.launch_request import LaunchRequest
+from helpers.paths import PACKAGE
 
 NOBODY = 65534
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/lib32")
@@ -31,7 +31,7 @@ PASSWD = "root:x:0:0::/:/usr/sbin/nologin\nstudent:x:{0}:{0}::/tmp:/bin/sh\n"
 
 def readable_paths() -> list[str]:
     """Return what Python, its libraries and the labs are read from; `helpers` alone of this project."""
-    places = [sys.base_prefix, sys.prefix, str(Path(helpers.__file__).parent)]
+    places = [sys.base_prefix, sys.prefix, str(PACKAGE)]
     if site.ENABLE_USER_SITE:
         places += [path for path in sys.path if path == site.getusersitepackages()]
     places = list(dict.fromkeys(os.path.realpath(path) for path in places) | dict.fromkeys(places))

@@ -19,6 +19,7 @@ from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.alignment import align
 from helpers.grader.limits import Limits
+from helpers.grader.notes import Note, NoteCode
 from helpers.grader.run.cluster import pack
 from helpers.grader.run.publish import course_config
 from tests.conftest import AVERAGE, DOUBLE, ROOT
@@ -67,7 +68,7 @@ def test_loose_wins_over_zipped_with_a_note(folder, tmp_path):
     put(folder / "ada" / "00_mini" / "00_mini.ipynb", '{"loose": 1}')
     zipped(folder / "ada.zip", ("00_mini/00_mini.ipynb", "{}"), ("01_other/01_other.ipynb", "{}"))
     found, _ = taken(folder, tmp_path)
-    assert "loose" in found["ada", "00_mini"].path.read_text() and "archive" in found["ada", "00_mini"].notes[0]
+    assert "loose" in found["ada", "00_mini"].path.read_text() and "archive" in found["ada", "00_mini"].notes[0].text
     assert ("ada", "01_other") in found
 
 
@@ -77,13 +78,13 @@ def test_a_readable_archive_stands_in_for_a_loose_form_that_is_refused(folder, t
     zipped(folder / "ada.zip", ("00_mini/00_mini.ipynb", '{"zipped": 1}'))
     submissions, _ = collect(folder, LABS, tmp_path / "scratch")
     (only,) = submissions
-    assert "zipped" in only.path.read_text() and not only.refusal and "and 2 others" in only.notes[0]
+    assert "zipped" in only.path.read_text() and not only.refusal and "and 2 others" in only.notes[0].text
 
 
 def test_one_notebook_under_another_name_is_taken(folder, tmp_path):
     put(folder / "ada" / "00_mini" / "my lab (1).ipynb")
     found, _ = taken(folder, tmp_path)
-    assert found["ada", "00_mini"].notes == ["taken from my lab (1).ipynb"]
+    assert found["ada", "00_mini"].notes == [Note.of(NoteCode.OTHER_FILE_NAME, name="my lab (1).ipynb")]
 
 
 def test_two_under_other_names_are_not(folder, tmp_path):
@@ -105,7 +106,7 @@ def test_a_notebook_outside_its_labs_folder_is_taken_with_a_note(folder, tmp_pat
         (("ben", "00_mini"), "00_mini.ipynb"),
         (("cem", "00_mini"), "00_mini.ipynb"),
     ]
-    assert all("outside the lab's folder" in entry.notes[0] for entry in found.values()) and not remarks
+    assert all("outside the lab's folder" in entry.notes[0].text for entry in found.values()) and not remarks
 
 
 def test_the_labs_folder_wins_over_what_lies_outside_and_two_outside_are_too_many(folder, tmp_path):
@@ -156,7 +157,7 @@ def test_moodles_folders_are_taken_under_the_participants_number(folder, tmp_pat
     submissions, _ = collect(folder, LABS, tmp_path / "scratch")
     found = {entry.student: entry for entry in submissions if not entry.refusal}
     assert sorted(found) == ["123", "45", "6"] and all(entry.path.is_file() for entry in found.values())
-    assert found["123"].notes[-1] == "Moodle's participant 123: Ann Lee_123_assignsubmission_file_"
+    assert found["123"].notes[-1].text == "Moodle's participant 123: Ann Lee_123_assignsubmission_file_"
     refused = {entry.student: entry.refusal for entry in submissions if entry.refusal}
     assert "another folder of 123" in refused["123"] and "essay.pdf" in refused["6"] and len(refused) == 2
 
@@ -287,7 +288,7 @@ def test_files_beside_leave_half_of_the_quota_to_the_notebook(folder, tmp_path):
     (tmp_path / "out").mkdir()
     (note,) = copy_files_beside(folder, tmp_path / "out", Limits(files=4 * 2**20))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.bin", "z.py"]
-    assert "b.bin, huge.bin" in note and "2 MiB together" in note
+    assert "b.bin, huge.bin" in note.text and "2 MiB together" in note.text
 
 
 def test_many_small_files_take_whole_pages(folder, tmp_path):
@@ -301,9 +302,10 @@ def test_many_small_files_take_whole_pages(folder, tmp_path):
 def test_what_goes_to_a_worker_stays_within_the_quota(folder):
     for name, size in (("00_mini.ipynb", 2**20), ("a.bin", 2**20), ("b.bin", 2**20)):
         sized(folder / name, size)
-    packed = pack(Submission("ada", "00_mini", folder / "00_mini.ipynb", ["said"]), Limits(files=2 * 2**20))
+    said = Note.of(NoteCode.OTHER_FILE_NAME, name="a.ipynb")
+    packed = pack(Submission("ada", "00_mini", folder / "00_mini.ipynb", [said]), Limits(files=2 * 2**20))
     assert sorted(packed["files"]) == ["00_mini.ipynb", "a.bin"] and packed["notebook"] == "00_mini.ipynb"
-    assert packed["notes"][0] == "said" and "b.bin" in packed["notes"][1]
+    assert packed["notes"][0] == said.to_plain() and "b.bin" in packed["notes"][1]["text"]
 
 
 # ---------------------------------------------------------------------------------------------- the time of handing in
@@ -323,7 +325,7 @@ def test_the_time_counts_only_where_the_student_did_not_write_it(folder, tmp_pat
     times = {who: read_timestamp(entry.timestamp)[0] if entry.timestamp else None for (who, _), entry in found.items()}
     years = {who: time and time.year for who, time in times.items()}
     assert years == {"ada": 2026, "ben": None, "cem": 2026, "7": None, "eve": None} and not remarks
-    own = "the student's own timestamp.txt was left aside"
+    own = Note.of(NoteCode.TIMESTAMP_LEFT_ASIDE, name="timestamp.txt")
     assert {who for (who, _), entry in found.items() if own in entry.notes} == {"ben", "cem", "7", "eve"}
 
 
@@ -393,7 +395,7 @@ def test_names_that_are_no_text_stop_neither_notes_nor_digests(folder, tmp_path)
     put(folder / "cem" / f"{odd}.ipynb")
     put(folder / odd)
     found, remarks = taken(folder, tmp_path)
-    assert found["ada", "00_mini"].notes == ["taken from L\ufffd\ufffdsung.ipynb"]
+    assert found["ada", "00_mini"].notes == [Note.of(NoteCode.OTHER_FILE_NAME, name="L\ufffd\ufffdsung.ipynb")]
     assert found["ben", "00_mini"].refusal.startswith("L\ufffd\ufffdsung is a symbolic link")
     assert len({entry.digest("key") for entry in found.values()}) == 3
     assert len(remarks) == 2 and all(text.isprintable() for text in remarks)

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from helpers.grader.judging.alignment import align, names_bound
+from helpers.grader.notes import Note, NoteCode
 
 
 def order(aligned):
@@ -27,7 +28,7 @@ def test_a_deleted_check_is_put_back_after_its_exercise(mini, notebook):
     aligned = align(mini, made)
     ids = [cell.id for cell in aligned.notebook.cells]
     assert ids[ids.index("double") + 1] == "check_double"
-    assert any("check of double was missing" in note for note in aligned.notes)
+    assert aligned.notes == [Note.of(NoteCode.CHECK_PUT_BACK, exercise="double")]
 
 
 def test_a_check_before_its_exercise_moves_behind_it(mini, notebook):
@@ -52,7 +53,7 @@ def test_a_cell_that_stands_twice_is_taken_once_and_said(mini, notebook):
     aligned = align(mini, made)
     ids = [cell.id for cell in aligned.notebook.cells]
     assert ids.count("check_double") == 1 and len(set(ids)) == len(ids)
-    assert any("check_double stands more than once" in note for note in aligned.notes)
+    assert aligned.notes == [Note.of(NoteCode.CELL_REPEATED, cell=name) for name in ("check_double", "double")]
     nbformat.validate(aligned.notebook)
 
 
@@ -64,7 +65,7 @@ def test_without_any_metadata_cells_are_known_by_content(mini, notebook):
     solution = aligned.notebook.cells[aligned.solutions["double"][0]]
     assert "return values * 2" in solution.source
     assert order(aligned).index("double") == aligned.solutions["double"][0] + 1
-    assert any("known by what it defines" in note for note in aligned.notes)
+    assert Note.of(NoteCode.CELL_FOUND_BY_DEFINITION, exercise="double") in aligned.notes
 
 
 LAST = nbformat.v4.new_code_cell("double = double(torch.ones(2))", id="last")

@@ -55,7 +55,7 @@ def test_a_notebook_from_another_editor_gets_its_marks_and_a_flag(mini, notebook
     judgement = judge(mini, read_notebook(path, 2**20), scratch, Limits(), kernel_name)
     assert sum(row.points or 0 for row in judgement.rows) == 7
     assert judgement.answers == {"answer_why": "Because of this."}
-    said = " ".join(judgement.notes)
+    said = " ".join(note.text for note in judgement.notes)
     assert "double was known by what it defines" in said and "answer_why was known by the question" in said
 
 

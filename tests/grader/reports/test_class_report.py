@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.notes import Note, NoteCode
 from helpers.grader.reports.class_report import class_report, correlation, exercise_statistics, heading_link, look_at
 
 
@@ -64,8 +65,8 @@ def test_what_wants_an_eye_is_named_with_the_reason_and_the_rest_is_not(mini):
         ("crashed", judged(0, 3, "crash")),
         ("denied", judged(0, 3, "denied")),
         ("wrong", judged(0, 0)),
-        ("doubtful", judged(notes=["the cell of double was known by what it defines, not by its id"])),
-        ("renamed", judged(notes=["taken from other.ipynb"])),
+        ("doubtful", judged(notes=[Note.of(NoteCode.CELL_FOUND_BY_DEFINITION, exercise="double")])),
+        ("renamed", judged(notes=[Note.of(NoteCode.OTHER_FILE_NAME, name="other.ipynb")])),
         ("refused", refusal()),
     ]
     found = {item["student"]: item["reasons"] for item in look_at(mini, graded, [])}
@@ -91,7 +92,7 @@ class _Tags(HTMLParser):
 
 def test_the_page_is_escaped_self_contained_and_has_a_text_for_every_picture(mini):
     hostile = "<script>alert(1)</script>"
-    page = report(mini, (hostile, judged(notes=[f"the cell {hostile} stands more than once"])), ("b", judged(0, 3)))
+    page = report(mini, (hostile, judged(notes=[Note.of(NoteCode.CELL_REPEATED, cell=hostile)])), ("b", judged(0, 3)))
     tags = _Tags(page)
     assert "script" not in tags.tags and page.count("&lt;script&gt;") >= 2
     assert not [link for link in tags.links if not link.startswith(("#", "../labs/"))]

@@ -13,7 +13,8 @@ from nbgrader.api import Gradebook
 
 from helpers.cli import main
 from helpers.grader.intake.timestamp import read_timestamp
-from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import record
 from helpers.grader.run.judgement_store import Store
@@ -166,13 +167,11 @@ def test_an_extension_that_changes_in_the_course_counts_and_one_by_hand_stays(da
 
 
 def test_a_timestamp_that_is_none_and_one_that_is_a_link(tmp_path):
-    assert read_timestamp(tmp_path / "timestamp.txt") == (None, "")
+    assert read_timestamp(tmp_path / "timestamp.txt") == (None, None)
     (tmp_path / "timestamp.txt").write_text("yesterday, honestly")
-    assert read_timestamp(tmp_path / "timestamp.txt") == (
-        None,
-        "timestamp.txt holds no time; taken as handed in on time",
-    )
+    unreadable = Note.of(NoteCode.TIMESTAMP_UNREADABLE, name="timestamp.txt")
+    assert read_timestamp(tmp_path / "timestamp.txt") == (None, unreadable)
     (tmp_path / "secret").write_text("2026-03-01 11:59:59 UTC")
     (tmp_path / "timestamp.txt").unlink()
     (tmp_path / "timestamp.txt").symlink_to("secret")
-    assert read_timestamp(tmp_path / "timestamp.txt") == (None, "")
+    assert read_timestamp(tmp_path / "timestamp.txt") == (None, None)

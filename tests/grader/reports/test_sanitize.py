@@ -14,7 +14,7 @@ from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from helpers.grader.course.lab import find_labs
-from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.feedback import graded_notebook
 from helpers.grader.reports.sanitize import TAGS, make_harmless
 from tests.conftest import ROOT

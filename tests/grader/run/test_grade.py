@@ -13,7 +13,8 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.cli import main
-from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.notes import Note, NoteCode
 from helpers.grader.reports.gradebook import COLUMNS, csv_text, escape_csv_formula, exercise_verdict
 from tests.conftest import AVERAGE, DOUBLE
 
@@ -150,7 +151,8 @@ def test_no_text_is_a_formula(text):
 
 
 def test_text_stays_in_its_row():
-    judgement = Judgement("00_mini", [Row("f", "a", 1.0, 1.0, "correct", note='two\nlines, "quoted"')], ["=note"])
+    row = Row("f", "a", 1.0, 1.0, "correct", note='two\nlines, "quoted"')
+    judgement = Judgement("00_mini", [row], [Note(NoteCode.OTHER_FILE_NAME, "=note")])
     (row,) = csv.DictReader(io.StringIO(csv_text([("ada", judgement)])))
     assert row["note"] == '\'=note; two lines, "quoted"'
 

@@ -7,7 +7,9 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.cli import main
-from helpers.grader.judging.judge import Judgement, Row
+from helpers.grader.errors import GraderError
+from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import record
 from helpers.grader.reports.lms_export import Mark, canvas_csv, moodle_csv
@@ -146,13 +148,24 @@ def test_moodle_takes_its_own_exports_columns():
 
 def test_a_judgement_comes_back_from_disk_as_it_was(tmp_path):
     judgement = judged()
-    judgement.rows[0].misconception, judgement.notes, judgement.code = "squared", ["a \ud800 note"], {"double": "é"}
+    judgement.rows[0].misconception, judgement.code = "squared", {"double": "é"}
+    judgement.notes = [Note.of(NoteCode.OTHER_FILE_NAME, name="\ud800.ipynb")]
     store = Store(tmp_path)
     store.save("ada", judgement, "one")
     assert store.load("ada", "00_mini", "one") == judgement
     assert store.load("ada", "00_mini", "two") is None and store.load("ben", "00_mini", "one") is None
     store.forget("ada", "00_mini")
     assert list(store) == []
+
+
+def test_a_judgement_in_an_older_form_is_judged_again_and_never_reported(tmp_path):
+    store = Store(tmp_path)
+    store.save("ada", judged(), "one")
+    (path,) = tmp_path.rglob("*.json")
+    path.write_text(path.read_text().replace('"notes": []', '"notes": ["the check of double was missing"]'))
+    assert store.load("ada", "00_mini", "two") is None
+    with pytest.raises(GraderError, match="another version"):
+        list(store)
 
 
 def test_a_hostile_student_id_stays_inside_the_folder(tmp_path):

@@ -1,0 +1,45 @@
+"""What judging a submission gives: a row for each case, notes for people, and what the student wrote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nbformat import NotebookNode
+
+from helpers.grader.notes import Note
+
+VERDICTS = ("correct", "wrong", "error", "missing", "timeout", "memory", "crash", "denied", "manual")
+
+
+@dataclass
+class Row:
+    """The outcome of one case (or of a written answer, or of a submission that could not be judged at all)."""
+
+    exercise: str
+    case: str
+    points: float | None
+    max_points: float | None
+    verdict: str
+    misconception: str = ""
+    seconds: float = 0.0
+    note: str = ""
+    about: str = ""  # what this case varies
+    seen: str = ""  # how the value that came back differs, without a hidden case's numbers
+    line: str = ""  # the line of the answer that raised
+
+
+@dataclass
+class Judgement:
+    """Everything that is known about one student's submission for one lab after judging it."""
+
+    lab: str
+    rows: list[Row] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    notebook: NotebookNode | None = None
+    answers: dict[str, str] = field(default_factory=dict)  # written answers by their cell's id; stubs are left out
+    code: dict[str, str] = field(default_factory=dict)  # what the student wrote for each exercise
+    seconds: float = 0.0  # wall time of the whole submission
+
+    def of(self, exercise: str) -> list[Row]:
+        """Return the rows of one exercise."""
+        return [row for row in self.rows if row.exercise == exercise]

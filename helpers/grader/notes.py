@@ -1,0 +1,68 @@
+"""Remarks about a submission that are no verdict: how its notebook was found, what was left out, which cell was taken.
+
+A note has a code, by which reports choose, and a text for people. Both come from here, so that no report has to read
+the text of another module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class NoteCode(StrEnum):
+    """What a note says. The values are stored with judgements."""
+
+    MOODLE_PARTICIPANT = "moodle_participant"
+    TAKEN_FROM_ARCHIVE = "taken_from_archive"
+    ARCHIVE_LEFT_ASIDE = "archive_left_aside"
+    OTHER_FILE_NAME = "other_file_name"
+    OUTSIDE_LAB_FOLDER = "outside_lab_folder"
+    TIMESTAMP_LEFT_ASIDE = "timestamp_left_aside"
+    TIMESTAMP_UNREADABLE = "timestamp_unreadable"
+    FILES_LEFT_OUT = "files_left_out"
+    CELL_FOUND_BY_DEFINITION = "cell_found_by_definition"
+    CELL_FOUND_BY_QUESTION = "cell_found_by_question"
+    CELL_REPEATED = "cell_repeated"
+    CHECK_PUT_BACK = "check_put_back"
+
+
+_TEXTS = {
+    NoteCode.MOODLE_PARTICIPANT: "Moodle's participant {student}: {name}",
+    NoteCode.TAKEN_FROM_ARCHIVE: "taken from the archive: the loose one is refused ({refusal})",
+    NoteCode.ARCHIVE_LEFT_ASIDE: "also handed in as an archive, which was left aside",
+    NoteCode.OTHER_FILE_NAME: "taken from {name}",
+    NoteCode.OUTSIDE_LAB_FOLDER: "taken from {name}, which lay outside the lab's folder",
+    NoteCode.TIMESTAMP_LEFT_ASIDE: "the student's own {name} was left aside",
+    NoteCode.TIMESTAMP_UNREADABLE: "{name} holds no time; taken as handed in on time",
+    NoteCode.FILES_LEFT_OUT: (
+        "left out, since the files beside a notebook may have {each:g} MiB each and {together:g} MiB together: {names}"
+    ),
+    NoteCode.CELL_FOUND_BY_DEFINITION: "the cell of {exercise} was known by what it defines, not by its id",
+    NoteCode.CELL_FOUND_BY_QUESTION: "the cell of {answer} was known by the question before it, not by its id",
+    NoteCode.CELL_REPEATED: "the cell {cell} stands more than once",
+    NoteCode.CHECK_PUT_BACK: "the check of {exercise} was missing and was put back",
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """One remark about a submission."""
+
+    code: NoteCode
+    text: str
+
+    @classmethod
+    def of(cls, code: NoteCode, **values: Any) -> Note:
+        """Return the note of this code, with `values` filled into its text. Raises KeyError where one is missing."""
+        return cls(code, _TEXTS[code].format(**values))
+
+    @classmethod
+    def from_plain(cls, content: dict[str, str]) -> Note:
+        """Return the note of which `to_plain` made this. Raises TypeError, KeyError or ValueError for anything else."""
+        return cls(NoteCode(content["code"]), str(content["text"]))
+
+    def to_plain(self) -> dict[str, str]:
+        """Return the note as data that JSON holds."""
+        return {"code": str(self.code), "text": self.text}

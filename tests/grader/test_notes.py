@@ -1,0 +1,104 @@
+"""Every note is made by some submission, keeps its text in the table of marks, and reaches the report by its code."""
+
+import json
+import os
+import zipfile
+
+import nbformat
+import pytest
+
+from helpers.grader.intake.collect import collect
+from helpers.grader.intake.extra_files import files_beside
+from helpers.grader.intake.timestamp import read_timestamp
+from helpers.grader.judging.alignment import align
+from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.limits import Limits
+from helpers.grader.notes import Note, NoteCode
+from helpers.grader.reports.class_report import DOUBTFUL, class_report
+from helpers.grader.reports.gradebook import csv_text
+from helpers.grader.run.judgement_store import from_plain, to_plain
+
+LAB = "00_mini"
+TEXTS = {
+    NoteCode.MOODLE_PARTICIPANT: "Moodle's participant 7: Ann Lee_7_assignsubmission_file_",
+    NoteCode.TAKEN_FROM_ARCHIVE: "taken from the archive: the loose one is refused "
+    "(no 00_mini.ipynb in the folder, and 2 others)",
+    NoteCode.ARCHIVE_LEFT_ASIDE: "also handed in as an archive, which was left aside",
+    NoteCode.OTHER_FILE_NAME: "taken from mine.ipynb",
+    NoteCode.OUTSIDE_LAB_FOLDER: "taken from 00_mini.ipynb, which lay outside the lab's folder",
+    NoteCode.TIMESTAMP_LEFT_ASIDE: "the student's own timestamp.txt was left aside",
+    NoteCode.TIMESTAMP_UNREADABLE: "timestamp.txt holds no time; taken as handed in on time",
+    NoteCode.FILES_LEFT_OUT: "left out, since the files beside a notebook may have 20 MiB each and 1 MiB together: "
+    "large.bin",
+    NoteCode.CELL_FOUND_BY_DEFINITION: "the cell of double was known by what it defines, not by its id",
+    NoteCode.CELL_FOUND_BY_QUESTION: "the cell of answer_why was known by the question before it, not by its id",
+    NoteCode.CELL_REPEATED: "the cell check_double stands more than once",
+    NoteCode.CHECK_PUT_BACK: "the check of double was missing and was put back",
+}
+
+
+def put(path, text="{}"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def from_intake(folder):
+    """The notes on submissions that lie in odd places, under odd names, or with odd files beside them."""
+    put(folder / "in" / "Ann Lee_7_assignsubmission_file_" / f"{LAB}.ipynb")
+    put(folder / "in" / "Ann Lee_7_assignsubmission_file_" / "timestamp.txt", "2020-01-01 00:00:00 UTC")
+    put(folder / "in" / "ben" / LAB / "one.ipynb")
+    put(folder / "in" / "ben" / LAB / "two.ipynb")
+    put(folder / "in" / "cem" / LAB / f"{LAB}.ipynb")
+    put(folder / "in" / "cem" / LAB / "timestamp.txt", "yesterday")
+    put(folder / "in" / "dee" / LAB / "mine.ipynb")
+    for student in ("ben", "cem"):
+        with zipfile.ZipFile(folder / "in" / f"{student}.zip", "w") as archive:
+            archive.writestr(f"{LAB}/{LAB}.ipynb", json.dumps({}))
+    (folder / "in" / "dee" / LAB / "large.bin").touch()
+    os.truncate(folder / "in" / "dee" / LAB / "large.bin", 2 * 2**20)
+    submissions, _ = collect(folder / "in", [LAB], folder / "scratch")
+    unreadable = read_timestamp(folder / "in" / "cem" / LAB / "timestamp.txt")[1]
+    left_out = files_beside(folder / "in" / "dee" / LAB, Limits(files=2 * 2**20))[1]
+    return [note for submission in submissions for note in submission.notes] + [unreadable, *left_out]
+
+
+def from_alignment(mini, notebook):
+    """The notes on a notebook that lost its ids and one check, and on one that has a check twice."""
+    lost = notebook("def double(values):\n    return values * 2", answer="Because of this.")
+    lost.cells = [cell for cell in lost.cells if cell.id != "check_double"]
+    for number, cell in enumerate(lost.cells):
+        cell.metadata, cell["id"] = nbformat.NotebookNode(), f"x{number}"
+    repeated = notebook()
+    repeated.cells.append(next(cell for cell in repeated.cells if cell.id == "check_double"))
+    return align(mini, lost).notes + align(mini, repeated).notes
+
+
+def test_every_note_is_made_by_some_submission(mini, notebook, tmp_path):
+    notes = from_intake(tmp_path) + from_alignment(mini, notebook)
+    texts = {note.text for note in notes}
+    assert {note.code for note in notes} == set(NoteCode) == set(TEXTS)
+    assert not set(TEXTS.values()) - texts, texts
+
+
+@pytest.fixture
+def judgement():
+    """A function that returns a judgement of the small lab with one note."""
+
+    def make(code):
+        return Judgement(LAB, [Row("double", "plain", 4.0, 4.0, "correct", note="row")], [Note(code, TEXTS[code])])
+
+    return make
+
+
+@pytest.mark.parametrize("code", NoteCode)
+def test_a_note_keeps_its_code_and_its_text(judgement, code):
+    stored = json.loads(json.dumps(to_plain(judgement(code))))
+    assert from_plain(stored) == judgement(code)
+    assert f"{TEXTS[code]}; row" in csv_text([("ada", judgement(code))]).replace('"', "")
+
+
+@pytest.mark.parametrize("code", NoteCode)
+def test_notes_on_doubtful_cells_reach_the_class_report_whatever_their_text(mini, code):
+    page = class_report([("ada", Judgement(LAB, [], [Note(code, "any text")]))], {LAB: mini}, {})
+    about_cells = code.startswith("cell_") or code is NoteCode.CHECK_PUT_BACK
+    assert ("any text" in page) == (code in DOUBTFUL) == about_cells
