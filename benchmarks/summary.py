@@ -1,8 +1,8 @@
-"""What was measured, in one table: docs/measured.md, written from results/*.json.
+"""Writes docs/measured.md: one table of all measurements, from results/*.json.
 
-    python -m benchmarks.summary          (the last thing that `make bench` does)
+    python -m benchmarks.summary          (the last step of `make bench`)
 
-A line stands there for each measure whose result is there; a goal that was missed says so.
+Each result that exists contributes its rows; a goal that was missed is marked **no**.
 """
 
 import json
@@ -12,116 +12,137 @@ from pathlib import Path
 RESULTS, PAGE = Path("results"), Path("docs/measured.md")
 HEAD = """# What was measured
 
-Written by `python -m benchmarks.summary` from the files in `results/`, each of which `make bench` writes anew on your
-machine. Times differ between machines; compare ratios.
+`python -m benchmarks.summary` writes this page from the files in `results/`; `make bench` measures all of them again on
+your machine. Times differ between machines, so compare ratios.
 
-| what | measured | goal | met | file |
+| measurement | result | goal | met | file |
 | --- | --- | --- | --- | --- |
 """
-Line = tuple[str, str, str, bool | None]  # what, measured, goal, whether it was met (None where there is no goal)
+Row = tuple[str, str, str, bool | None]  # measurement, result, goal, whether it was met (None without a goal)
 
 
-def grading(found: dict) -> list[Line]:
-    what = f"class graded per minute, against stock `nbgrader autograde` (same marks: {found['same_marks']})"
-    rates = f"{found['ours']['per_minute']:.0f} against {found['stock']['per_minute']:.1f} submissions: "
-    return [(what, f"{rates}{found['ratio']:.1f}×", "≥ 12×", found["ratio"] >= 12)]
-
-
-def grading_scale(found: dict) -> list[Line]:
-    small, large = found["runs"][0], found["runs"][-1]
-    lost = sum(run["submissions"] - run["judged"] for run in found["runs"])
-    what = f"{large['submissions']} submissions on a Dask cluster, a worker killed half-way: cost of one, against"
-    measured = f"{found['cost_ratio']:.2f}×, {lost} lost; the grader's peak {large['peak_memory_of_the_grader_mb']} MB"
-    met = found["cost_ratio"] <= 1.1 and not lost and large["worker_killed"]
-    return [(f"{what} {small['submissions']}", measured, "≤ 1.1×, none lost", met)]
-
-
-def attacks(found: dict) -> list[Line]:
-    ours, stock = found["distillab"], found["stock nbgrader"]
-    measured = (
-        f"{ours['right']} of {ours['of']}; stock {stock['right']} of the {stock['of']} that are safe to run on it"
+def grading(result: dict) -> list[Row]:
+    what = (
+        f"submissions graded per minute, compared with stock `nbgrader autograde` (same marks: {result['same_marks']})"
     )
-    return [("hostile submissions that end as they should", measured, "all", ours["right"] == ours["of"])]
+    rates = f"{result['ours']['per_minute']:.0f} and {result['stock']['per_minute']:.1f}: "
+    return [(what, f"{rates}{result['ratio']:.1f}×", "≥ 12×", result["ratio"] >= 12)]
 
 
-def training_speed(found: dict) -> list[Line]:
-    ratios = found["ratios"]
-    lines: list[Line] = []
-    for other, name in (("padded loop", "the usual padded loop"), ("trl", "TRL's GKDTrainer")):
+def grading_scale(result: dict) -> list[Row]:
+    small, large = result["runs"][0], result["runs"][-1]
+    lost = sum(run["submissions"] - run["judged"] for run in result["runs"])
+    what = (
+        f"{large['submissions']} submissions on a Dask cluster, one worker killed halfway: cost per submission, "
+        f"relative to {small['submissions']} submissions"
+    )
+    peak = large["peak_memory_of_the_grader_mb"]
+    measured = f"{result['cost_ratio']:.2f}×, {lost} lost; peak memory of the grader {peak} MB"
+    met = result["cost_ratio"] <= 1.1 and not lost and large["worker_killed"]
+    return [(what, measured, "≤ 1.1×, none lost", met)]
+
+
+def attacks(result: dict) -> list[Row]:
+    ours, stock = result["distillab"], result["stock nbgrader"]
+    measured = f"{ours['right']} of {ours['of']}; stock nbgrader {stock['right']} of the {stock['of']} that are safe to run with it"
+    return [("hostile submissions handled correctly", measured, "all", ours["right"] == ours["of"])]
+
+
+def training_speed(result: dict) -> list[Row]:
+    ratios = result["ratios"]
+    rows: list[Row] = []
+    for other, name in (("padded loop", "the usual loop with padding"), ("trl", "TRL's GKDTrainer")):
         speed, goal = ratios["speed"][other], ratios["goals"][other]
         measured = (
-            f"{speed['distill, kept answers, two passes']:.1f}× over two passes, {speed['distill']:.1f}× with the "
-            f"teacher at each step, {speed['distill, kept answers, later passes']:.1f}× from the second pass on"
+            f"{speed['distill, kept answers, two passes']:.1f}× over two epochs, {speed['distill']:.1f}× with the "
+            f"teacher run at each step, {speed['distill, kept answers, later passes']:.1f}× from the second epoch on"
         )
-        lines.append(
-            (f"useful tokens/s of training, against {name}", measured, f"≥ {goal}×", ratios["goals_met"][other])
+        rows.append(
+            (
+                f"training throughput in useful tokens/s, relative to {name}",
+                measured,
+                f"≥ {goal}×",
+                ratios["goals_met"][other],
+            )
         )
     share, goal = ratios["share_of_matrix_rate"], ratios["goals"]["share of the matrix rate"]
     met = ratios["goals_met"]["share of the matrix rate"]
-    lines.append(("share of the processor's matrix rate in training", f"{share:.0%}", f"≥ {goal:.0%}", met))
-    return lines
+    rows.append(
+        (
+            "share of the processor's matrix-multiplication rate reached in training",
+            f"{share:.0%}",
+            f"≥ {goal:.0%}",
+            met,
+        )
+    )
+    return rows
 
 
-def loss_memory(found: dict) -> list[Line]:
-    setting, differ = found["setting"], max(found["largest_relative_difference"].values())
-    size = f"{setting['tokens']:,} tokens × {setting['vocabulary']:,} words"
-    what = f"peak memory of the loss, {size}, against the plain formula"
+def loss_memory(result: dict) -> list[Row]:
+    setting, differ = result["setting"], max(result["largest_relative_difference"].values())
+    size = f"{setting['tokens']:,} tokens × vocabulary of {setting['vocabulary']:,}"
+    what = f"peak memory of the loss, {size}, relative to the plain formula"
     return [
-        (what, f"{found['share_of_plain_peak']:.2f}, equal to {differ:.0e}", "≤ 0.2, equal to 1e-5", found["goal_met"])
+        (
+            what,
+            f"{result['share_of_plain_peak']:.2f}, values equal to {differ:.0e}",
+            "≤ 0.2, values equal to 1e-5",
+            result["goal_met"],
+        )
     ]
 
 
-def widget_frames(found: dict) -> list[Line]:
-    explorer = found["explorer"]
+def widget_frames(result: dict) -> list[Row]:
+    explorer = result["explorer"]
     frame = max(each["p95"] for each in explorer["frame_ms"])
-    whole = found["growth"]["after"]["between_frames_ms"]["p95"]
+    whole = result["growth"]["after"]["between_frames_ms"]["p95"]
     between = max(each["p95"] for each in explorer["between_frames_ms"])
-    still = found["empty_page"]["between_frames_ms"]["p95"]
-    redrawn = [each["median"] for each in found["ipywidgets_and_matplotlib"]["event_to_picture_ms"]]
-    other = f"ipywidgets with matplotlib take {min(redrawn):.0f} ms and more for a picture"
-    what = f"temperature explorer, {found['bars']} bars, while it is dragged: p95, the slowest of three rounds"
+    still = result["empty_page"]["between_frames_ms"]["p95"]
+    redrawn = [each["median"] for each in result["ipywidgets_and_matplotlib"]["event_to_picture_ms"]]
+    other = f"ipywidgets with matplotlib need at least {min(redrawn):.0f} ms per picture"
+    what = f"temperature explorer with {result['bars']} bars during a drag, p95 of the slowest of three rounds"
     return [
-        (f"{what}: work for a frame", f"{frame} ms; {other}", "≤ 16.7 ms", frame <= 16.7),
+        (f"{what}: work per frame", f"{frame} ms; {other}", "≤ 16.7 ms", frame <= 16.7),
         (
-            f"the same, {found['growth']['moves']:,} moves without waiting for a display: p95 from frame to frame",
-            f"{whole} ms, painting included",
+            f"the same, {result['growth']['moves']:,} moves without waiting for a display: p95 between frames",
+            f"{whole} ms, including painting",
             "≤ 16.7 ms",
             whole <= 16.7,
         ),
-        (f"{what}: from frame to frame, display at 60 Hz", f"{between} ms; an empty page {still} ms", "", None),
+        (f"{what}: time between frames, 60 Hz display", f"{between} ms; an empty page {still} ms", "", None),
     ]
 
 
-def lab_seconds(found: dict) -> list[Line]:
+def lab_seconds(result: dict) -> list[Row]:
     return [
         (
-            f"solved lab, top to bottom, {found['tier']} tier: {names}",
-            f"{sum(found['labs'][name] for name in names.split(' and ')):.0f} s",
+            f"running the solved lab, {result['tier']} tier: {names}",
+            f"{sum(result['labs'][name] for name in names.split(' and ')):.0f} s",
             f"< {goal} s",
-            found["goals_met"][names],
+            result["goals_met"][names],
         )
-        for names, goal in found["goals"].items()
+        for names, goal in result["goals"].items()
     ]
 
 
-def tiny_distillation(found: dict) -> list[Line]:
-    arms = found["arms"]
+def tiny_distillation(result: dict) -> list[Row]:
+    arms = result["arms"]
     nats = {name: sum(run["distance"] for run in arm["runs"]) / len(arm["runs"]) for name, arm in arms.items()}
     measured = ", ".join(f"{name} {value:.3f}" for name, value in nats.items())
-    what = f"nats a token from the truth, mean of {len(found['setting']['seeds'])} seeds, tiny tier, equal steps"
+    what = f"distance from the truth in nats per token, mean of {len(result['setting']['seeds'])} seeds, tiny tier, equal steps"
     return [(what, measured, "", None)]
 
 
-def chain_of_thought_laptop(found: dict) -> list[Line]:
-    right = {name: arm["accuracy"] for name, arm in found["arms"].items()}
+def chain_of_thought_laptop(result: dict) -> list[Row]:
+    right = {name: arm["accuracy"] for name, arm in result["arms"].items()}
     measured = ", ".join(
         f"{name} {each['value']:.0%} ({each['low']:.0%}–{each['high']:.0%})" for name, each in right.items()
     )
-    what = f"{found['setting']['held_out']} held-out problems right, {found['model']} distilled into itself"
+    what = f"{result['setting']['held_out']} held-out problems solved, {result['model']} distilled into itself"
     return [(what, measured, "", None)]
 
 
-SECTIONS: dict[str, Callable[[dict], list[Line]]] = {
+SECTIONS: dict[str, Callable[[dict], list[Row]]] = {
     each.__name__: each
     for each in (
         grading,
@@ -138,20 +159,20 @@ SECTIONS: dict[str, Callable[[dict], list[Line]]] = {
 
 
 def page(results: Path = RESULTS) -> str:
-    """Return the page for the results in a folder."""
+    """Return the page for the results in a folder, as Markdown."""
     text = HEAD
     measured_on: dict[str, list[str]] = {}
-    for name, lines_of in SECTIONS.items():
+    for name, rows_of in SECTIONS.items():
         file = results / f"{name}.json"
         if not file.exists():
             continue
-        found = json.loads(file.read_text(encoding="utf-8"))
-        for what, measured, goal, met in lines_of(found):
+        result = json.loads(file.read_text(encoding="utf-8"))
+        for what, measured, goal, met in rows_of(result):
             text += (
                 f"| {what} | {measured} | {goal} | {'' if met is None else 'yes' if met else '**no**'} | `{name}` |\n"
             )
-        machine = found["machine"]
-        units = ", ".join(machine["units"]) or "none of AVX2, AVX-512 and AMX" if "units" in machine else ""
+        machine = result["machine"]
+        units = ", ".join(machine["units"]) or "no AVX2, AVX-512 or AMX" if "units" in machine else ""
         kind = f"{machine['cores']} cores of {machine['model']} ({units})" if units else f"{machine['cores']} cores"
         measured_on.setdefault(f"{kind}, torch {machine['torch']}", []).append(f"`{name}`")
     where = "\n".join(f"- {kind}: {', '.join(names)}" for kind, names in measured_on.items())

@@ -75,3 +75,16 @@ def test_what_is_said_of_learning_by_heart_is_the_result():
     unit = units("240x8")["python/hard labels only/0"]
     last, held_out = sum(unit["losses"][-20:]) / 20, math.log(unit["perplexity"]["value"])
     assert f"lost {last:.1f} nats a token on\nthem in the last 20 steps, and {held_out:.1f} on held-out rows" in TIERS
+
+
+def test_the_sentences_between_the_tables_are_the_results():
+    cut = units("20x4")["cut/those that turn most, hidden states matched first"]
+    assert f"perplexity of {cut['after_matching']:.0f} after the matching and {cut['after']:.0f} at the end" in TIERS
+    run = units("240x8")
+    before = run["wikitext/teacher and student before"]["student"]["perplexity"]["value"]
+    alone, original, adapted = (
+        run[f"wikitext/{arm}/0"]["perplexity"]["value"]
+        for arm in ("teacher only", "labels and teacher", "labels and teacher, adapted teacher")
+    )
+    assert f"from {before:.1f} to {alone:.1f}" in " ".join(TIERS.split())
+    assert f"ends at {adapted:.1f} instead of {original:.1f}" in TIERS

@@ -2,6 +2,7 @@
 
 from helpers.experiments.tiny import ARMS, BATCH_SIZE, LENGTH, ROWS, STEPS
 from tests.committed import result
+from tests.conftest import ROOT
 
 
 def test_the_result_is_of_this_setting_and_shows_the_gain():
@@ -19,3 +20,15 @@ def test_the_result_is_of_this_setting_and_shows_the_gain():
     for entry in taught:
         assert entry["closer_than_control"] == len(setting["seeds"])
         assert entry["distance"]["mean"] < control["distance"]["low"]
+
+
+def test_what_the_readme_says_of_the_distance_to_the_truth_is_the_result():
+    found = result("tiny_distillation")
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    control, both, alone = (found["arms"][arm.name]["distance"]["mean"] for arm in ARMS)
+    assert f"trained on hard labels only end {control:.3f} nats per token from the truth" in readme
+    assert (
+        f"trained on labels and teacher end at {both:.3f}, and students trained on the teacher alone at {alone:.3f}"
+        in readme
+    )
+    assert f"is itself only {found['teacher']['distance']['value']:.3f} from the truth" in readme

@@ -109,10 +109,11 @@ def test_the_losses_are_those_of_the_library():
 
 
 @pytest.mark.parametrize(
-    ("fit", "centre", "width"), [("forward", 27.3, 13.0), ("reverse", 18.0, 3.0), ("jsd", 27.0, 12.2)]
+    ("fit", "beta", "centre", "width"),
+    [("forward", 0.5, 27.3, 13.0), ("reverse", 0.5, 18.0, 3.0), ("jsd", 0.3, 27.3, 12.9), ("jsd", 0.4, 18.0, 3.0)],
 )
-def test_the_student_starts_where_its_divergence_puts_it(fit, centre, width):
-    explorer = DivergenceExplorer(fit=fit, beta=0.05)
+def test_the_student_starts_where_its_divergence_puts_it(fit, beta, centre, width):
+    explorer = DivergenceExplorer(fit=fit, beta=beta)
     assert (explorer.student_centre, explorer.student_width) == pytest.approx((centre, width), abs=0.1)
     assert f"student at {explorer.student_centre:.1f}, width {explorer.student_width:.1f} ({fit})" in explorer.text()
     placed = DivergenceExplorer(fit=fit, student_centre=40.0, student_width=2.0)
