@@ -44,7 +44,10 @@ def grading_scale(result: dict) -> list[Row]:
 
 def attacks(result: dict) -> list[Row]:
     ours, stock = result["distillab"], result["stock nbgrader"]
-    measured = f"{ours['right']} of {ours['of']}; stock nbgrader {stock['right']} of the {stock['of']} that are safe to run with it"
+    measured = (
+        f"{ours['right']} of {ours['of']}; "
+        f"stock nbgrader {stock['right']} of the {stock['of']} that are safe to run with it"
+    )
     return [("hostile submissions handled correctly", measured, "all", ours["right"] == ours["of"])]
 
 
@@ -129,7 +132,8 @@ def tiny_distillation(result: dict) -> list[Row]:
     arms = result["arms"]
     nats = {name: sum(run["distance"] for run in arm["runs"]) / len(arm["runs"]) for name, arm in arms.items()}
     measured = ", ".join(f"{name} {value:.3f}" for name, value in nats.items())
-    what = f"distance from the truth in nats per token, mean of {len(result['setting']['seeds'])} seeds, tiny tier, equal steps"
+    seeds = len(result["setting"]["seeds"])
+    what = f"distance from the truth in nats per token, mean of {seeds} seeds, tiny tier, equal steps"
     return [(what, measured, "", None)]
 
 
