@@ -170,7 +170,7 @@ def _grade(options: argparse.Namespace) -> int:
     from helpers.grader.preprocessor import Judge
     from helpers.grader.run.grade import grade, table
     from helpers.grader.run.publish import course_config
-    from helpers.grader.sandbox.provisioner import UNSAFE_KERNEL
+    from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 
     judge = Judge(config=course_config(options.course))
     graded = grade(
@@ -217,7 +217,7 @@ def _feedback(options: argparse.Namespace) -> int:
 
 def _doctor(options: argparse.Namespace) -> int:
     from helpers.grader.sandbox.doctor import isolates, report
-    from helpers.grader.sandbox.provisioner import install_kernels
+    from helpers.grader.sandbox.kernelspecs import install_kernels
 
     print(report())
     if isolates():

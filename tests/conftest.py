@@ -16,7 +16,7 @@ from helpers.grader.judging.alignment import names_bound
 from helpers.grader.judging.submission import prepare
 from helpers.grader.release import put_environment_first, release
 from helpers.grader.sandbox.doctor import isolates
-from helpers.grader.sandbox.provisioner import KERNEL, UNSAFE_KERNEL
+from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL, UNSAFE_KERNEL
 
 torch.set_num_threads(1)  # tensors here are tiny, and the kernels under test want the other cores
 
@@ -161,8 +161,8 @@ def kernel_name() -> str:
     """The sandboxed kernel where this host can build a sandbox, else the plain one."""
     if not isolates():
         return UNSAFE_KERNEL
-    prepare(KERNEL)
-    return KERNEL
+    prepare(SANDBOX_KERNEL)
+    return SANDBOX_KERNEL
 
 
 @pytest.fixture(scope="session")

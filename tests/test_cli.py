@@ -64,7 +64,7 @@ def test_grading_without_a_sandbox_has_to_be_asked_for(capsys, course, notebook,
     arguments = ["grade", "--submissions", tmp_path / "submitted", "--output", tmp_path / "out", "--course", course]
     monkeypatch.setattr(doctor, "protections", lambda: (doctor.Protection("the whole sandbox", False, True, "x"),))
     status, said = run(capsys, *arguments)
-    assert status == 1 and "cannot lock students' code in" in said and "--unsafe" in said
+    assert status == 1 and "cannot isolate students' code" in said and "--unsafe" in said
     assert run(capsys, *arguments, "--unsafe")[0] == 0
     rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").open()))
     assert "correct" in {row["verdict"] for row in rows if row["exercise"] == "double"}
@@ -73,7 +73,7 @@ def test_grading_without_a_sandbox_has_to_be_asked_for(capsys, course, notebook,
 def test_doctor_says_what_this_computer_offers(capsys):
     assert cli.main(["doctor"]) == 0
     said = capsys.readouterr().out
-    assert all(name in said for name in doctor.MEANS)
+    assert all(name in said for name in doctor.CONSEQUENCES)
 
 
 @pytest.mark.parametrize("workers", ["0", "-2", "many"])

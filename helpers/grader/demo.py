@@ -25,7 +25,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.release import release
 from helpers.grader.run.grade import grade, table
 from helpers.grader.sandbox.doctor import isolates
-from helpers.grader.sandbox.provisioner import KERNEL, UNSAFE_KERNEL
+from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL, UNSAFE_KERNEL
 
 CELL_SECONDS = 8.0  # instead of 30, so that the cell that never ends does not hold up the demo
 ENDLESS = "# I wanted to see it learn\nwhile True:\n    pass"
@@ -112,7 +112,7 @@ def demo(course: Path, output: Path) -> None:
     print(f"   {count} submissions; a cell may take {CELL_SECONDS:g} s here (30 s otherwise)")
     names = [lab.name for lab in labs]
     limits = replace(Limits(), cell=CELL_SECONDS)
-    kernel = KERNEL if isolates() else UNSAFE_KERNEL
+    kernel = SANDBOX_KERNEL if isolates() else UNSAFE_KERNEL
     if kernel == UNSAFE_KERNEL:
         print("   This computer cannot lock notebooks in (see: distillab doctor). These are the demo's own: they run.")
     graded = grade(course, output / "submitted", output / "graded", labs=names, limits=limits, kernel_name=kernel)

@@ -23,7 +23,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.release import put_environment_first
 from helpers.grader.reports.feedback import graded_notebook
 from helpers.grader.reports.gradebook import record
-from helpers.grader.sandbox.provisioner import KERNEL
+from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 
 REFUSAL = "distillab_refusal"
 
@@ -46,7 +46,7 @@ class ForgivingExporter(NotebookExporter):
 class Judge(NbGraderPreprocessor):
     """Judges a notebook, enters the marks in the gradebook, and leaves the outcome in the check cells."""
 
-    kernel_name = Unicode(KERNEL, help="The kernel that runs students' code; python3 locks nothing in.").tag(
+    kernel_name = Unicode(SANDBOX_KERNEL, help="The kernel that runs students' code; python3 locks nothing in.").tag(
         config=True
     )
     cell_seconds = Float(30, help="Wall time for one cell.").tag(config=True)

@@ -13,7 +13,7 @@ from nbgrader.api import Gradebook
 from helpers.grader.limits import Limits
 from helpers.grader.run.grade import grade
 from helpers.grader.sandbox.doctor import isolates, report
-from helpers.grader.sandbox.provisioner import KERNEL
+from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
 
 LIMITS = Limits(cell=5, exercise=5, notebook=40, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
@@ -43,7 +43,7 @@ def graded(course, tmp_path_factory):
         nbformat.write(submission, path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", "a-secret-token")
-        judged = grade(course, root / "submitted", root / "graded", limits=LIMITS, kernel_name=KERNEL)
+        judged = grade(course, root / "submitted", root / "graded", limits=LIMITS, kernel_name=SANDBOX_KERNEL)
     return root, {student: judgement for student, judgement in judged.judgements}
 
 

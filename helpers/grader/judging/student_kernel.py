@@ -28,7 +28,8 @@ from nbformat.v4 import output_from_msg
 from helpers.checks import fixtures, observers
 from helpers.grader.intake.unicode import load_json
 from helpers.grader.limits import Limits
-from helpers.grader.sandbox.provisioner import ZYGOTE, clean_environment
+from helpers.grader.sandbox.environment import clean_environment
+from helpers.grader.sandbox.zygote_client import ZYGOTE
 
 LATE = 0.5  # seconds in which messages that came before the deadline are still taken
 GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed
@@ -97,7 +98,8 @@ class StudentKernel:
             return {}
         limits = self.limits
         most = {"memory": limits.memory, "processes": limits.processes, "files": limits.files}
-        return {"limits": most | {"seconds": limits.notebook + LEASH}}
+        # What the notebook writes stays in the sandbox: the folder is a scratch copy that nobody looks at again.
+        return {"limits": most | {"seconds": limits.notebook + LEASH}, "copy_back": False}
 
     def __exit__(self, *exception: object) -> None:
         self.client.stop_channels()

@@ -20,7 +20,8 @@ from helpers.grader.judging.judge import judge
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox.doctor import require_isolation
-from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE, install_kernels
+from helpers.grader.sandbox.kernelspecs import GPU_KERNEL, SANDBOX_KERNEL, install_kernels
+from helpers.grader.sandbox.zygote_client import ZYGOTE
 
 
 def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
@@ -37,7 +38,7 @@ def prepare(kernel_name: str) -> None:
 
     Raises GraderError where they would have to be locked in and this host cannot do it.
     """
-    if kernel_name in (KERNEL, GPU_KERNEL):
+    if kernel_name in (SANDBOX_KERNEL, GPU_KERNEL):
         require_isolation()
         install_kernels()
         ZYGOTE.start()

@@ -34,7 +34,8 @@ from helpers.grader.run.output_lock import one_run_at_a_time
 from helpers.grader.run.progress_bar import Progress
 from helpers.grader.run.publish import default_database, write_out
 from helpers.grader.run.retry import Outcomes, judge_all, judge_in_threads
-from helpers.grader.sandbox.provisioner import KERNEL, ZYGOTE
+from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
+from helpers.grader.sandbox.zygote_client import ZYGOTE
 
 
 @dataclass
@@ -67,7 +68,7 @@ def grade(
     workers: int | None = None,
     database: str | None = None,
     limits: Limits | None = None,
-    kernel_name: str = KERNEL,
+    kernel_name: str = SANDBOX_KERNEL,
     again: bool = False,
     cluster: str | None = None,
 ) -> Graded:

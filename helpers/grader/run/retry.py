@@ -13,7 +13,7 @@ from contextlib import closing
 from helpers.grader.errors import RunStopped
 from helpers.grader.intake.collect import Submission
 from helpers.grader.judging.judgement import Judgement
-from helpers.grader.sandbox.provisioner import ZYGOTE
+from helpers.grader.sandbox.zygote_client import ZYGOTE
 
 Outcomes = Iterator[tuple[Submission, Judgement | BaseException]]
 

@@ -1,1 +1,1 @@
-"""Where student code runs: a locked-in kernel, forked from a warm process, and what this host can do for it."""
+"""Where students' code runs: isolated kernels forked from a warm process, and a check of what this host can isolate."""

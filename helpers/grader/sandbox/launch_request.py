@@ -1,23 +1,23 @@
-"""What is asked of the zygote for one kernel."""
+"""The request that asks the zygote for one kernel."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-SOCKET = "zygote"  # the socket on which orders arrive, in the zygote's folder
+ZYGOTE_SOCKET = "zygote"  # file name, in the zygote's folder, of the socket that accepts launch requests
 
 
 @dataclass(frozen=True)
 class LaunchRequest:
-    """What one kernel gets. Sizes are bytes, times seconds; `devices` are paths to show beside the usual ones."""
+    """What one kernel gets. Sizes are in bytes, times in seconds; `devices` are paths to show besides the usual."""
 
-    folder: str  # its working folder, whose files are copied in; what it writes there is gone at the end
-    sockets: str  # where its connection file lies, and at the same place in the sandbox its sockets
+    folder: str  # the working folder: its files are copied into the sandbox, at the same path
+    sockets: str  # the folder of the connection file; in the sandbox, the kernel's sockets are at the same path
     argv: list[str]  # arguments for ipykernel
     environment: dict[str, str]
-    memory: int = 4 * 2**30  # of all its processes together
-    processes: int = 256  # threads count, too
+    memory: int = 4 * 2**30  # all processes of the kernel together
+    processes: int = 256  # threads count as well
     files: int = 512 * 2**20  # everything in its folder, /tmp and /dev/shm together
     seconds: float = 900.0
-    cold: bool = False  # start Python afresh, as a GPU needs: CUDA does not survive a fork
+    cold: bool = False  # start a fresh Python, which a GPU needs: CUDA does not survive a fork
     devices: list[str] = field(default_factory=list)

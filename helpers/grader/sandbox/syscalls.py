@@ -1,6 +1,6 @@
 """The few Linux system calls that the sandbox needs and Python's os module lacks.
 
-Each raises OSError with the call's name where the kernel refuses.
+Each raises OSError with the call's name if the kernel refuses it.
 """
 
 from __future__ import annotations
@@ -10,39 +10,39 @@ import errno
 import os
 import struct
 
-NEW_MOUNTS, NEW_UTS, NEW_IPC, NEW_USER, NEW_PIDS, NEW_NET = (
-    0x00020000,
-    0x04000000,
-    0x08000000,
-    0x10000000,
-    0x20000000,
-    0x40000000,
-)
-NOSUID, NODEV, BIND, RECURSIVE, PRIVATE = 0x2, 0x4, 0x1000, 0x4000, 0x40000
+# Flags of unshare(2).
+NEW_MOUNTS = 0x00020000
+NEW_UTS = 0x04000000
+NEW_IPC = 0x08000000
+NEW_USER = 0x10000000
+NEW_PIDS = 0x20000000
+NEW_NET = 0x40000000
+# Flags of mount(2), then attributes of mount_setattr(2).
+NOSUID, NODEV, NOEXEC, BIND, RECURSIVE, PRIVATE = 0x2, 0x4, 0x8, 0x1000, 0x4000, 0x40000
 READ_ONLY_ATTRIBUTE, NOSUID_ATTRIBUTE = 0x1, 0x2
 
 # Landlock's rights on files. See the kernel's Documentation/userspace-api/landlock.rst.
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE, _IOCTL = 1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 14, 1 << 15
-_OF_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
-_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # how many rights on files each version knows
+_FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
+_RIGHTS_BY_ABI = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # the number of file rights that each version knows
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF, _MOUNT_SETATTR = 444, 445, 446, 442
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _checked(result: int, what: str) -> int:
+def _checked(result: int, call: str) -> int:
     if result < 0:
         error = ctypes.get_errno()
-        raise OSError(error, f"{what}: {os.strerror(error)}")
+        raise OSError(error, f"{call}: {os.strerror(error)}")
     return result
 
 
-def _path(path: str | os.PathLike | None) -> bytes | None:
+def _path(path: str | None) -> bytes | None:
     return None if path is None else os.fsencode(path)
 
 
 def unshare(flags: int) -> None:
-    """Leave the namespaces named by `flags` for new ones (unshare(2))."""
+    """Move this process into new namespaces of the kinds in `flags` (unshare(2))."""
     _checked(_libc.unshare(flags), "unshare")
 
 
@@ -55,7 +55,7 @@ def mount(source: str | None, target: str, kind: str | None = None, flags: int =
 
 
 def make_read_only(path: str, recursive: bool = True) -> None:
-    """Make a mount read-only, with every mount below it or alone (mount_setattr(2), Linux 5.12)."""
+    """Make a mount read-only, with or without the mounts below it (mount_setattr(2), Linux 5.12)."""
     attributes = struct.pack("QQQQ", READ_ONLY_ATTRIBUTE | NOSUID_ATTRIBUTE, 0, 0, 0)
     at_cwd, flags = -100, 0x8000 if recursive else 0
     result = _libc.syscall(_MOUNT_SETATTR, at_cwd, _path(path), flags, attributes, len(attributes))
@@ -63,47 +63,47 @@ def make_read_only(path: str, recursive: bool = True) -> None:
 
 
 def detach(path: str) -> None:
-    """Take a mount out of sight; what was bound from it elsewhere stays (umount2(2) with MNT_DETACH)."""
+    """Unmount a path lazily; what was bound from it to other paths stays (umount2(2) with MNT_DETACH)."""
     _checked(_libc.umount2(_path(path), 2), f"umount {path}")
 
 
 def change_root(path: str) -> None:
-    """Make a mounted folder the root and drop the old one (pivot_root(2))."""
+    """Make a mounted folder the root and detach the old root (pivot_root(2))."""
     os.chdir(path)
     _checked(_libc.pivot_root(b".", b"."), "pivot_root")
     detach(".")
     os.chdir("/")
 
 
-def _prctl(option: int, value: int, what: str) -> None:
-    _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), what)
+def _prctl(option: int, value: int, name: str) -> None:
+    _checked(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0), f"prctl {name}")
 
 
 def set_dumpable(dumpable: bool) -> None:
-    """Say whether processes of the same user may look into this one (PR_SET_DUMPABLE)."""
-    _prctl(4, int(dumpable), "prctl PR_SET_DUMPABLE")
+    """Allow or forbid processes of the same user to inspect this one (PR_SET_DUMPABLE)."""
+    _prctl(4, int(dumpable), "PR_SET_DUMPABLE")
 
 
 def become_subreaper() -> None:
     """Become the parent of orphaned descendants (PR_SET_CHILD_SUBREAPER)."""
-    _prctl(36, 1, "prctl PR_SET_CHILD_SUBREAPER")
+    _prctl(36, 1, "PR_SET_CHILD_SUBREAPER")
 
 
 def no_new_privileges() -> None:
-    """Let no program that is started from here gain rights, set-uid or not (PR_SET_NO_NEW_PRIVS)."""
-    _prctl(38, 1, "prctl PR_SET_NO_NEW_PRIVS")
+    """Keep every program started from here from gaining rights, set-uid or not (PR_SET_NO_NEW_PRIVS)."""
+    _prctl(38, 1, "PR_SET_NO_NEW_PRIVS")
 
 
 def drop_capabilities() -> None:
-    """Give up every capability, for this process and for what it starts (capset(2), PR_CAPBSET_DROP)."""
+    """Drop every capability of this process and of what it starts (capset(2), PR_CAPBSET_DROP)."""
     for capability in range(64):
         if _libc.prctl(24, ctypes.c_ulong(capability), 0, 0, 0) < 0:
-            break  # no such capability, or no right to drop it: then there is none to drop
+            break  # the last capability was passed, or there is no right to drop any, and so none to drop
     _checked(_libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24)), "capset")
 
 
-# Calls that give memory which belongs to no process and to no file system, so that no limit counts it: memfd_create,
-# memfd_secret, shmget, semget, msgget. By machine: its name for seccomp, and their numbers.
+# Calls whose memory belongs to no process and to no file system, so that no limit counts it: memfd_create,
+# memfd_secret, shmget, semget, msgget. For each machine: its number in seccomp, and those of the calls.
 _UNCOUNTED_MEMORY = {
     "x86_64": (0xC000003E, (319, 447, 29, 64, 68)),
     "aarch64": (0xC00000B7, (279, 447, 194, 190, 186)),
@@ -111,35 +111,40 @@ _UNCOUNTED_MEMORY = {
 
 
 def refuse_uncounted_memory() -> bool:
-    """Have the kernel refuse these calls, to this process and what it starts (seccomp(2)); whether they are known here.
+    """Have the kernel refuse these calls to this process and to what it starts (seccomp(2)).
 
     Calls in another machine's numbering (32-bit programs, x32) are refused altogether.
+
+    Returns:
+        False if the calls of this machine are not known here, so that nothing was done.
     """
-    name, numbers = _UNCOUNTED_MEMORY.get(os.uname().machine, (0, ()))
+    machine, numbers = _UNCOUNTED_MEMORY.get(os.uname().machine, (0, ()))
     if not numbers:
         return False
-    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06
+    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06  # instructions of the filter's machine
     allow, refuse = 0x7FFF0000, 0x00050000 | errno.EPERM
-    checks = [(at_least, 0x40000000), *((equal, number) for number in numbers)]
-    program = [(load, 0, 0, 4), (equal, 0, len(checks) + 2, name), (load, 0, 0, 0)]
-    program += [(code, len(checks) - place, 0, value) for place, (code, value) in enumerate(checks)]
+    x32_bit = 0x40000000
+    checks = [(at_least, x32_bit), *((equal, number) for number in numbers)]
+    # Load the machine and compare it, then load the call's number and compare it with each; a match jumps to the end.
+    program = [(load, 0, 0, 4), (equal, 0, len(checks) + 2, machine), (load, 0, 0, 0)]
+    program += [(code, len(checks) - index, 0, value) for index, (code, value) in enumerate(checks)]
     program += [(answer, 0, 0, allow), (answer, 0, 0, refuse)]
-    text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
-    whole = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(text)))
+    instructions = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+    header = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(instructions)))
     no_new_privileges()
-    _checked(_libc.prctl(22, ctypes.c_ulong(2), whole, 0, 0), "prctl PR_SET_SECCOMP")
+    _checked(_libc.prctl(22, ctypes.c_ulong(2), header, 0, 0), "prctl PR_SET_SECCOMP")
     return True
 
 
 def landlock_version() -> int:
-    """The version of Landlock that this kernel has; 0 where there is none."""
+    """Return the version of Landlock that this kernel has, 0 if it has none."""
     return max(0, _libc.syscall(_CREATE_RULESET, None, 0, 1))
 
 
 def landlock(readable: list[str], writable: list[str]) -> None:
-    """Keep this thread and what it starts to these paths, and from version 6 on, from signalling others.
+    """Restrict this thread and what it starts to these paths; from version 6 on, also from signalling other processes.
 
-    Paths that are not there are left out. The network is left to its namespace.
+    Paths that do not exist are left out. The network is left to its namespace.
     """
     version = landlock_version()
     if not version:
@@ -153,7 +158,7 @@ def landlock(readable: list[str], writable: list[str]) -> None:
         for path in paths:
             if not os.path.exists(path):
                 continue
-            allowed = rights & files & (-1 if os.path.isdir(path) else _OF_A_FILE)
+            allowed = rights & files & (-1 if os.path.isdir(path) else _FILE_RIGHTS)
             handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
             rule = struct.pack("=Qi", allowed, handle)
             _checked(_libc.syscall(_ADD_RULE, ruleset, 1, rule, 0), f"landlock_add_rule {path}")

@@ -1,13 +1,13 @@
-"""The process that sandboxed kernels are forked from: it has imported once what every lab imports.
+"""The process that sandboxed kernels are forked from: it has already imported what every lab imports.
 
     python -m helpers.grader.sandbox.zygote FOLDER
 
-It listens on the socket FOLDER/zygote and answers an order (see `launch_request.py`, one line of JSON) with the
-kernel's pidfd, a pipe that tells how the kernel fared, and the folder of its sockets, which only the sandbox has. It
-lives as long as its standard input stays open: when the grader ends, however it ends, the zygote ends every kernel and
-removes FOLDER. Each kernel has three processes in a row:
+It listens on the socket FOLDER/zygote. A launch request (see `launch_request.py`) is one line of JSON; the answer is a
+set of file descriptors (see `KernelHandles`), or one line of JSON that says why the launch failed. The zygote lives as
+long as its standard input stays open: when the grader ends, in whatever way, the zygote ends every kernel and removes
+FOLDER. Each kernel is the last of a line of processes, each forked from the one before:
 
-    zygote → the one that enters the namespaces → the first in them, which watches → the student's kernel
+    zygote → launcher, which enters the namespaces → supervisor, the first process in them → the student's kernel
 
 Nothing here may start a thread, run a torch operation or open a ZeroMQ context before the fork.
 """
@@ -25,14 +25,19 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Any, NoReturn
 
 from helpers.grader.sandbox import isolation, syscalls
-from helpers.grader.sandbox.launch_request import SOCKET, LaunchRequest
+from helpers.grader.sandbox.launch_request import ZYGOTE_SOCKET, LaunchRequest
+from helpers.grader.sandbox.root import build_root, enter_root
 
-ROOT = "root"
-BEAT = 0.1  # seconds between two looks at a kernel's memory and time
-# What labs import, and no module that a lab asks its students to write: a module that is there could be found.
-PRELOADED = (
+ROOT_FOLDER = "root"  # in the zygote's folder: the mount point of every sandbox's root, each in its own namespace
+REQUEST_SECONDS = 10.0  # a launch request must arrive within that time
+SUPERVISION_SECONDS = 0.1  # between two looks at a kernel's memory and time
+MAX_PENDING_REQUESTS = 64
+STDIN = 0
+# What labs import, but no module that a lab asks its students to write: what is loaded can be found by their code.
+PRELOADED_MODULES = (
     "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
@@ -56,143 +61,151 @@ PRELOADED = (
 
 
 def preload() -> None:
-    """Import what labs need; what this environment lacks is left to the labs."""
+    """Import what labs need; a module that this environment lacks is left out."""
     import importlib
 
-    for name in PRELOADED:
+    for name in PRELOADED_MODULES:
         if importlib.util.find_spec(name.split(".")[0]) is not None:
             importlib.import_module(name)
 
 
 def main(folder: str) -> None:
-    """Serve orders until standard input closes."""
+    """Serve launch requests until standard input closes."""
     import importlib.util  # noqa: F401   preload() looks modules up with it
 
-    os.makedirs(f"{folder}/{ROOT}", exist_ok=True)
+    root = f"{folder}/{ROOT_FOLDER}"
+    os.makedirs(root, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(f"{folder}/{SOCKET}")
+    listener.bind(f"{folder}/{ZYGOTE_SOCKET}")
     preload()
     gc.collect()
-    gc.freeze()  # so that collecting garbage in a kernel does not copy what it shares with the others
+    gc.freeze()  # so that garbage collection in a kernel does not copy the pages that it shares with the others
     syscalls.become_subreaper()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    lifeline, alive = os.pipe()  # each kernel's watcher holds the one end, only this process the other
-    listener.listen(64)
+    lifeline, zygote_end = os.pipe()  # supervisors hold the one end, only the zygote the other: they see it end
+    listener.listen(MAX_PENDING_REQUESTS)
     while True:
-        ready, _, _ = select.select([listener, 0], [], [])
-        if 0 in ready:  # nothing is ever written there: it closed
+        ready, _, _ = select.select([listener.fileno(), STDIN], [], [])
+        if STDIN in ready:  # nothing is ever written there: it was closed
             break
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
-            os.close(alive)
-            _serve(connection, f"{folder}/{ROOT}", lifeline)  # does not return
+            os.close(zygote_end)
+            launch(connection, root, lifeline)
         connection.close()
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(connection: socket.socket, root: str, lifeline: int) -> None:
-    """Read one order and start its kernel, in a process of its own that ends here."""
-    status = reading = None
+def launch(connection: socket.socket, root: str, lifeline: int) -> NoReturn:
+    """Read one launch request and start its kernel: the life of a launcher process."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        connection.settimeout(10)
-        order = LaunchRequest(**json.loads(connection.makefile().readline()))
-        reading, status = os.pipe()
+        connection.settimeout(REQUEST_SECONDS)
+        request = LaunchRequest(**json.loads(connection.makefile().readline()))
+        status_reader, status_writer = os.pipe()
         isolation.leave_namespaces()
-        isolation.build_root(order, root)
-        sockets = os.open(root + order.sockets, os.O_PATH | os.O_DIRECTORY)
-        first = os.fork()
-        if first == 0:
+        build_root(request, root)
+        sockets = os.open(root + request.sockets, os.O_PATH | os.O_DIRECTORY)
+        folder = os.open(root + request.folder, os.O_RDONLY | os.O_DIRECTORY)
+        supervisor = os.fork()
+        if supervisor == 0:
             connection.close()
-            os.close(reading)
-            _first_process(order, root, lifeline, status)  # does not return
-        handle = os.pidfd_open(first)
-        socket.send_fds(connection, [b"ok"], [handle, reading, sockets])
+            for handle in (status_reader, sockets, folder):
+                os.close(handle)
+            run_supervisor(request, root, lifeline, status_writer)
+        socket.send_fds(connection, [b"ok"], [os.pidfd_open(supervisor), status_reader, sockets, folder])
     except BaseException:
         connection.send(json.dumps({"failed": traceback.format_exc(limit=-3)}).encode())
         os._exit(1)
     os._exit(0)
 
 
-def _first_process(order: LaunchRequest, root: str, lifeline: int, status: int) -> None:
-    """Be the first process of the new namespaces: when it ends, so does everything in them."""
+def run_supervisor(request: LaunchRequest, root: str, lifeline: int, status: int) -> NoReturn:
+    """Fork the kernel and supervise it: the life of the first process of the new namespaces.
+
+    When it ends, so does every other process in them.
+    """
     try:
         os.setsid()
-        isolation.enter_root(root)
-        os.chdir(order.folder)
+        enter_root(root)
+        os.chdir(request.folder)
         isolation.give_up_rights()
-        syscalls.set_dumpable(False)  # the student's processes have the same user: they may not look in here
+        syscalls.set_dumpable(False)  # students' processes have the same user and must not look into this one
         kernel = os.fork()
         if kernel == 0:
-            _kernel(order, status)  # does not return
-        _tell(status, {"started": True})
-        reason = watch(order, kernel, lifeline)
+            run_kernel(request, status)
+        _report(status, {"started": True})
+        outcome = supervise(request, kernel, lifeline)
     except BaseException:
-        reason = {"failed": traceback.format_exc(limit=-3)}
-    _tell(status, reason)
+        outcome = {"failed": traceback.format_exc(limit=-3)}
+    _report(status, outcome)
     os._exit(0)
 
 
-def _tell(status: int, what: dict) -> None:
-    os.write(status, (json.dumps(what) + "\n").encode())
+def _report(status: int, message: dict[str, Any]) -> None:
+    """Write one line of JSON to the status pipe, which `KernelProcess.reports` reads."""
+    os.write(status, (json.dumps(message) + "\n").encode())
 
 
-def watch(order: LaunchRequest, kernel: int, lifeline: int) -> dict:
-    """Wait for the kernel's end, or bring it about; return why it ended.
-
-    An interrupt that reaches this process is passed on to the kernel.
-    """
+def supervise(request: LaunchRequest, kernel: int, lifeline: int) -> dict[str, Any]:
+    """Wait until the kernel has to end or has ended, and return the reason. Interrupts are passed on to the kernel."""
     signal.signal(signal.SIGINT, lambda *_: os.kill(kernel, signal.SIGINT))
     signal.signal(signal.SIGTERM, lambda *_: os.kill(kernel, signal.SIGTERM))
-    handle, deadline = os.pidfd_open(kernel), time.monotonic() + order.seconds
+    handle, deadline = os.pidfd_open(kernel), time.monotonic() + request.seconds
     while True:
-        ready, _, _ = select.select([handle, lifeline], [], [], BEAT)
-        while True:  # also the orphans that end up here
-            try:
-                process, code = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return {"ended": "exit"}
-            if process == kernel:
-                return {"ended": "exit", "code": os.waitstatus_to_exitcode(code)}
-            if process == 0:
-                break
+        ready, _, _ = select.select([handle, lifeline], [], [], SUPERVISION_SECONDS)
+        if (ended := _reap(kernel)) is not None:
+            return ended
         if lifeline in ready:
             return {"ended": "grader"}
         if time.monotonic() > deadline:
             return {"ended": "timeout"}
-        if isolation.used_memory() > order.memory and isolation.used_memory_exactly() > order.memory:
+        if isolation.used_memory() > request.memory and isolation.used_memory_exactly() > request.memory:
             return {"ended": "memory"}
 
 
-def _kernel(order: LaunchRequest, status: int) -> None:
-    """Be the student's kernel: limits and locks first, then ipykernel as if it had just been started."""
+def _reap(kernel: int) -> dict[str, Any] | None:
+    """Collect every process that has ended, orphans included; return how the kernel ended, or None while it runs."""
+    while True:
+        try:
+            process, code = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return {"ended": "exit"}
+        if process == kernel:
+            return {"ended": "exit", "code": os.waitstatus_to_exitcode(code)}
+        if process == 0:
+            return None
+
+
+def run_kernel(request: LaunchRequest, status: int) -> NoReturn:
+    """Set the limits, then run ipykernel as if it had just been started: the life of the student's kernel."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
         syscalls.set_dumpable(True)
-        nothing = os.open("/dev/null", os.O_RDWR)
+        null = os.open("/dev/null", os.O_RDWR)
         for stream in (0, 1, 2):
-            os.dup2(nothing, stream)
+            os.dup2(null, stream)
         os.environ.clear()
-        os.environ.update(order.environment)
-        isolation.limit_resources(order)
-        isolation.lock_files(order)
+        os.environ.update(request.environment)
+        isolation.limit_resources(request)
+        isolation.restrict_files(request)
         syscalls.refuse_uncounted_memory()
     except BaseException:
-        _tell(status, {"failed": traceback.format_exc(limit=-3)})
+        _report(status, {"failed": traceback.format_exc(limit=-3)})
         os._exit(1)
     os.closerange(3, 4096)
-    if order.cold:
-        os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *order.argv])
+    if request.cold:
+        os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *request.argv])
     try:
-        sys.argv[1:] = order.argv
+        sys.argv[1:] = request.argv
         from ipykernel.kernelapp import IPKernelApp
 
         application = IPKernelApp.instance()
-        application.initialize(order.argv)
+        application.initialize(request.argv)
         application.start()
     except BaseException:
         traceback.print_exc()

@@ -24,7 +24,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.run.cluster import judge_packed, pack
 from helpers.grader.run.judgement_store import Store
 from helpers.grader.run.retry import judge_all
-from helpers.grader.sandbox.provisioner import UNSAFE_KERNEL
+from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 
 
 @pytest.fixture

@@ -22,8 +22,10 @@ from helpers.grader.errors import GraderError
 from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
 from helpers.grader.limits import Limits
 from helpers.grader.run.grade import grade
-from helpers.grader.sandbox import doctor, isolation
-from helpers.grader.sandbox.provisioner import GPU_KERNEL, KERNEL, ZYGOTE
+from helpers.grader.sandbox import doctor
+from helpers.grader.sandbox.kernelspecs import GPU_KERNEL, SANDBOX_KERNEL
+from helpers.grader.sandbox.root import NOBODY
+from helpers.grader.sandbox.zygote_client import ZYGOTE
 from tests.conftest import ROOT
 
 needs_sandbox = pytest.mark.skipif(not doctor.isolates(), reason=f"no sandbox on this host:\n{doctor.report()}")
@@ -34,7 +36,7 @@ LIMITS = Limits(memory=600 * 2**20, processes=64, files=2**24)
 def run(kernel_name, tmp_path):
     """A function that runs a cell in a fresh sandbox and returns what it printed."""
 
-    def run(source: str, kernel: str = KERNEL) -> str:
+    def run(source: str, kernel: str = SANDBOX_KERNEL) -> str:
         with StudentKernel(kernel, tmp_path, LIMITS) as started:
             started.install_probe([])
             ran = started.run(source, 60)
@@ -45,7 +47,7 @@ def run(kernel_name, tmp_path):
 
 
 @needs_sandbox
-@pytest.mark.parametrize("kernel", [KERNEL, GPU_KERNEL])
+@pytest.mark.parametrize("kernel", [SANDBOX_KERNEL, GPU_KERNEL])
 def test_a_kernel_is_a_plain_user_without_capabilities_in_its_own_folder(run, tmp_path, kernel):
     (tmp_path / "beside.txt").write_text("hello")
     said = run(
@@ -56,7 +58,7 @@ def test_a_kernel_is_a_plain_user_without_capabilities_in_its_own_folder(run, tm
         kernel,
     )
     first, second, third = said.splitlines()
-    expected = isolation.NOBODY if os.geteuid() == 0 else os.geteuid()
+    expected = NOBODY if os.geteuid() == 0 else os.geteuid()
     bounding = first.split()[2]
     assert first == f"{expected} 0 {bounding} 1" and (bounding == "0" or os.geteuid() != 0)
     assert second == f"{tmp_path} ['beside.txt'] hello" and third == "1 1"
@@ -91,7 +93,7 @@ def test_two_kernels_start_from_the_same_random_state(run):
 def test_memory_of_all_processes_counts_together(kernel_name, tmp_path):
     child = "if os.fork() == 0:\n        kept = b'x' * (250 * 2**20); time.sleep(60)"
     code = f"import os, time\nfor _ in range(4):\n    {child}\ntime.sleep(60)"
-    with StudentKernel(KERNEL, tmp_path, LIMITS) as kernel, pytest.raises(KernelDied) as death:
+    with StudentKernel(SANDBOX_KERNEL, tmp_path, LIMITS) as kernel, pytest.raises(KernelDied) as death:
         kernel.run(code, 60)
     assert death.value.verdict == "memory"
 
@@ -99,7 +101,7 @@ def test_memory_of_all_processes_counts_together(kernel_name, tmp_path):
 @needs_sandbox
 def test_a_fork_of_a_large_process_counts_once(kernel_name, tmp_path):
     code = "import os, time\nkept = b'x' * (250 * 2**20)\nfor _ in range(4):\n    if os.fork() == 0: time.sleep(60)\n"
-    with StudentKernel(KERNEL, tmp_path, LIMITS) as kernel:
+    with StudentKernel(SANDBOX_KERNEL, tmp_path, LIMITS) as kernel:
         assert kernel.run(code + "time.sleep(1)", 60).error is None
 
 
@@ -109,7 +111,9 @@ def test_unmodified_nbclient_can_use_it_by_name(kernel_name, tmp_path):
     path = tmp_path / "any.ipynb"
     nbformat.write(notebook, path)
     command = ["-m", "nbconvert", "--to", "notebook", "--execute", "--output", "out.ipynb"]
-    subprocess.run([sys.executable, *command, f"--ExecutePreprocessor.kernel_name={KERNEL}", str(path)], check=True)
+    subprocess.run(
+        [sys.executable, *command, f"--ExecutePreprocessor.kernel_name={SANDBOX_KERNEL}", str(path)], check=True
+    )
     assert nbformat.read(tmp_path / "out.ipynb", 4).cells[0].outputs[0].text == "False\n"
 
 
@@ -134,7 +138,7 @@ def test_unmodified_nbgrader_autograde_can_use_it_by_name(kernel_name, tmp_path)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for arguments in (
         ["generate_assignment", "ps"],
-        ["autograde", "ps", f"--ExecutePreprocessor.kernel_name={KERNEL}"],
+        ["autograde", "ps", f"--ExecutePreprocessor.kernel_name={SANDBOX_KERNEL}"],
     ):
         done = subprocess.run(
             [sys.executable, "-m", "nbgrader", *arguments],
@@ -244,7 +248,7 @@ from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
 
 assert os.getuid() != 0 and isolates()
-with StudentKernel({KERNEL!r}, Path.cwd(), Limits()) as kernel:
+with StudentKernel({SANDBOX_KERNEL!r}, Path.cwd(), Limits()) as kernel:
     kernel.install_probe([])
     cell = "import os, socket, torch; print(os.path.exists({str(ROOT / "tests")!r}), socket.if_nameindex())"
     print("".join(output.get("text", str(output)) for output in kernel.run(cell, 60).outputs))
@@ -283,13 +287,13 @@ def test_a_plain_user_gets_the_same_sandbox():
 
 def test_grading_refuses_where_the_host_cannot_isolate(course, tmp_path, monkeypatch):
     lacking = tuple(
-        doctor.Protection(name, name != "network namespaces", name in doctor.NEEDED, means, "not here")
-        for name, means in doctor.MEANS.items()
+        doctor.Protection(name, name != "network namespaces", name in doctor.REQUIRED, text, "not here")
+        for name, text in doctor.CONSEQUENCES.items()
     )
     monkeypatch.setattr(doctor, "protections", lambda: lacking)
     (tmp_path / "submitted").mkdir()
     with pytest.raises(GraderError, match="network namespaces.*--unsafe"):
-        grade(course, tmp_path / "submitted", tmp_path / "graded", kernel_name=KERNEL)
+        grade(course, tmp_path / "submitted", tmp_path / "graded", kernel_name=SANDBOX_KERNEL)
     assert "NO   network namespaces" in doctor.report() and "send data out" in doctor.report()
 
 
