@@ -29,14 +29,9 @@ from helpers.experiments.machine import describe_machine, write_result
 from helpers.live_curve import LiveCurve
 from helpers.models import ASSETS, new_model, save_folder_model
 from helpers.reasoning.chain_of_thought import compact, extract_answer, make_example
-from helpers.reasoning.fine_tuning import (
-    accuracy,
-    judge_answers,
-    load_reasoner,
-    train_on_examples,
-    without_dropout,
-    write_traces,
-)
+from helpers.reasoning.fine_tuning import load_reasoner, train_on_examples, without_dropout
+from helpers.reasoning.generation import SamplingConfig, write_traces
+from helpers.reasoning.scoring import accuracy, judge_answers
 from helpers.training import count_parameters
 
 POSITIONS = 160  # tokens of the longest question with its longest trace, and some to spare
@@ -102,7 +97,7 @@ def measure(role: str, model: GPT2LMHeadModel) -> dict:
     }
     measured: dict = {"held_out_questions_read": sum(problem["question"] in read for problem in held_out)}
     for name, temperature in (("greedy", 0.0), ("drawn", TEMPERATURE)):
-        traces = write_traces(model, tokenizer, held_out, temperature=temperature)
+        traces = write_traces(model, tokenizer, held_out, SamplingConfig(temperature=temperature))
         run = [judge_answers(held_out, traces, extract_answer, tokenizer)]
         measured[name] = {
             "accuracy": accuracy(run)._asdict(),

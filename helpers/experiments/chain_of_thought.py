@@ -14,19 +14,13 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from helpers.bootstrap import Estimate
 from helpers.data.word_problems import Problem, make_problems, problem_tokenizer
 from helpers.experiments.machine import describe_machine, write_result
 from helpers.reasoning import chain_of_thought as cot
-from helpers.reasoning.fine_tuning import (
-    Outcome,
-    accuracy,
-    compare,
-    judge_answers,
-    load_reasoner,
-    tokens_written,
-    train_on_examples,
-    write_traces,
-)
+from helpers.reasoning.fine_tuning import FineTuneConfig, load_reasoner, train_on_examples
+from helpers.reasoning.generation import SamplingConfig, write_traces
+from helpers.reasoning.scoring import Outcome, accuracy, compare, describe_difference, judge_answers, tokens_written
 
 SEEDS, PROBLEMS, STEPS, BATCH_SIZE, LEARNING_RATE = (0, 1, 2), 1000, 150, 32, 3e-3
 TEMPERATURE = 0.7  # at which the teacher writes
@@ -99,7 +93,7 @@ def run_seed(
     """
     tokenizer, teacher = problem_tokenizer(), load_reasoner("teacher")
     pool = make_problems(2 * problems, TRAINING_SEED + seed)
-    traces = write_traces(teacher, tokenizer, pool, temperature=TEMPERATURE, seed=seed)
+    traces = write_traces(teacher, tokenizer, pool, SamplingConfig(temperature=TEMPERATURE, seed=seed))
     held_out = make_problems(held_out_problems, HELD_OUT_SEED, STEP_COUNTS)
     result: dict = {"seed": seed, "kinds": trace_kinds(pool, traces), "arms": {}}
     for name, pairs in arms(pool, traces, problems).items():
@@ -107,9 +101,8 @@ def run_seed(
             continue
         examples = [cot.make_example(problem, trace, tokenizer) for problem, trace in pairs]
         student, began = load_reasoner("student"), time.perf_counter()
-        losses = train_on_examples(
-            student, examples, steps=steps, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, seed=seed
-        )
+        config = FineTuneConfig(steps=steps, batch_size=BATCH_SIZE, learning_rate=LEARNING_RATE, seed=seed)
+        losses = train_on_examples(student, examples, config)
         seconds = time.perf_counter() - began
         written = write_traces(student, tokenizer, held_out)
         result["arms"][name] = {
@@ -156,7 +149,7 @@ def before() -> dict:
         ("teacher, drawn", "teacher", TEMPERATURE),
         ("student before", "student", 0.0),
     ):
-        written = write_traces(load_reasoner(role), tokenizer, held_out, temperature=temperature)
+        written = write_traces(load_reasoner(role), tokenizer, held_out, SamplingConfig(temperature=temperature))
         run = [judge_answers(held_out, written, cot.extract_answer, tokenizer)]
         rows[name] = {
             "accuracy": accuracy(run)._asdict(),
@@ -196,7 +189,7 @@ def main() -> None:
     for name, arm in result["arms"].items():
         print(f"{name:28} {100 * arm['accuracy']['value']:5.1f} % right, {arm['tokens_written']['value']:5.1f} tokens")
     for what, compared in result["comparisons"].items():
-        print(f"{what}: {compared['says']}")
+        print(f"{what}: {describe_difference(*COMPARISONS[what], Estimate(**compared))}")
 
 
 if __name__ == "__main__":

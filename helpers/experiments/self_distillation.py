@@ -9,13 +9,13 @@ from pathlib import Path
 
 from helpers.experiments.machine import describe_machine, write_result
 from helpers.reasoning.chain_of_thought import filter_traces
-from helpers.reasoning.self_distillation import SETTINGS, distil_real_model
+from helpers.reasoning.self_distillation import CONFIGS, distil_real_model
 
 
 def main() -> None:
     """Run a tier and write its result."""
     parser = argparse.ArgumentParser(description="Distil the reasoning of a real model into itself.")
-    parser.add_argument("--tier", choices=sorted(SETTINGS), default="laptop")
+    parser.add_argument("--tier", choices=sorted(CONFIGS), default="laptop")
     parser.add_argument("--problems", type=Path, help="file in GSM8K's form (default: DISTILLAB_GSM8K)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
     for name in ("samples", "held_out", "steps"):

@@ -1,11 +1,11 @@
 """Read a teacher's reasoning: its answer, whether its steps hold, and whether a student should learn from it.
 
 A *trace* is text. Each step is a line with words around one equation `A op B = C` of integers, op one of + - * /;
-the last line is `#### N`, where N may be negative or carry thousands commas. Nothing here knows how a problem was made:
+the last line is `#### N`, where N may be negative or have thousands commas. Nothing here knows how a problem was made:
 a trace is judged by what it says. The functions are lab 05's exercises. The last line is GSM8K's, whose steps are
 written more freely.
-Source of the filter: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning" (answer); the steps are read
-as well, because a right answer can follow wrong steps.
+Source of the filter: Zelikman et al. 2022, "STaR: Bootstrapping Reasoning With Reasoning" (it checks the answer). The
+steps are checked too, because a right answer can follow wrong steps.
 """
 
 import re
@@ -21,24 +21,24 @@ from helpers.losses import IGNORE
 NUMBER = r"-?\d[\d,]*"
 EQUATION = re.compile(rf"({NUMBER}) ([-+*/]) ({NUMBER}) = ({NUMBER})")
 ANSWER = re.compile(rf"\s*({NUMBER})")
-MOST_STEPS = 8
+MAX_STEPS = 8
 NUMBER_WORDS = {"half": 2, "twice": 2, "double": 2, "doubles": 2, "triple": 3, "triples": 3}
 
 Equation = tuple[int, str, int, int]
 
 
 def whole(text: str) -> int:
-    """The number that a text with thousands commas stands for."""
+    """The whole number in a text that may have thousands commas."""
     return int(text.replace(",", ""))
 
 
 def equations(trace: str) -> list[Equation]:
-    """All equations of a trace in order, as (A, op, B, C)."""
+    """All equations of a trace, in order, as (A, op, B, C)."""
     return [(whole(a), op, whole(b), whole(c)) for a, op, b, c in EQUATION.findall(trace)]
 
 
 def holds(equation: Equation) -> bool:
-    """Is the equation true? A division must come out even, and by 0 nothing can be divided."""
+    """Is the equation true? A division must leave no remainder, and division by 0 is never true."""
     a, op, b, c = equation
     if op == "/":
         return b != 0 and a == b * c
@@ -46,32 +46,36 @@ def holds(equation: Equation) -> bool:
 
 
 def extract_answer(trace: str) -> int | None:
-    """The number after the last `####`, or None where there is none."""
+    """The number after the last `####`, or None if there is none."""
     _, marker, after = trace.rpartition("####")
-    found = ANSWER.match(after) if marker else None
-    return whole(found[1]) if found else None
+    match = ANSWER.match(after) if marker else None
+    return whole(match[1]) if match else None
 
 
 def verify_steps(trace: str) -> bool:
     """Is there a step, and does every equation hold?"""
-    found = equations(trace)
-    return bool(found) and all(holds(equation) for equation in found)
+    steps = equations(trace)
+    return bool(steps) and all(holds(step) for step in steps)
 
 
 def keep_trace(problem: Problem, trace: str) -> bool:
     """Should a student learn from it? The answer is right, the steps hold, at most 8 steps, no equation twice."""
-    found = equations(trace)
-    short = len(found) <= MOST_STEPS and len(set(found)) == len(found)
-    return short and extract_answer(trace) == problem["answer"] and verify_steps(trace)
+    steps = equations(trace)
+    concise = len(steps) <= MAX_STEPS and len(set(steps)) == len(steps)
+    return concise and extract_answer(trace) == problem["answer"] and verify_steps(trace)
 
 
 def filter_traces(problems: Sequence[Problem], traces: Sequence[str]) -> list[tuple[Problem, str]]:
     """The pairs worth learning from, in order; the same trace of the same question is kept once.
 
-    problems, traces: of one length, the trace at a place belongs to the problem at that place. A problem of which
-    several traces were drawn stands there several times. Raises ValueError if the lengths differ.
+    Args:
+        problems: A problem for each trace; one that has several traces is repeated.
+        traces: The traces, in the same order.
+
+    Raises:
+        ValueError: If the lengths differ.
     """
-    kept = {}
+    kept: dict[tuple[str, str], tuple[Problem, str]] = {}
     for problem, trace in zip(problems, traces, strict=True):
         if keep_trace(problem, trace):
             kept.setdefault((problem["question"], trace), (problem, trace))
@@ -80,16 +84,16 @@ def filter_traces(problems: Sequence[Problem], traces: Sequence[str]) -> list[tu
 
 def compact(trace: str) -> str:
     """The equations, one a line, and the answer's line: the same reasoning in fewer tokens."""
-    steps = [found[0] for found in EQUATION.finditer(trace)]
+    steps = [match[0] for match in EQUATION.finditer(trace)]
     answer = "####" + trace.rpartition("####")[2]
     return "\n".join([*steps, answer.strip()])
 
 
 def make_example(problem: Problem, trace: str, tokenizer: PreTrainedTokenizerBase) -> tuple[Tensor, Tensor]:
-    """What a student trains on: `input_ids` and `labels`, two 1-D tensors of one length.
+    """What a student trains on: `input_ids` and `labels`, two 1-D tensors of the same length.
 
-    The tokens of question, newline, trace and end of text, tokenised apart; the labels are the same with -100 over
-    question and newline, so that the student learns to write the trace and to stop, not to write questions.
+    The tokens are those of question, newline, trace and end of text, each tokenised separately. The labels are the
+    same, with -100 over question and newline: the student learns to write the trace and to stop, not to ask.
     """
     question, newline, answer = (
         tokenizer(part, add_special_tokens=False)["input_ids"] for part in (problem["question"], "\n", trace)
@@ -99,9 +103,9 @@ def make_example(problem: Problem, trace: str, tokenizer: PreTrainedTokenizerBas
 
 
 def grounded(problem: Problem, trace: str) -> bool:
-    """Does every number that a step computes with stand in the question, or is it the result of an earlier step?
+    """Does every number that a step uses come from the question or from an earlier step?
 
-    Number words such as "half" and "twice" count as the numbers that they stand for.
+    Number words such as "half" and "twice" count as the numbers that they mean.
     """
     question = problem["question"].lower()
     known = {whole(number) for number in re.findall(NUMBER, question)}

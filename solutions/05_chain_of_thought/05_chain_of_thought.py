@@ -46,16 +46,9 @@ from helpers.checks import check
 from helpers.bootstrap import Estimate
 from helpers.live_curve import LiveCurve
 from helpers.plots import COLORS, LINES, bars, show
-from helpers.reasoning.fine_tuning import (
-    accuracy,
-    compare,
-    in_words,
-    judge_answers,
-    load_reasoner,
-    tokens_written,
-    train_on_examples,
-    write_traces,
-)
+from helpers.reasoning.fine_tuning import FineTuneConfig, load_reasoner, train_on_examples
+from helpers.reasoning.generation import SamplingConfig, write_traces
+from helpers.reasoning.scoring import accuracy, compare, describe_difference, judge_answers, tokens_written
 from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
 
 # %% [markdown]
@@ -228,7 +221,9 @@ tokenizer, teacher = problem_tokenizer(), load_reasoner("teacher")
 
 # %%
 problems = {seed: make_problems(PROBLEMS, seed=seed) for seed in SEEDS}
-traces = {seed: write_traces(teacher, tokenizer, problems[seed], temperature=0.7, seed=seed) for seed in SEEDS}
+traces = {}
+for seed in SEEDS:
+    traces[seed] = write_traces(teacher, tokenizer, problems[seed], SamplingConfig(temperature=0.7, seed=seed))
 print(sum(map(len, traces.values())), "traces drawn. The first:\n")
 print(problems[0][3]["question"], "\n")
 print(traces[0][3])
@@ -555,7 +550,7 @@ def teach(name, pairs_of):
         for seed in SEEDS:
             student = load_reasoner("student")
             examples = [make_example(problem, trace, tokenizer) for problem, trace in pairs_of[seed]]
-            train_on_examples(student, examples, steps=STEPS, seed=seed, watch=live.add)
+            train_on_examples(student, examples, FineTuneConfig(steps=STEPS, seed=seed), watch=live.add)
             answers = write_traces(student, tokenizer, held_out)
             runs.append(judge_answers(held_out, answers, extract_answer, tokenizer))
     outcomes[name] = runs
@@ -593,7 +588,8 @@ students = outcomes
 # %%
 counts = range(1, 6)
 by_steps = {name: [accuracy(runs, k) for k in counts] for name, runs in students.items()}
-drawn = judge_answers(held_out, write_traces(teacher, tokenizer, held_out, temperature=0.7), extract_answer, tokenizer)
+written = write_traces(teacher, tokenizer, held_out, SamplingConfig(temperature=0.7))
+drawn = judge_answers(held_out, written, extract_answer, tokenizer)
 by_steps["teacher, drawn"] = [accuracy([drawn], k) for k in counts]
 
 
@@ -651,7 +647,7 @@ show(
 
 # %%
 for name, other in (("raw traces", "answer only"), ("filtered", "raw traces"), ("filtered and compact", "filtered")):
-    print(in_words(name, other, compare(students[name], students[other])))
+    print(describe_difference(name, other, compare(students[name], students[other])))
 saved = 1 - cost["filtered and compact"].value / cost["filtered"].value
 print(f"The compact student writes {100 * saved:.0f} % fewer tokens than the filtered one.")
 
@@ -670,7 +666,9 @@ print(f"The compact student writes {100 * saved:.0f} % fewer tokens than the fil
 
 # %%
 more = {seed: make_problems(PROBLEMS, seed=100 + seed) for seed in SEEDS}
-more_traces = {seed: write_traces(teacher, tokenizer, more[seed], temperature=0.7, seed=100 + seed) for seed in SEEDS}
+more_traces = {}
+for seed in SEEDS:
+    more_traces[seed] = write_traces(teacher, tokenizer, more[seed], SamplingConfig(temperature=0.7, seed=100 + seed))
 filled_up = {seed: (kept[seed] + filter_traces(more[seed], more_traces[seed]))[:PROBLEMS] for seed in SEEDS}
 teach("filtered, as many traces", filled_up)
 
@@ -678,7 +676,7 @@ teach("filtered, as many traces", filled_up)
 for name in ("filtered", "filtered, as many traces"):
     traces_read = sum(len({"filtered": kept}.get(name, filled_up)[seed]) for seed in SEEDS) // len(SEEDS)
     print(f"{traces_read} traces against {PROBLEMS} raw ones.")
-    print(in_words(name, "raw traces", compare(students[name], students["raw traces"])), "\n")
+    print(describe_difference(name, "raw traces", compare(students[name], students["raw traces"])), "\n")
 
 # %% [markdown]
 # <details><summary>How to read this</summary>
@@ -719,7 +717,7 @@ if real is not None:
     print(f"{real['traces']} traces, {real['kept_traces']} kept, from {real['problems_with_a_kept_trace']} problems.")
     for name, found in real.items():
         if name.startswith("after against"):
-            print(in_words("after", name.removeprefix("after against "), Estimate(**found)))
+            print(describe_difference("after", name.removeprefix("after against "), Estimate(**found)))
     arms = real["arms"]
     rights = {name: arm["accuracy"] for name, arm in arms.items()}
     figure, axes = plt.subplots(figsize=(7, 3))

@@ -1,5 +1,6 @@
 """results/chain_of_thought_laptop.json and the table and sentences of docs/tiers.md."""
 
+from helpers.reasoning.self_distillation import CONFIGS
 from tests.committed import page, result
 
 
@@ -20,3 +21,7 @@ def test_the_table_and_the_sentences_are_the_result():
     assert f"and {found['kept_traces']} were kept" in tiers
     assert points(found["after against before"]) in tiers
     assert f"{points(found['after against before, shown two examples'])}: no effect" in tiers
+
+
+def test_the_result_is_of_the_tiers_present_setting():
+    assert result("chain_of_thought_laptop")["setting"] == CONFIGS["laptop"].recorded()

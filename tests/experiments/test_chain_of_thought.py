@@ -15,7 +15,8 @@ from helpers.experiments.chain_of_thought import (
     trace_kinds,
 )
 from helpers.reasoning import chain_of_thought as cot
-from helpers.reasoning.fine_tuning import load_reasoner, write_traces
+from helpers.reasoning.fine_tuning import load_reasoner
+from helpers.reasoning.generation import SamplingConfig, write_traces
 
 WRONG = "#### 99"
 
@@ -69,7 +70,7 @@ def test_a_small_run_goes_from_teacher_to_comparison():
 def test_the_teacher_errs_as_the_lab_says_and_the_student_knows_less():
     """Between one and four of ten of the drawn traces are wrong, and some steps of them do not hold."""
     tokenizer, problems = problem_tokenizer(), make_problems(200, seed=5)
-    teacher = write_traces(load_reasoner("teacher"), tokenizer, problems, temperature=TEMPERATURE)
+    teacher = write_traces(load_reasoner("teacher"), tokenizer, problems, SamplingConfig(temperature=TEMPERATURE))
     kinds = trace_kinds(problems, teacher)
     assert 0.1 < kinds["wrong answer"] < 0.4 and kinds["kept"] > 0.5
     student = write_traces(load_reasoner("student"), tokenizer, problems)
