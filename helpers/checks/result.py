@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
@@ -132,5 +131,5 @@ def _tensor_text(tensor: torch.Tensor) -> str:
     if tensor.dim() == 0:
         return f"{tensor.item():.6g}" if tensor.is_floating_point() else repr(tensor.item())
     shown = torch.round(tensor.double(), decimals=4) if tensor.is_floating_point() else tensor
-    text = json.dumps(shown.tolist()).replace("], [", "],\n [") if tensor.numel() <= 60 else "…"
+    text = str(shown.tolist()).replace("], [", "],\n [") if tensor.numel() <= 60 else "…"
     return f"{text}  (shape {tuple(tensor.shape)})"

@@ -134,11 +134,11 @@ def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | No
     expected, values = _decoded(example["expected"]), _decoded(seen["values"])
     finding.values = values
     for label, right in expected.items():
-        clause = compare.mismatch(right, values.get(label), example["absolute"], example["relative"])
-        if clause:
+        difference = compare.mismatch(right, values.get(label), example["absolute"], example["relative"])
+        if difference is not None:
             finding.came_back = show(label, values.get(label))
             finding.expected = show(label, right)
-            finding.cause, finding.next_step = _explain(label, right, values, clause)
+            finding.cause, finding.next_step = _explain(label, right, values, difference)
             return finding
     finding.passed = True
     return finding
@@ -173,11 +173,12 @@ def _decoded(values: Mapping[str, Any]) -> dict[str, Any]:
     return {label: decode(item) for label, item in values.items()}
 
 
-def _explain(label: str, right: Any, values: Mapping[str, Any], clause: str) -> tuple[str, str]:
+def _explain(label: str, right: Any, values: Mapping[str, Any], difference: compare.Mismatch) -> tuple[str, str]:
     if label == "changed inputs":
-        return "Your function changes a tensor that was handed to it.", "Look for operations ending in “_” or for +=."
+        return "Your function changes a tensor that was passed to it.", "Look for operations ending in “_” or for +=."
     if label == "raised":
         return "Bad input has to raise a ValueError that names the argument.", "Test the argument before you compute."
+    clause = compare.describe(difference)
     factor = compare.ratio(right, values.get(label))
     if factor is not None:
         return f"{clause}; your value is {factor:.4g} times the expected one everywhere.", "Which factor is that?"

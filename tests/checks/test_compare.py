@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from helpers.checks.compare import mismatch, ratio
+from helpers.checks.compare import Mismatch, MismatchKind, describe, mismatch, ratio
 from helpers.checks.observers import Opaque
 
 HALF = torch.tensor([0.5, 0.25])
@@ -33,28 +33,37 @@ def test_right_values_agree(expected, seen):
 @pytest.mark.parametrize(
     ("expected", "seen", "says"),
     [
-        (HALF, HALF + 1e-3, "off by up to 0.001"),
-        (HALF, HALF[None], "shape is (1, 2)"),
-        (torch.tensor(1.5), torch.tensor([1.5]), "shape is (1,)"),
-        (HALF, torch.tensor([0.5, math.nan]), "not finite"),
-        (torch.tensor(1.0), math.inf, "not finite"),
-        (HALF, None, "None"),
-        (torch.tensor(1.0), True, "True or False"),
-        (HALF, Opaque("tests.Liar"), "tests.Liar"),
-        ((HALF, 2), HALF, "2 values"),
-        ((HALF, 2), (HALF, 3), "value 2"),
-        ({"loss": 1.0}, {"los": 1.0}, "keys"),
-        ([0], [], "0 values"),
-        (1.0, 10**400, "not finite"),
-        ("ValueError", "nothing", "another text"),
-        (False, [], "a list, and True or False is due"),
-        (None, 0, "a number, and None is due"),
-        ("#### 7", None, "None, and a text is due"),
-        (True, False, "the other truth value"),
+        (HALF, HALF + 1e-3, "its values are off by up to 0.001"),
+        (HALF, HALF[None], "its shape is (1, 2), and it should be (2,)"),
+        (torch.tensor(1.5), torch.tensor([1.5]), "its shape is (1,), and it should be ()"),
+        (HALF, torch.tensor([0.5, math.nan]), "it is not finite everywhere: it holds NaN or an infinity"),
+        (torch.tensor(1.0), math.inf, "it is not finite everywhere: it holds NaN or an infinity"),
+        (HALF, None, "it is None, and it should be a tensor of shape (2,)"),
+        (torch.tensor(1.0), True, "it is True or False, and it should be a tensor with one number"),
+        (HALF, Opaque("tests.Liar"), "it is tests.Liar, not plain numbers"),
+        ((HALF, 2), HALF, "it is a tensor of shape (2,), and it should be a sequence of 2 values"),
+        ((HALF, 2), (HALF, 3), "value 2: its values are off by up to 1"),
+        ({"loss": 1.0}, {"los": 1.0}, "its keys are los, and they should be loss"),
+        ({"loss": (1.0, 2.0)}, {"loss": (1.0, 2.5)}, "loss: value 2: its values are off by up to 0.5"),
+        ({"loss": 1.0}, 1.0, "it is a number, and it should be a dictionary"),
+        ([0], [], "it holds 0 values, and it should hold 1"),
+        (1.0, 10**400, "it is not finite everywhere: it holds NaN or an infinity"),
+        ("ValueError", "nothing", "it is a different string"),
+        (False, [], "it is a list, and it should be True or False"),
+        (None, 0, "it is a number, and it should be None"),
+        ("#### 7", None, "it is None, and it should be a string"),
+        (True, False, "it is the opposite truth value"),
     ],
 )
 def test_wrong_values_differ(expected, seen, says):
-    assert says in mismatch(expected, seen)
+    assert describe(mismatch(expected, seen)) == says
+
+
+def test_a_mismatch_holds_what_differs_as_data():
+    assert mismatch({"loss": (1.0, HALF)}, {"loss": (1.0, HALF[None])}) == Mismatch(
+        MismatchKind.SHAPE, (1, 2), (2,), path=("loss", "value 2")
+    )
+    assert mismatch(1.0, 1.5) == Mismatch(MismatchKind.VALUES, largest_error=0.5)
 
 
 def test_wider_tolerance_only_where_it_is_asked_for():

@@ -16,7 +16,7 @@ def crossed(value):
     return decode(json.loads(json.dumps(encode(value))))
 
 
-def test_a_recipe_builds_the_same_weights_again_and_leaves_the_seed_alone():
+def test_a_specification_builds_the_same_weights_again_and_leaves_the_seed_alone():
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -70,8 +70,8 @@ def test_an_optimizer_is_made_for_the_model_beside_it():
 def test_an_unknown_specification_is_refused():
     with pytest.raises(ValueError, match="no model specification 'pickle'"):
         ModelSpec("pickle")
-    with pytest.raises(ValueError, match="no recipe"):
-        decode({"recipe": {"name": "os.system", "settings": {"mapping": []}}})
+    with pytest.raises(ValueError, match="no model specification 'os.system'"):
+        decode({"model_spec": {"name": "os.system", "settings": {"mapping": []}}})
     with pytest.raises(TypeError):
         build("gpt2", {"seed": 1, "code": "x"})
 
@@ -154,7 +154,7 @@ def test_the_kernel_builds_with_code_from_before_the_first_cell(tmp_path):
     arguments = (ModelSpec("gpt2", seed=7, vocabulary=9), torch.tensor([[1, 2, 3]]), ModelSpec("tokenizer"))
     request = {"name": "logits", "observe": "value", "seed": 0, "options": encode({})}
     with StudentKernel("python3", tmp_path, Limits()) as kernel:
-        kernel.install_probe([], recipes=True)
+        kernel.install_probe([], model_specs=True)
         assert kernel.run(spoil.source, 30).error is None
         reply = kernel.ask(request | {"arguments": [encode(argument) for argument in arguments]}, 30)
     logits, tokens = decode(reply["values"]["value"])

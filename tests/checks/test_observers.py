@@ -243,8 +243,8 @@ def test_a_model_is_looked_at_whatever_is_replaced(name, monkeypatch):
 @pytest.mark.parametrize(
     "sent",
     [
-        {"recipe": {"name": "sgd", "settings": {"mapping": []}}},
-        {"list": [{"recipe": {"name": "tokenizer", "settings": {"mapping": []}}}]},
+        {"model_spec": {"name": "sgd", "settings": {"mapping": []}}},
+        {"list": [{"model_spec": {"name": "tokenizer", "settings": {"mapping": []}}}]},
         {"tensor": {"dtype": "float32", "shape": [0, 10**15], "data": ""}},
         {"tensor": {"dtype": "float32", "shape": [0, 2 * 10**9], "contiguous": False, "data": ""}},
         {"tensor": {"dtype": "float32", "shape": [1] * 200, "data": "AAAAAA=="}},

@@ -204,9 +204,9 @@ class _Run:
             row.seen = "what came back is not plain data"
             return None
         for label, right in self.lab.key(case.exercise)[case.name][0].items():
-            clause = compare.mismatch(right, values.get(label), case.absolute, case.relative)
-            if clause is not None:
-                row.seen = in_kind(label, values.get(label), clause)
+            difference = compare.mismatch(right, values.get(label), case.absolute, case.relative)
+            if difference is not None:
+                row.seen = in_kind(label, values.get(label), difference)
                 return values
         row.verdict = "correct"
         return values
