@@ -25,7 +25,7 @@ from nbgrader.api import Gradebook
 from benchmarks.measure import describe_machine
 from helpers.experiments.machine import write_result
 from helpers.grader.release import put_environment_first, release
-from helpers.grader.run.grade import grade
+from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
 from tests.attacks.test_attacks import HONEST, LIMITS
@@ -110,9 +110,8 @@ def ours(root: Path) -> dict[str, bool]:
         path = root / "submitted" / student / "00_mini" / "00_mini.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(submission, path)
-    graded = dict(
-        grade(course, root / "submitted", root / "graded", limits=LIMITS, kernel_name=SANDBOX_KERNEL).judgements
-    )
+    options = GradingOptions(limits=LIMITS, kernel_name=SANDBOX_KERNEL)
+    graded = dict(grade(course, root / "submitted", root / "graded", options).judgements)
     whole = all(sum(row.points or 0 for row in graded[student].rows) == 7 for student in HONEST)
     clean = not list((root / "outside").iterdir())
     return {name: whole and clean and not shortcomings(graded[name], EXPECTED[name]) for name in ATTACKS}

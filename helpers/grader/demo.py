@@ -23,7 +23,8 @@ from helpers.grader.course.source import BEGIN, END
 from helpers.grader.errors import GraderError
 from helpers.grader.limits import Limits
 from helpers.grader.release import release
-from helpers.grader.run.grade import grade, table
+from helpers.grader.run.class_table import class_table
+from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox.doctor import isolates
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL, UNSAFE_KERNEL
 
@@ -115,8 +116,9 @@ def demo(course: Path, output: Path) -> None:
     kernel = SANDBOX_KERNEL if isolates() else UNSAFE_KERNEL
     if kernel == UNSAFE_KERNEL:
         print("   This computer cannot lock notebooks in (see: distillab doctor). These are the demo's own: they run.")
-    graded = grade(course, output / "submitted", output / "graded", labs=names, limits=limits, kernel_name=kernel)
-    print(textwrap.indent(table(graded, labs), "   "))
+    options = GradingOptions(labs=names, limits=limits, kernel_name=kernel)
+    result = grade(course, output / "submitted", output / "graded", options)
+    print(textwrap.indent(class_table(result.judgements, labs), "   "))
 
     _title("3. Distil a teacher")
     distil()

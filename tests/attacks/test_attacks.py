@@ -11,7 +11,7 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.grader.limits import Limits
-from helpers.grader.run.grade import grade
+from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox.doctor import isolates, report
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
@@ -43,7 +43,8 @@ def graded(course, tmp_path_factory):
         nbformat.write(submission, path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", "a-secret-token")
-        judged = grade(course, root / "submitted", root / "graded", limits=LIMITS, kernel_name=SANDBOX_KERNEL)
+        options = GradingOptions(limits=LIMITS, kernel_name=SANDBOX_KERNEL)
+        judged = grade(course, root / "submitted", root / "graded", options)
     return root, {student: judgement for student, judgement in judged.judgements}
 
 

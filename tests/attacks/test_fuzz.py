@@ -19,7 +19,7 @@ from helpers.grader.intake.collect import collect
 from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.judging.alignment import align
 from helpers.grader.limits import Limits
-from helpers.grader.run.grade import grade
+from helpers.grader.run.grade import GradingOptions, grade
 from tests.conftest import AVERAGE, DOUBLE
 
 HOW_MANY = 5000
@@ -176,7 +176,7 @@ def test_what_no_text_can_hold_costs_nobody_else_a_mark(course, notebook, tmp_pa
         archive.writestr("00_mini.ipynb", json.dumps(right))
         archive.writestr("timestamp.txt", "2020-01-01 00:00:00 UTC")
     limits = Limits(cell=10, exercise=10, files=32 * 2**20)
-    graded = grade(course, tmp_path / "in", tmp_path / "out", kernel_name=kernel_name, limits=limits)
+    graded = grade(course, tmp_path / "in", tmp_path / "out", GradingOptions(kernel_name=kernel_name, limits=limits))
     points = {student: sum(row.points or 0 for row in judged.rows) for student, judged in graded.judgements}
     whole = dict.fromkeys(["a_honest", "half_in_a_cell", "latin_name", "large_beside", "z_honest"], 7)
     assert points == whole | {"half_in_outputs": 3, "latin_link": 0, "broken": 0}

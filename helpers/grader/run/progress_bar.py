@@ -1,4 +1,4 @@
-"""The line that shows how far a run is: submissions done, time to go, and how often each verdict was given."""
+"""The progress bar of a grading run: submissions done, time remaining, and how often each verdict was given."""
 
 from __future__ import annotations
 
@@ -10,27 +10,32 @@ from helpers.grader.judging.judgement import VERDICTS, Judgement
 from helpers.grader.reports.gradebook import exercise_verdict
 
 
-class Progress:
-    """A progress line on standard error; use it as a context manager."""
+class ProgressBar:
+    """A progress bar on standard error; use it as a context manager."""
 
-    def __init__(self, submissions: int) -> None:
-        self.bar = tqdm(total=submissions, desc="Grading", unit="submission", dynamic_ncols=True)
-        self.counts: Counter[str] = Counter()
+    def __init__(self, total: int) -> None:
+        self.bar = tqdm(total=total, desc="Grading", unit="submission", dynamic_ncols=True)
+        self.verdicts: Counter[str] = Counter()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.bar.close()
 
     def add(self, judgement: Judgement, kept: bool = False) -> None:
-        """Count one submission: a verdict an exercise, or the one of its refusal. `kept`: judged by an earlier run."""
+        """Count one submission: one verdict for each exercise, or the verdict of its refusal.
+
+        Args:
+            judgement: what is counted.
+            kept: an earlier run judged it; it took no time now and must not shorten the estimate of the time remaining.
+        """
         for name in dict.fromkeys(row.exercise for row in judgement.rows):
-            self.counts[exercise_verdict(judgement.of(name))] += 1
-        said = [f"{self.counts[verdict]} {verdict}" for verdict in VERDICTS if self.counts[verdict]]
-        self.bar.set_postfix_str(", ".join(said), refresh=False)
-        if kept:  # no time of this run went into it: leave it out of the time to go
-            self.bar.initial += 1
+            self.verdicts[exercise_verdict(judgement.of(name))] += 1
+        counts = [f"{self.verdicts[verdict]} {verdict}" for verdict in VERDICTS if self.verdicts[verdict]]
+        self.bar.set_postfix_str(", ".join(counts), refresh=False)
+        if kept:
+            self.bar.initial += 1  # tqdm's rate leaves out what was done before the start
             self.bar.n += 1
             self.bar.refresh()
         else:

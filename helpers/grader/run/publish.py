@@ -1,7 +1,7 @@
-"""Everything that people read, made from what a run stored and what the gradebook holds: feedback, marks, class report.
+"""Write what people read, from the stored judgements and the gradebook: feedback, marks and the class report.
 
-`distillab grade` ends with it, and `distillab feedback` does it anew after a person has marked in formgrader or changed
-a due date.
+`distillab grade` ends with this step, and `distillab feedback` repeats it after someone has marked in formgrader or
+changed a due date.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from nbgrader.api import Gradebook, MissingEntry
 from traitlets.config import Config, PyFileConfigLoader
 
 from helpers.atomic import write_text
-from helpers.grader.course.lab import find_labs, load_lab
+from helpers.grader.course.lab import Lab, find_labs, load_lab
 from helpers.grader.errors import GraderError
+from helpers.grader.judging.judgement import Judgement
 from helpers.grader.reports.class_report import class_report, released_links
 from helpers.grader.reports.feedback import feedback_page
 from helpers.grader.reports.gradebook import csv_text, given
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
 from helpers.grader.reports.lms_export import canvas_csv, marks, moodle_csv
-from helpers.grader.run.judgement_store import FOLDER, Store
+from helpers.grader.run.judgement_store import FOLDER, JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time
 
-_NOTHING = "Nothing was graded into {0} yet. Grade with: distillab grade --output {0} …"
+NOTHING_GRADED = "Nothing has been graded into {0} yet. Grade with: distillab grade --output {0} …"
 
 
 def default_database(output: Path) -> str:
@@ -31,54 +32,63 @@ def default_database(output: Path) -> str:
 
 
 def course_config(course: Path) -> Config:
-    """Return the course's `nbgrader_config.py`, or an empty configuration where there is none."""
+    """Return the course's `nbgrader_config.py`, or an empty configuration if there is none."""
     path = Path(course) / "nbgrader_config.py"
     return PyFileConfigLoader(path.name, path=str(path.parent)).load_config() if path.is_file() else Config()
 
 
 def publish(course: Path, output: Path, database: str | None = None) -> tuple[int, list[str]]:
-    """Do what `write_out` does, with no other run at work in `output`."""
+    """Call `write_reports` while holding the lock on `output`."""
     if not Path(output).is_dir():
-        raise GraderError(_NOTHING.format(output))
+        raise GraderError(NOTHING_GRADED.format(output))
     with one_run_at_a_time(output):
-        return write_out(course, output, database)
+        return write_reports(course, output, database)
 
 
-def write_out(course: Path, output: Path, database: str | None = None) -> tuple[int, list[str]]:
+def write_reports(course: Path, output: Path, database: str | None = None) -> tuple[int, list[str]]:
     """Write `grades.csv`, the files for Canvas and Moodle, the class report and each student's feedback into `output`.
 
-    Returns how many submissions there are, and remarks. Raises GraderError where nothing was graded into `output`.
+    Returns the number of submissions, and remarks for the instructor. Raises GraderError if nothing has been graded
+    into `output`, or if its judgements do not match the course or the gradebook.
     """
-    course, output, config = Path(course).resolve(), Path(output), course_config(course)
-    graded = list(Store(output))
-    if not graded:
-        raise GraderError(_NOTHING.format(output))
-    missing = {judgement.lab for _, judgement in graded if judgement.lab} - set(find_labs(course))
-    if missing:
-        raise GraderError(f"{output} holds judgements of {', '.join(sorted(missing))}, which this course has not.")
-    labs = {name: load_lab(course, name) for name in sorted({judgement.lab for _, judgement in graded}) if name}
-    database = database or default_database(output)
+    course, output = Path(course).resolve(), Path(output)
+    judgements = list(JudgementStore(output))
+    if not judgements:
+        raise GraderError(NOTHING_GRADED.format(output))
+    labs = _labs(course, output, judgements)
+    config, database = course_config(course), database or default_database(output)
     remarks = take_over_dates(course, config, database, list(labs), output / FOLDER / "dates.json")
     with Gradebook(database) as gradebook:
-        for student, judgement in graded:
+        for student, judgement in judgements:
             if judgement.lab:
                 try:
                     assign_penalty(gradebook, database, config, judgement.lab, student)
-                    added = given(gradebook, judgement.lab, student)
+                    manual_marks = given(gradebook, judgement.lab, student)
                 except MissingEntry:
                     raise GraderError(
-                        f"{student}'s {judgement.lab} is not in the gradebook {database}. "
-                        "Name the one that the run wrote to with --db."
+                        f"{student}'s {judgement.lab} is not in the gradebook {database}. Use --db to name the "
+                        "gradebook that the run wrote to."
                     ) from None
-                page = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
-                write_text(page, feedback_page(labs[judgement.lab], student, judgement, added))
-        found = marks(gradebook, labs)
+                path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
+                write_text(path, feedback_page(labs[judgement.lab], student, judgement, manual_marks))
+        lms_marks = marks(gradebook, labs)
     texts = {
-        "grades.csv": csv_text(graded),
-        "lms_canvas.csv": canvas_csv(found),
-        "lms_moodle.csv": moodle_csv(found),
-        "class_report.html": class_report(graded, labs, released_links(course, output, labs)),
+        "grades.csv": csv_text(judgements),
+        "lms_canvas.csv": canvas_csv(lms_marks),
+        "lms_moodle.csv": moodle_csv(lms_marks),
+        "class_report.html": class_report(judgements, labs, released_links(course, output, labs)),
     }
     for name, text in texts.items():
         write_text(output / name, text)
-    return len(graded), remarks
+    return len(judgements), remarks
+
+
+def _labs(course: Path, output: Path, judgements: list[tuple[str, Judgement]]) -> dict[str, Lab]:
+    """Return the labs that were judged, by name. Raises GraderError if the course does not have one of them."""
+    names = {judgement.lab for _, judgement in judgements if judgement.lab}
+    missing = names - set(find_labs(course))
+    if missing:
+        raise GraderError(
+            f"{output} holds judgements of labs that this course does not have: {', '.join(sorted(missing))}."
+        )
+    return {name: load_lab(course, name) for name in sorted(names)}

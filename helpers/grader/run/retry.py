@@ -1,12 +1,12 @@
-"""Judge many submissions: several at a time on this machine, and each again where the grader itself fell over.
+"""Judge many submissions, several at once, and try again those on which the grader itself failed.
 
-What goes wrong in the grader says nothing about a notebook, so it is nobody's mark: such a submission comes back with
-the error in place of a judgement, and the next run judges it.
+A failure of the grader says nothing about the notebook, so it must not cost marks: the submission comes back with the
+error instead of a judgement, and the next run judges it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
 
@@ -15,20 +15,22 @@ from helpers.grader.intake.collect import Submission
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 
-Outcomes = Iterator[tuple[Submission, Judgement | BaseException]]
+# A generator, so that whoever stops early can close it and end the judging.
+Outcomes = Generator[tuple[Submission, Judgement | BaseException], None, None]
+JudgeBatch = Callable[[list[Submission]], Outcomes]
 
 
-def judge_all(judge_here: Callable[[list[Submission]], Outcomes], submissions: list[Submission]) -> Outcomes:
-    """Yield every submission with its judgement, or with what went wrong in the grader at the second try too.
+def judge_with_retry(judge_batch: JudgeBatch, submissions: list[Submission]) -> Outcomes:
+    """Yield every submission with its judgement, or with the grader's error if it failed twice.
 
-    Raises RunStopped where what went wrong concerns every submission alike.
+    Raises RunStopped as soon as an error affects all submissions alike.
     """
     waiting = submissions
     for last_try in (False, True):
         if not waiting:
             return
         failed: list[Submission] = []
-        with closing(judge_here(waiting)) as outcomes:
+        with closing(judge_batch(waiting)) as outcomes:
             for submission, outcome in outcomes:
                 if isinstance(outcome, RunStopped):
                     raise outcome
@@ -42,16 +44,16 @@ def judge_all(judge_here: Callable[[list[Submission]], Outcomes], submissions: l
 def judge_in_threads(
     submissions: list[Submission], judge_one: Callable[[Submission], Judgement], workers: int
 ) -> Outcomes:
-    """Judge several at a time on this machine, each in a thread that mostly waits for its kernel."""
+    """Judge several submissions at once on this machine, each in a thread that mostly waits for its kernel."""
     with ThreadPoolExecutor(min(workers, len(submissions)) or 1) as pool:
-        futures: dict[Future, Submission] = {
+        futures: dict[Future[Judgement], Submission] = {
             pool.submit(judge_one, submission): submission for submission in submissions
         }
         try:
             for future in as_completed(futures):
-                submission = futures.pop(future)  # which frees the judgement when it has been used
+                submission = futures.pop(future)  # drops the last reference to the judgement once it has been used
                 yield submission, future.exception() or future.result()
-        except BaseException:  # Ctrl-C, too: what has not begun is left alone, what runs loses its kernel
+        except BaseException:  # Ctrl-C too: drop what has not started, and end the kernels that are running
             pool.shutdown(wait=False, cancel_futures=True)
             ZYGOTE.stop()
             raise

@@ -17,7 +17,7 @@ from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import record
-from helpers.grader.run.judgement_store import Store
+from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.publish import default_database
 from tests.conftest import AVERAGE, DOUBLE
 
@@ -106,7 +106,7 @@ def dated(course, mini, tmp_path):
     with Gradebook(default_database(output)) as gradebook:
         for student, late in (("ada", timedelta(hours=1)), ("ben", timedelta(days=2))):
             record(gradebook, mini, student, judgement, timestamp=DUE + late)
-            Store(output).save(student, judgement, "digest")
+            JudgementStore(output).save(student, judgement, "digest")
     set_due(root, DUE)
     return root, output
 

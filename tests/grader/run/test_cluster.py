@@ -23,7 +23,7 @@ from helpers.cli import main
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import Submission
 from helpers.grader.run.cluster import pack
-from helpers.grader.run.grade import grade
+from helpers.grader.run.grade import GradingOptions, grade
 from tests.conftest import AVERAGE, DOUBLE
 
 ROOT = Path(__file__).parents[3]
@@ -165,14 +165,14 @@ def test_a_worker_with_another_course_is_refused(course, handed_in, scheduler, t
     monkeypatch.setattr("helpers.grader.run.grade.judge_digest", lambda *ignored: "another version")
     address = json.loads(scheduler.read_text())["address"]
     with worker(scheduler, tmp_path), pytest.raises(GraderError, match="another version"):
-        grade(course, handed_in, tmp_path / "out", cluster=address)
+        grade(course, handed_in, tmp_path / "out", GradingOptions(cluster=address))
 
 
 def test_an_address_where_nobody_listens_is_said_in_a_line(course, handed_in, tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="the extra “cluster” is not installed")
-    monkeypatch.setattr("helpers.grader.run.cluster.PATIENCE", 0.5)
+    monkeypatch.setattr("helpers.grader.run.cluster.CONNECT_SECONDS", 0.5)
     with pytest.raises(GraderError, match="There is no cluster with a worker at tcp://127.0.0.1:9"):
-        grade(course, handed_in, tmp_path / "out", cluster="tcp://127.0.0.1:9")
+        grade(course, handed_in, tmp_path / "out", GradingOptions(cluster="tcp://127.0.0.1:9"))
 
 
 def test_what_goes_to_a_worker_is_plain_data_without_links(tmp_path):

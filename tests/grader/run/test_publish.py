@@ -13,8 +13,8 @@ from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import record
 from helpers.grader.reports.lms_export import Mark, canvas_csv, moodle_csv
-from helpers.grader.run.judgement_store import Store
-from helpers.grader.run.progress_bar import Progress
+from helpers.grader.run.judgement_store import JudgementStore
+from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.publish import default_database
 
 
@@ -36,8 +36,8 @@ def output(mini, tmp_path):
     with Gradebook(default_database(folder)) as gradebook:
         for student, judgement in (("ada", judged()), ("ben", judged(double=0.0, answer=""))):
             record(gradebook, mini, student, judgement)
-            Store(folder).save(student, judgement, "digest")
-    Store(folder).save("eve", Judgement("", [Row("", "", 0.0, None, "denied", note="a link")]), "digest")
+            JudgementStore(folder).save(student, judgement, "digest")
+    JudgementStore(folder).save("eve", Judgement("", [Row("", "", 0.0, None, "denied", note="a link")]), "digest")
     return folder
 
 
@@ -83,7 +83,7 @@ def test_marking_changes_neither_judgements_nor_grades_csv(course, output):
     mark_by_hand(output, "ada", "answer_why", 1.5, "Good.")
     published(course, output)
     assert (output / "grades.csv").read_bytes() == before
-    assert [student for student, _ in Store(output)] == ["ada", "ben", "eve"]
+    assert [student for student, _ in JudgementStore(output)] == ["ada", "ben", "eve"]
 
 
 def test_the_class_report_names_the_refused(course, output):
@@ -93,7 +93,7 @@ def test_the_class_report_names_the_refused(course, output):
 
 def test_nothing_graded_and_a_wrong_gradebook_are_said_in_a_line(course, output, tmp_path, capsys):
     assert main(["feedback", "--output", str(tmp_path / "empty"), "--course", str(course)]) == 1
-    assert "Nothing was graded into" in capsys.readouterr().err
+    assert "Nothing has been graded into" in capsys.readouterr().err
     elsewhere = f"sqlite:///{tmp_path}/other.db"
     assert main(["feedback", "--output", str(output), "--course", str(course), "--db", elsewhere]) == 1
     assert "is not in the gradebook" in capsys.readouterr().err
@@ -107,7 +107,7 @@ def test_a_damaged_judgement_is_named(course, output, capsys):
 
 
 def test_the_progress_line_counts_verdicts_and_leaves_kept_ones_out_of_the_time_to_go(capsys):
-    with Progress(4) as progress:
+    with ProgressBar(4) as progress:
         progress.add(judged(), kept=True)
         assert progress.bar.initial == 1
         progress.add(judged(double=0.0))
@@ -150,7 +150,7 @@ def test_a_judgement_comes_back_from_disk_as_it_was(tmp_path):
     judgement = judged()
     judgement.rows[0].misconception, judgement.code = "squared", {"double": "é"}
     judgement.notes = [Note.of(NoteCode.OTHER_FILE_NAME, name="\ud800.ipynb")]
-    store = Store(tmp_path)
+    store = JudgementStore(tmp_path)
     store.save("ada", judgement, "one")
     assert store.load("ada", "00_mini", "one") == judgement
     assert store.load("ada", "00_mini", "two") is None and store.load("ben", "00_mini", "one") is None
@@ -159,7 +159,7 @@ def test_a_judgement_comes_back_from_disk_as_it_was(tmp_path):
 
 
 def test_a_judgement_in_an_older_form_is_judged_again_and_never_reported(tmp_path):
-    store = Store(tmp_path)
+    store = JudgementStore(tmp_path)
     store.save("ada", judged(), "one")
     (path,) = tmp_path.rglob("*.json")
     path.write_text(path.read_text().replace('"notes": []', '"notes": ["the check of double was missing"]'))
@@ -169,9 +169,9 @@ def test_a_judgement_in_an_older_form_is_judged_again_and_never_reported(tmp_pat
 
 
 def test_a_hostile_student_id_stays_inside_the_folder(tmp_path):
-    Store(tmp_path / "out").save("../../etc/passwd", Judgement("", []), "x")
+    JudgementStore(tmp_path / "out").save("../../etc/passwd", Judgement("", []), "x")
     assert [path.relative_to(tmp_path).parts[:2] for path in tmp_path.rglob("*.json")] == [("out", "judgements")]
-    assert [student for student, _ in Store(tmp_path / "out")] == ["../../etc/passwd"]
+    assert [student for student, _ in JudgementStore(tmp_path / "out")] == ["../../etc/passwd"]
 
 
 def test_marks_go_in_whole_or_not_at_all(mini, output, monkeypatch):

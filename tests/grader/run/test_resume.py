@@ -22,8 +22,8 @@ from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.judging.submission import judge_submission
 from helpers.grader.limits import Limits
 from helpers.grader.run.cluster import judge_packed, pack
-from helpers.grader.run.judgement_store import Store
-from helpers.grader.run.retry import judge_all
+from helpers.grader.run.judgement_store import JudgementStore
+from helpers.grader.run.retry import judge_with_retry
 from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 
 
@@ -71,7 +71,7 @@ def run(course, notebook, tmp_path, capsys):
 
 
 def stored(tmp_path):
-    return [student for student, _ in Store(tmp_path / "out")]
+    return [student for student, _ in JudgementStore(tmp_path / "out")]
 
 
 # ------------------------------------------------------------------------------------------- the grader's own failures
@@ -115,7 +115,7 @@ def test_an_outcome_that_cannot_be_entered_costs_one_submission(run, judged, tmp
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
         return graded_notebook(lab, judgement)
 
-    monkeypatch.setattr("helpers.grader.run.grade.graded_notebook", refuse)
+    monkeypatch.setattr("helpers.grader.run.grading_run.graded_notebook", refuse)
     monkeypatch.setattr("helpers.grader.run.grade.judge_in_threads", _one_by_one)
     status, said = run()
     assert status == 1 and "not judged: ben" in said and stored(tmp_path) == ["ada", "cem"]
@@ -141,7 +141,7 @@ def test_what_concerns_all_alike_stops_the_run():
             yield submission, RunStopped("other version")
 
     with pytest.raises(RunStopped, match="other version"):
-        list(judge_all(judge_here, [Submission("ada", "00_mini"), Submission("ben", "00_mini")]))
+        list(judge_with_retry(judge_here, [Submission("ada", "00_mini"), Submission("ben", "00_mini")]))
     assert asked == ["ada"]
 
 
@@ -158,33 +158,33 @@ def test_two_runs_never_write_into_one_folder(run, judged, tmp_path, command):
 
 
 def test_a_full_disk_is_said_in_a_line_and_nothing_is_lost(run, judged, tmp_path, monkeypatch):
-    save = Store.save
+    save = JudgementStore.save
 
     def refuse(store, student, judgement, digest):
         if student == "ben":
             raise FULL
         save(store, student, judgement, digest)
 
-    monkeypatch.setattr(Store, "save", refuse)
+    monkeypatch.setattr(JudgementStore, "save", refuse)
     status, said = run("--workers", "1")
     assert status == 1 and said.splitlines()[-1].startswith("distillab: the operating system says: [Errno 28] No space")
-    monkeypatch.setattr(Store, "save", save)
+    monkeypatch.setattr(JudgementStore, "save", save)
     assert run()[0] == 0 and stored(tmp_path) == ["ada", "ben", "cem"] and judged.count("ada") == 1
 
 
 def test_ctrl_c_is_said_in_a_line_and_nothing_is_lost(run, judged, tmp_path, monkeypatch):
-    save = Store.save
+    save = JudgementStore.save
 
     def interrupt(store, student, judgement, digest):
         if student == "ben":
             raise KeyboardInterrupt
         save(store, student, judgement, digest)
 
-    monkeypatch.setattr(Store, "save", interrupt)
+    monkeypatch.setattr(JudgementStore, "save", interrupt)
     status, said = run("--workers", "1")
-    assert status == 130 and said.splitlines()[-1] == "distillab: stopped; the same command goes on from here"
+    assert status == 130 and said.splitlines()[-1] == "distillab: stopped; run the same command again to continue"
     assert "Traceback" not in said and stored(tmp_path) == ["ada"]
-    monkeypatch.setattr(Store, "save", save)
+    monkeypatch.setattr(JudgementStore, "save", save)
     assert run()[0] == 0 and stored(tmp_path) == ["ada", "ben", "cem"] and judged.count("ada") == 1
 
 
@@ -192,7 +192,7 @@ def test_a_gradebook_that_is_in_use_is_said_in_a_line(run, judged, monkeypatch):
     def refuse(*arguments, **times):
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("database is locked"))
 
-    monkeypatch.setattr("helpers.grader.run.grade.record", refuse)
+    monkeypatch.setattr("helpers.grader.run.grading_run.record_marks", refuse)
     status, said = run()
     assert status == 1 and "distillab: the gradebook's database says: database is locked. Close" in said
 
@@ -256,7 +256,7 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
     ask()
     assert seen == [7.0, 9.0]
     monkeypatch.setattr(digest, "code_on_disk", lambda: "newer")
-    with pytest.raises(RunStopped, match="restart the workers"):
+    with pytest.raises(RunStopped, match="older version of distillab than the one on its disk"):
         ask()
     assert len(seen) == 2
 

@@ -21,7 +21,7 @@ from nbgrader.api import Gradebook
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
 from helpers.grader.limits import Limits
-from helpers.grader.run.grade import grade
+from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox import doctor
 from helpers.grader.sandbox.kernelspecs import GPU_KERNEL, SANDBOX_KERNEL
 from helpers.grader.sandbox.root import NOBODY
@@ -293,7 +293,7 @@ def test_grading_refuses_where_the_host_cannot_isolate(course, tmp_path, monkeyp
     monkeypatch.setattr(doctor, "protections", lambda: lacking)
     (tmp_path / "submitted").mkdir()
     with pytest.raises(GraderError, match="network namespaces.*--unsafe"):
-        grade(course, tmp_path / "submitted", tmp_path / "graded", kernel_name=SANDBOX_KERNEL)
+        grade(course, tmp_path / "submitted", tmp_path / "graded", GradingOptions(kernel_name=SANDBOX_KERNEL))
     assert "NO   network namespaces" in doctor.report() and "send data out" in doctor.report()
 
 

@@ -1,0 +1,158 @@
+"""One grading run in three steps: plan what has to be judged, judge it, and record each judgement as it arrives."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import nbformat
+from nbgrader.api import Gradebook
+from sqlalchemy.exc import SQLAlchemyError
+
+from helpers.grader.course.lab import load_lab
+from helpers.grader.intake.collect import Submission
+from helpers.grader.intake.timestamp import read_timestamp
+from helpers.grader.judging.judgement import Judgement
+from helpers.grader.reports.feedback import graded_notebook
+from helpers.grader.reports.gradebook import record as record_marks
+from helpers.grader.run.judgement_store import JudgementStore
+from helpers.grader.run.progress_bar import ProgressBar
+from helpers.grader.run.retry import JudgeBatch, Outcomes, judge_with_retry
+
+MAX_REASON = 300  # characters of an exception that a failure quotes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A submission without a judgement because the grader itself failed on it. The next run judges it again."""
+
+    student: str
+    lab: str
+    reason: str
+
+    @classmethod
+    def of(cls, submission: Submission, problem: BaseException) -> Failure:
+        """Describe in one line what went wrong with a submission."""
+        reason = " ".join(f"{type(problem).__name__}: {problem}".split())[:MAX_REASON]
+        return cls(submission.student, submission.lab, reason)
+
+
+@dataclass
+class GradingResult:
+    """What a grading run produced."""
+
+    judgements: list[tuple[str, Judgement]] = field(default_factory=list)  # (student, judgement)
+    remarks: list[str] = field(default_factory=list)  # on files and dates, for the instructor
+    failures: list[Failure] = field(default_factory=list)
+
+
+@dataclass
+class Plan:
+    """What a run has to do: reuse some judgements and make the others."""
+
+    kept: list[tuple[str, Judgement]] = field(default_factory=list)  # (student, judgement) of an earlier run
+    waiting: list[Submission] = field(default_factory=list)
+    digests: dict[tuple[str, str], str] = field(default_factory=dict)  # (student, lab) → what its judgement depends on
+    refused: set[str] = field(default_factory=set)  # students with a submission whose lab is unknown
+    failures: list[Failure] = field(default_factory=list)  # submissions that cannot be read
+
+
+class GradingRun:
+    """A run over one class, which can be interrupted at any point and resumed.
+
+    Args:
+        course: the folder that holds `solutions/`.
+        output: an existing folder, locked for this run.
+        gradebook: nbgrader's gradebook, in which every lab has already been entered.
+        judge_batch: judges several submissions at once, here or on a cluster.
+        key: the digest of the labs, the grader's code and the limits (`judge_digest`).
+    """
+
+    def __init__(self, course: Path, output: Path, gradebook: Gradebook, judge_batch: JudgeBatch, key: str) -> None:
+        self.course, self.output, self.gradebook = course, output, gradebook
+        self.judge_batch, self.key = judge_batch, key
+        self.store = JudgementStore(output)
+
+    def run(self, submissions: list[Submission], regrade: bool = False) -> GradingResult:
+        """Grade the submissions and record each judgement before the next is awaited.
+
+        Raises OSError or SQLAlchemyError if a judgement cannot be written because of the disk or the database.
+        """
+        # A student may have several refused submissions whose lab is unknown; the last one stands for all of them.
+        submissions = list({(submission.student, submission.lab): submission for submission in submissions}.values())
+        plan = self.plan(submissions, regrade)
+        result = GradingResult(failures=list(plan.failures))
+        with ProgressBar(len(submissions)) as progress, closing(self.judge(plan)) as outcomes:
+            for student, judgement in plan.kept:
+                result.judgements.append((student, judgement))
+                progress.add(judgement, kept=True)
+            for submission, outcome in outcomes:
+                try:
+                    if not isinstance(outcome, Judgement):
+                        raise outcome
+                    self.record(submission, outcome, plan)
+                except Exception as problem:
+                    if isinstance(outcome, Judgement) and isinstance(problem, (OSError, SQLAlchemyError)):
+                        raise  # a full disk or a locked gradebook would stop the next submission too
+                    result.failures.append(Failure.of(submission, problem))
+                else:
+                    result.judgements.append((submission.student, outcome))
+                    progress.add(outcome)
+        result.judgements.sort(key=lambda entry: (entry[0], entry[1].lab))
+        return result
+
+    def plan(self, submissions: list[Submission], regrade: bool = False) -> Plan:
+        """Decide which submissions have a judgement that still holds, and which have to be judged.
+
+        A judgement holds if it was made from the same files by the same judge, and its marks are in the gradebook.
+        """
+        plan = Plan(refused={submission.student for submission in submissions if not submission.lab})
+        labs = {submission.lab for submission in submissions if submission.lab}
+        entered = {(entry.student_id, lab) for lab in labs for entry in self.gradebook.assignment_submissions(lab)}
+        for submission in submissions:
+            student, lab = submission.student, submission.lab
+            try:
+                digest = submission.digest(self.key)
+            except OSError as problem:
+                plan.failures.append(Failure.of(submission, problem))
+                continue
+            judgement = None if regrade else self.store.load(student, lab, digest)
+            if judgement is not None and (not lab or (student, lab) in entered):
+                plan.kept.append((student, judgement))
+            else:
+                plan.waiting.append(submission)
+                plan.digests[student, lab] = digest
+        return plan
+
+    def judge(self, plan: Plan) -> Outcomes:
+        """Yield each waiting submission with its judgement, or with the grader's error if it failed twice."""
+        return judge_with_retry(self.judge_batch, plan.waiting)
+
+    def record(self, submission: Submission, judgement: Judgement, plan: Plan) -> None:
+        """Write a judgement: marks to the gradebook, the graded notebook to disk, and last the judgement itself.
+
+        A stored judgement is what marks a submission as done, so a run that is killed earlier judges it again.
+        """
+        student = submission.student
+        if submission.lab:
+            lab = load_lab(self.course, submission.lab)
+            record_marks(self.gradebook, lab, student, judgement, **_timestamp(submission, judgement))
+            path = self.output / "autograded" / student / lab.name / f"{lab.name}.ipynb"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            nbformat.write(graded_notebook(lab, judgement), path)
+            if student not in plan.refused:
+                self.store.forget(student, "")  # the refusal of an earlier submission, which this one replaces
+        judgement.notebook = None  # already on disk; a whole class of notebooks would fill the memory
+        self.store.save(student, judgement, plan.digests[student, submission.lab])
+
+
+def _timestamp(submission: Submission, judgement: Judgement) -> dict[str, datetime]:
+    """Return when a submission was handed in, if that is known; adds a note to the judgement if it is unreadable."""
+    if submission.path is None or submission.timestamp is None:
+        return {}
+    timestamp, note = read_timestamp(submission.timestamp)
+    if note:
+        judgement.notes.append(note)
+    return {} if timestamp is None else {"timestamp": timestamp}
