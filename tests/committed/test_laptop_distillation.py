@@ -6,8 +6,11 @@ import re
 import pytest
 
 from helpers.experiments import laptop_units
+from helpers.experiments.laptop import summary
+from helpers.experiments.laptop_store import UnitStore
+from helpers.experiments.laptop_training import Materials
 from helpers.layer_pruning import student_layers
-from tests.committed import page, result
+from tests.committed import RESULTS, page, result
 
 TIERS = page("tiers.md")
 
@@ -20,6 +23,17 @@ def row(name: str, measured: dict, perplexity: str) -> str:
     """The row of a table: name, perplexity in the table's form, KL to the teacher, agreement with it."""
     kl, agreement = measured["kl"]["value"], measured["agreement"]["value"]
     return f"| {name} | {perplexity.format(**measured['perplexity'])} | {kl:.2f} | {100 * agreement:.0f} % |"
+
+
+@pytest.mark.parametrize(("length", "held_out"), [("20x4", 32), ("240x8", 64)])
+def test_the_experiment_takes_up_where_the_result_stands(length, held_out, tmp_path):
+    steps, batch_size = map(int, length.split("x"))
+    setting = laptop_units.Setting(tmp_path, tmp_path, steps, batch_size, seeds=(0, 1, 2), held_out=held_out)
+    materials = Materials(setting)
+    materials.layers = 30  # SmolLM2-135M's, without loading it
+    described, file = materials.described(), RESULTS / f"laptop_distillation_{length}.json"
+    store = UnitStore(setting, described, recorded=file)
+    assert summary(laptop_units.list_units(setting), described, store) == result(f"laptop_distillation_{length}")
 
 
 def test_the_table_of_cuts_is_the_result():

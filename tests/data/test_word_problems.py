@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from helpers.data.word_problems import HARDEST, LARGEST, make_problems, problem_tokenizer, solved_problems
+from helpers.data.word_problems import MAX_NUMBER, MAX_STEPS, make_problems, problem_tokenizer, solved_problems
 from helpers.reasoning import chain_of_thought as cot
 
 SOLVED = solved_problems(600, seed=3)
@@ -32,7 +32,7 @@ def test_each_step_needs_the_result_of_the_one_before():
 
 def test_numbers_stay_in_range_and_steps_go_round():
     for problem, trace in SOLVED:
-        assert max(int(number) for number in re.findall(r"\d+", problem["question"] + trace)) <= LARGEST
+        assert max(int(number) for number in re.findall(r"\d+", problem["question"] + trace)) <= MAX_NUMBER
     assert [problem["steps"] for problem in make_problems(7, seed=0, steps=(2, 4))] == [2, 4, 2, 4, 2, 4, 2]
 
 
@@ -44,7 +44,7 @@ def test_a_distractor_stands_in_the_question_and_not_in_the_solution():
 
 
 def test_a_number_of_steps_out_of_range_is_refused():
-    for steps in ((0,), (1, HARDEST + 1), ()):
+    for steps in ((0,), (1, MAX_STEPS + 1), ()):
         with pytest.raises(ValueError, match="steps"):
             make_problems(1, seed=0, steps=steps)
 
