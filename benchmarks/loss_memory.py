@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks.measure import describe_machine, in_own_process, peak, reset_peak
-from helpers.engine.chunked_loss import PartLoss, logits_targets, loss_in_chunks
+from helpers.engine.chunked_loss import BatchLoss, LogitTargets, loss_in_chunks
 from helpers.experiments.machine import write_result
-from helpers.losses import distillation_loss, hard_loss
+from helpers.losses import distillation_loss
 
 TOKENS, VOCABULARY, WIDTH, TEACHER_WIDTH = 1024, 50_257, 768, 1024  # DistilGPT-2 taught by GPT-2-medium
 TEMPERATURE, ALPHA = 3.0, 0.5
@@ -37,16 +37,7 @@ def one_way(way: str, tokens: int = TOKENS, vocabulary: int = VOCABULARY) -> dic
     states.requires_grad_()
     head.requires_grad_()
 
-    targets = logits_targets(taught, lambda some: F.linear(some, teacher_head))
-
-    def chunk_loss(here: slice) -> PartLoss:
-        soft = targets(here, TEMPERATURE)
-
-        def part_loss(logits: torch.Tensor, part: slice) -> torch.Tensor:
-            hard = hard_loss(logits, labels[here][part])
-            return (ALPHA * TEMPERATURE**2 * soft(logits, part) + (1 - ALPHA) * hard) * (len(logits) / tokens)
-
-        return part_loss
+    chunked_loss = BatchLoss(labels, LogitTargets(taught, teacher_head), TEMPERATURE, ALPHA, total=tokens)
 
     before = reset_peak()
     began = time.perf_counter()
@@ -54,7 +45,7 @@ def one_way(way: str, tokens: int = TOKENS, vocabulary: int = VOCABULARY) -> dic
         student_logits, teacher_logits = F.linear(states, head)[None], F.linear(taught, teacher_head)[None]
         loss = distillation_loss(student_logits, teacher_logits, labels[None], TEMPERATURE, ALPHA)
     else:
-        loss = loss_in_chunks(states, head, None, chunk_loss)
+        loss = loss_in_chunks(states, head, None, chunked_loss)
     loss.backward()
     return {
         "loss": loss.item(),

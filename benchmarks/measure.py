@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 
-from helpers.engine.precision import bfloat16_pays
+from helpers.engine.precision import bfloat16_is_faster
 from helpers.experiments import machine
 
 
 def describe_machine() -> dict:
     """Return `helpers.experiments.machine.describe_machine`, and whether bfloat16 multiplies faster than float32."""
-    return machine.describe_machine() | {"bfloat16_pays": bfloat16_pays("cpu")}
+    return machine.describe_machine() | {"bfloat16_pays": bfloat16_is_faster("cpu")}
 
 
 def reset_peak() -> float:

@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from benchmarks.measure import describe_machine
 from helpers.data.batches import Batch
 from helpers.engine.chunked_loss import batch_loss, counted_labels, model_targets
-from helpers.engine.logit_cache import keep_answers, number_rows
+from helpers.engine.logit_cache import Sampled, TopK, cache_teacher_logits, number_rows
+from helpers.engine.teacher import freeze
 from helpers.experiments.machine import write_result
 from helpers.experiments.tiny import SOFT, train_student
 from helpers.models import load_student, load_teacher
 from helpers.tiers import load_batches, tier_of
-from helpers.training import freeze
 
 KEPT = (1, 4, 8, 16, 32, 64, 128)
 DRAWS = 16
@@ -54,18 +54,19 @@ def compare(
     result: dict = {"kl": true, "top": {}, "sampled": {}}
     with tempfile.TemporaryDirectory() as folder:
 
-        def answers(name: str, **options):
-            return keep_answers(Path(folder) / name, teacher, rows, temperature=temperature, progress=False, **options)
+        def cache_of(name: str, method: TopK | Sampled):
+            path = Path(folder) / name
+            return cache_teacher_logits(path, teacher, rows, method, temperature=temperature, progress=False)
 
         for k in kept:
-            cache = answers(f"top {k}", k=k)
+            cache = cache_of(f"top {k}", TopK(k))
             loss, found = gradient(student, cache.targets(rows), rows, temperature)
             result["top"][k] = {
                 "bytes_a_token": cache.bytes_per_token,
                 "bias_of_kl": round(loss - true, 6),
                 "error_of_gradient": off(found),
             }
-            caches = [answers(f"sampled {k} {seed}", k=k, form="sampled", seed=seed) for seed in range(draws)]
+            caches = [cache_of(f"sampled {k} {seed}", Sampled(k, seed=seed)) for seed in range(draws)]
             drawn = [gradient(student, cache.targets(rows), rows, temperature) for cache in caches]
             losses, gradients = zip(*drawn, strict=True)
             result["sampled"][k] = {

@@ -35,7 +35,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from benchmarks.measure import describe_machine, in_own_process, matrix_rate, peak, reset_peak
 from benchmarks.text import paragraphs_of, train_tokenizer
 from helpers.data.batches import encode_rows, make_batches, pack_blocks
-from helpers.engine.logit_cache import keep_answers, number_rows
+from helpers.engine.logit_cache import TopK, cache_teacher_logits, number_rows
 from helpers.engine.precision import choose_precision
 from helpers.experiments.machine import write_result
 from helpers.labels import make_labels, next_token_pairs
@@ -168,8 +168,8 @@ def one_arm(arm: str, text: Path | None, batch_rows: int, steps: int) -> dict:
             source = teacher
             if arm == "distill, kept answers":
                 began = time.process_time(), time.perf_counter()
-                source = keep_answers(
-                    Path(folder) / "kept", freeze(teacher), packed, temperature=TEMPERATURE, k=KEPT,
+                source = cache_teacher_logits(
+                    Path(folder) / "cache", freeze(teacher), packed, TopK(KEPT), temperature=TEMPERATURE,
                     batch_size=batch_rows, progress=False,
                 )  # fmt: skip
                 kept_tokens = packed["input_ids"][:, 1:].numel()

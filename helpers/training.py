@@ -18,8 +18,9 @@ from tqdm.auto import tqdm
 
 from helpers.data.batches import Batch
 from helpers.engine.checkpoint import Checkpointer, interrupt_waits
-from helpers.engine.chunked_loss import batch_loss, compile_forward, count_tokens
+from helpers.engine.chunked_loss import batch_loss, count_tokens
 from helpers.engine.lr_schedule import warmup_cosine
+from helpers.engine.model_parts import compile_forward
 from helpers.engine.precision import choose_precision
 from helpers.engine.processes import AcceleratorLike, Processes
 from helpers.engine.teacher import Teacher, as_teacher, freeze

@@ -17,7 +17,7 @@ from helpers.engine.checkpoint import Checkpointer
 from helpers.engine.lr_schedule import warmup_cosine
 from helpers.losses import distillation_loss
 from helpers.models import new_model
-from helpers.training import DistillConfig, count_parameters, distill, freeze
+from helpers.training import DistillConfig, count_parameters, distill
 
 
 def small(seed, dropout=0.0):
@@ -138,21 +138,6 @@ def test_the_bar_can_be_switched_off(batches, capsys):
     assert capsys.readouterr().err == ""
     distill(small(0), small(1), batches, progress=True)
     assert "2/2" in capsys.readouterr().err
-
-
-def test_one_cycle_goes_up_in_a_line_and_down_to_nearly_nothing():
-    rates = [warmup_cosine(step, 100) for step in range(100)]
-    assert rates[:10] == pytest.approx([step / 10 for step in range(1, 11)])
-    assert all(earlier > later for earlier, later in zip(rates[9:], rates[10:], strict=False))
-    assert 0 < rates[-1] < 0.001
-    for steps in range(1, 12):
-        assert all(0 < warmup_cosine(step, steps) <= 1 for step in range(steps))
-
-
-def test_freeze_stops_gradients_and_dropout():
-    model = small(0).train()
-    assert freeze(model) is model
-    assert not model.training and not any(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_count_parameters_counts_frozen_ones_and_tied_ones_once():

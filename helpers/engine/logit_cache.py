@@ -1,59 +1,167 @@
-"""What a teacher says about a text, computed once and kept on disk, for runs that read the text more than once.
+"""A teacher's outputs for a text, computed once and stored on disk, for runs that read the text more than once.
 
-All of a teacher's logits would take 4 · V bytes a token: 201 kB with a vocabulary of 50,257. Two short forms:
+All of a teacher's logits would take 4 · V bytes per token: 201 kB with a vocabulary of 50,257. There are two short
+forms, `TopK` and `Sampled`. Both take 2 bytes for a token's id (4 if V is above 65,536) and 2 for its value, and 2 more
+per position. The files are NumPy arrays, mapped into memory: only what a batch needs is read.
 
-- **top**: the k likeliest tokens and, in one more bucket, the probability of all others together. The student is
-  compared on these k + 1 outcomes. This is less than the true KL, never more, and says nothing of the order in the
-  tail; with k = V it is the true KL.
-- **sampled**: k tokens drawn from the teacher, each weighed so that the mean over draws is the full sum. A single draw
-  is off, but not to one side: value and gradient are those of the true KL in expectation.
-
-Both take 2 bytes for a token's number (4 with more than 65,536), 2 for its value, and 2 more a position. The files are
-NumPy arrays, mapped into memory: only what a batch needs is read. Source: Anshumann et al. 2025, "Sparse Logit
-Sampling: Accelerating Knowledge Distillation in LLMs", for the bias of top-k and for sampling.
+Source: Anshumann et al. 2025, "Sparse Logit Sampling: Accelerating Knowledge Distillation in LLMs", for the bias of
+top-k and for sampling.
 """
 
 import hashlib
 import json
-import os
 import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from filelock import FileLock
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm.auto import tqdm
+from transformers import PreTrainedModel
 
+from helpers.atomic import new_folder
 from helpers.data.batches import Batch
-from helpers.engine.chunked_loss import PartLoss, Targets, chunk_rows, counted_labels, states_and_head
-from helpers.engine.precision import choose_precision
+from helpers.engine.chunked_loss import ChunkTargets, Targets, chunk_rows, counted_labels
+from helpers.engine.model_parts import states_and_head
+from helpers.engine.precision import autocast, choose_precision
+from helpers.engine.teacher import fingerprint, fingerprint_tensors
 from helpers.losses import check_temperature, widen
 
-FORMS = ("top", "sampled")
-LOWEST = -60_000.0  # a logarithm that float16 can hold, of a probability that is 0 for all purposes
+METADATA, OLD_METADATA = "metadata.json", "about.json"
+MIN_LOG_PROB = -60_000.0  # fits into float16; the probability is 0 for all purposes
+
+
+@dataclass(frozen=True)
+class TopK:
+    """Store the k most likely tokens and, in one more bucket, the probability of all others together.
+
+    The student is compared on these k + 1 outcomes. That is at most the true KL, and says nothing about the order in
+    the tail; with k = V it is the true KL.
+
+    Args:
+        k: tokens per position.
+        dtype: of the log-probabilities on disk.
+    """
+
+    name: ClassVar[str] = "top_k"
+    k: int = 64
+    dtype: str = "float16"
+
+    def check(self, vocabulary: int) -> None:
+        """Raise ValueError unless this many tokens can be stored."""
+        if not 1 <= self.k <= vocabulary:
+            raise ValueError(f"k is {self.k}; it must be at least 1, and at most the vocabulary of {vocabulary}")
+
+    def pack(self, log_probs: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Tokens `(N, k)`, and `(N, k + 1)`: their log-probabilities, then the bucket's. log_probs: `(N, V)`."""
+        top = log_probs.topk(self.k, dim=-1)
+        others = log_probs.scatter(1, top.indices, -torch.inf).logsumexp(dim=1, keepdim=True)
+        return top.indices, torch.cat([top.values, others], dim=1).clamp(min=MIN_LOG_PROB)
+
+    @staticmethod
+    def kl(student: Tensor, tokens: Tensor, log_probs: Tensor) -> Tensor:
+        """KL(teacher || student) over the k tokens and the bucket, `(N,)`, in nats.
+
+        Args:
+            student: log-probabilities `(N, V)`.
+            tokens: `(N, k)`; with k = V there is no bucket.
+            log_probs: `(N, k + 1)` as `pack` returns them. Rounding changed their sum, so they are normalized again.
+        """
+        outcomes = student.gather(1, tokens)
+        if tokens.shape[1] == student.shape[1]:
+            log_probs = log_probs[:, :-1]
+        else:
+            others = student.scatter(1, tokens, -torch.inf).logsumexp(dim=1, keepdim=True)
+            outcomes = torch.cat([outcomes, others], dim=1)
+        teacher = log_probs.to(student.dtype).log_softmax(dim=1)
+        return (teacher.exp() * (teacher - outcomes)).sum(dim=1)
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Store k tokens drawn from the teacher, each weighted so that the expectation is the full sum.
+
+    A single draw has noise but no bias: value and gradient are those of the true KL in expectation.
+
+    Args:
+        k: draws per position.
+        proposal_power: draws are from the teacher's probabilities to this power, normalized. Below 1, rare tokens are
+            drawn more often.
+        seed: of the draws.
+        dtype: of the weights on disk.
+    """
+
+    name: ClassVar[str] = "sampled"
+    k: int = 64
+    proposal_power: float = 1.0
+    seed: int = 0
+    dtype: str = "float16"
+
+    def check(self, vocabulary: int) -> None:
+        """Raise ValueError for settings outside their range."""
+        if self.k < 1:
+            raise ValueError(f"k is {self.k}; it must be at least 1")
+        if not self.proposal_power > 0:
+            raise ValueError(f"proposal_power is {self.proposal_power}; it must be above 0")
+
+    def pack(self, log_probs: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Tokens `(N, k)`, and `(N, k + 1)`: their weights, then the teacher's entropy. log_probs: `(N, V)`."""
+        log_proposal = (self.proposal_power * log_probs).log_softmax(dim=1)
+        if len(log_probs):
+            tokens = torch.multinomial(log_proposal.exp(), self.k, replacement=True, generator=generator)
+        else:  # multinomial refuses an empty matrix
+            tokens = torch.empty(0, self.k, dtype=torch.long, device=log_probs.device)
+        weights = (log_probs - log_proposal).gather(1, tokens).exp() / self.k
+        entropy = -(log_probs.exp() * log_probs).sum(dim=1, keepdim=True)
+        return tokens, torch.cat([weights, entropy], dim=1)
+
+    @staticmethod
+    def kl(student: Tensor, tokens: Tensor, weights: Tensor) -> Tensor:
+        """An unbiased estimate of KL(teacher || student), `(N,)`, in nats; its gradient is unbiased too.
+
+        The cross-entropy is a sum over the vocabulary weighted by the teacher's probabilities: the draws estimate it.
+        The entropy has no gradient and is exact.
+
+        Args:
+            student: log-probabilities `(N, V)`.
+            tokens: `(N, k)`, the draws.
+            weights: `(N, k + 1)` as `pack` returns them.
+        """
+        return -(weights[:, :-1] * student.gather(1, tokens)).sum(dim=1) - weights[:, -1]
+
+
+Method = TopK | Sampled
 
 
 def number_rows(rows: Batch) -> dict[str, Tensor]:
-    """The same rows with their numbers, "row" `(N,)`: so that shuffled batches find their answers."""
+    """The same rows with their numbers, "row" `(N,)`, so that shuffled batches find their teacher's outputs."""
     return {**rows, "row": torch.arange(len(rows["input_ids"]))}
 
 
-class TeacherCache:
-    """Kept answers, to be given to `distill` in the teacher's place. Made by `keep_answers`; opened by its folder.
+class LogitCache:
+    """A teacher for `distill` whose outputs are read from a folder that `cache_teacher_logits` wrote.
 
-    The batches must carry the numbers of their rows: make them from `number_rows(rows)`.
-    Raises FileNotFoundError where there are none, and ValueError where they are not such answers.
+    The batches must carry their row numbers: make them from `number_rows(rows)`.
+
+    Raises:
+        FileNotFoundError: there is no cache in the folder.
+        ValueError: the cache is of another version, or damaged.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        path = self.folder / METADATA
+        if (self.folder / OLD_METADATA).exists() and not path.exists():
+            raise ValueError(f"{self.folder} is a cache of an older version; delete it, or give another folder")
         try:
-            self.about: dict[str, Any] = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
+            self.metadata: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
-            raise ValueError(f"{self.folder / 'about.json'} is not what a teacher cache writes: {error}") from error
+            raise ValueError(f"{path} is damaged ({error}); delete the folder to compute the cache again") from error
         self.ids, self.mask, self.tokens, self.values = (
             np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             for name in ("ids", "mask", "tokens", "values")
@@ -61,197 +169,204 @@ class TeacherCache:
 
     @property
     def fingerprint(self) -> str:
-        """A short text that is another one for other answers."""
-        return hashlib.blake2b(json.dumps(self.about, sort_keys=True).encode(), digest_size=16).hexdigest()
+        """A short text that differs between caches."""
+        return hashlib.blake2b(json.dumps(self.metadata, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+    @property
+    def precision(self) -> torch.dtype:
+        """The dtype of the teacher's matrix products."""
+        return getattr(torch, self.metadata["precision"])
 
     @property
     def bytes_per_token(self) -> float:
-        """Bytes of an answer on disk. Beside it, the text itself is kept, with its mask, at 9 bytes a token."""
+        """Bytes of a position's outputs on disk. The text itself is stored too, at 9 bytes per token."""
         return (self.tokens.nbytes + self.values.nbytes) / (self.tokens.shape[0] * self.tokens.shape[1])
 
     def targets(self, batch: Batch) -> Targets:
-        """The soft term for a batch, from the kept answers.
+        """The soft targets of a batch.
 
-        Raises ValueError if the batch has no row numbers, or rows other than those that were answered.
+        Raises:
+            ValueError: the batch has no row numbers, or its rows are not those of the cache.
         """
         if "row" not in batch:
             raise ValueError(
                 "the batch has no row numbers; make the batches from helpers.engine.logit_cache.number_rows(rows)"
             )
         rows = batch["row"].cpu().numpy()
-        inside = rows.max(initial=0) < len(self.ids) and batch["input_ids"].shape[1] == self.ids.shape[1]
+        fits = rows.max(initial=0) < len(self.ids) and batch["input_ids"].shape[1] == self.ids.shape[1]
         if (
-            not inside
+            not fits
             or not np.array_equal(self.ids[rows], batch["input_ids"].cpu().numpy())
             or not np.array_equal(self.mask[rows], batch["attention_mask"].cpu().numpy() != 0)
         ):
-            raise ValueError(f"{self.folder} holds answers to other rows than the batch's; keep answers to these first")
+            raise ValueError(f"{self.folder} holds outputs for other rows than the batch's; cache those of these first")
         counted, _ = counted_labels(batch)
-        chosen, device = counted.cpu().numpy(), counted.device
-        tokens = torch.from_numpy(self.tokens[rows][chosen].astype(np.int64)).to(device)
-        values = torch.from_numpy(self.values[rows][chosen].astype(np.float32)).to(device)
-        compare = bucketed_kl if self.about["form"] == "top" else sampled_kl
-
-        def chunk_kl(here: slice, temperature: float) -> PartLoss:
-            if temperature != self.about["temperature"]:
-                raise ValueError(
-                    f"temperature is {temperature}, and {self.folder} holds answers at {self.about['temperature']}; "
-                    "keep answers at this temperature first"
-                )
-
-            def kl(student_logits: Tensor, part: slice) -> Tensor:
-                if student_logits.shape[-1] != self.about["vocabulary"]:
-                    raise ValueError(
-                        f"the student's logits have V = {student_logits.shape[-1]}, and {self.folder} holds answers of "
-                        f"a teacher with V = {self.about['vocabulary']}; both must use one vocabulary"
-                    )
-                log_probs = F.log_softmax(widen(student_logits) / temperature, dim=-1)
-                return compare(log_probs, tokens[here][part], values[here][part]).sum() / max(len(log_probs), 1)
-
-            return kl
-
-        return chunk_kl
+        mask, device = counted.cpu().numpy(), counted.device
+        tokens = torch.from_numpy(self.tokens[rows][mask].astype(np.int64)).to(device)
+        values = torch.from_numpy(self.values[rows][mask].astype(np.float32)).to(device)
+        return _CachedTargets(self, tokens, values)
 
 
-def bucketed_kl(student: Tensor, tokens: Tensor, log_probs: Tensor) -> Tensor:
-    """KL(teacher || student) over k tokens and the bucket of all others, `(N,)`, in nats.
+@dataclass(frozen=True)
+class _CachedTargets:
+    """The stored outputs of N tokens: token ids `(N, k)` and values `(N, k + 1)`."""
 
-    student: log-probabilities `(N, V)`. tokens: `(N, k)`, the teacher's likeliest. log_probs: the teacher's, `(N, k)`
-    and after them that of the bucket; what rounding took from their sum is given back. k = V: no bucket.
-    """
-    likeliest = student.gather(1, tokens)
-    if tokens.shape[1] == student.shape[1]:
-        outcomes, log_probs = likeliest, log_probs[:, :-1]
-    else:
-        others = student.scatter(1, tokens, -torch.inf).logsumexp(dim=1, keepdim=True)
-        outcomes = torch.cat([likeliest, others], dim=1)
-    teacher = log_probs.to(student.dtype).log_softmax(dim=1)
-    return (teacher.exp() * (teacher - outcomes)).sum(dim=1)
+    cache: LogitCache
+    tokens: Tensor
+    values: Tensor
 
-
-def sampled_kl(student: Tensor, tokens: Tensor, weights: Tensor) -> Tensor:
-    """An estimate of KL(teacher || student), `(N,)`, in nats; right in the mean over draws, and so is its gradient.
-
-    student: log-probabilities `(N, V)`. tokens: `(N, k)`, drawn. weights: `(N, k)`, and after them the teacher's
-    entropy. The cross-entropy is a sum over the vocabulary with the teacher's probabilities as weights: the draws
-    estimate it. The entropy has no gradient and is exact.
-    """
-    return -(weights[:, :-1] * student.gather(1, tokens)).sum(dim=1) - weights[:, -1]
+    def chunk(self, rows: slice, temperature: float) -> ChunkTargets:
+        stored = self.cache.metadata["temperature"]
+        if temperature != stored:
+            raise ValueError(
+                f"temperature is {temperature}, and {self.cache.folder} holds outputs at {stored}; "
+                "cache them at this temperature first"
+            )
+        kl = TopK.kl if self.cache.metadata["method"] == TopK.name else Sampled.kl
+        return _CachedChunk(self.cache, kl, self.tokens[rows], self.values[rows])
 
 
-def keep_answers(
+@dataclass(frozen=True)
+class _CachedChunk:
+    cache: LogitCache
+    compare: Callable[[Tensor, Tensor, Tensor], Tensor]
+    tokens: Tensor
+    values: Tensor
+
+    def kl(self, student_logits: Tensor, part: slice) -> Tensor:
+        metadata = self.cache.metadata
+        if student_logits.shape[-1] != metadata["vocabulary"]:
+            raise ValueError(
+                f"the student's logits have V = {student_logits.shape[-1]}, and {self.cache.folder} holds outputs of a "
+                f"teacher with V = {metadata['vocabulary']}; both must use the same vocabulary"
+            )
+        log_probs = F.log_softmax(widen(student_logits) / metadata["temperature"], dim=-1)
+        return self.compare(log_probs, self.tokens[part], self.values[part]).sum() / max(len(log_probs), 1)
+
+
+def cache_teacher_logits(
     folder: str | Path,
-    teacher: nn.Module,
+    teacher: PreTrainedModel,
     rows: Batch,
+    method: Method,
     *,
     temperature: float,
-    k: int = 64,
-    form: str = "top",
-    power: float = 1.0,
-    seed: int = 0,
     batch_size: int = 8,
     precision: torch.dtype | None = None,
-    values: type = np.float16,
     progress: bool = True,
-) -> TeacherCache:
-    """Let the teacher read all rows once and keep its answers in `folder`; open them if they are there already.
+) -> LogitCache:
+    """Run the teacher on all rows once and store its outputs in a folder, or open them if they are there already.
 
-    teacher: frozen, in eval mode. rows: input_ids and attention_mask `(N, S)`. temperature: T of the answers; the
-    distillation must use the same. k: tokens a position. form: "top" or "sampled". power, seed: of "sampled"; draws
-    are from the teacher's probabilities to this power, made to sum to 1 again, so that less than 1 looks at rare tokens
-    more often. batch_size: rows that the teacher reads together. precision: dtype of the products; None takes
-    that of the answers that are there, or lets `choose_precision` decide. values: dtype on disk.
+    Args:
+        folder: where the cache is, or will be.
+        teacher: frozen, in eval mode.
+        rows: input_ids and attention_mask `(N, S)`.
+        method: `TopK` or `Sampled`: what is stored of the logits.
+        temperature: T of the outputs; the distillation must use the same.
+        batch_size: rows that the teacher reads at a time.
+        precision: dtype of the matrix products. None takes that of an existing cache, or else what `choose_precision`
+            measures to be faster.
+        progress: whether to show a progress bar.
 
-    Raises ValueError for arguments that cannot be, and where the folder holds answers of another teacher, to another
-    text or in another form; OSError where the disk is too small.
+    Raises:
+        ValueError: an argument is outside its range, or the folder holds a cache of another teacher, text or method.
+        OSError: the disk is too small.
     """
-    folder = Path(folder)
+    folder, vocabulary = Path(folder), teacher.config.vocab_size
     check_temperature(temperature)
-    vocabulary = teacher.config.vocab_size
-    if form not in FORMS:
-        raise ValueError(f'form is "{form}"; it must be one of: {", ".join(FORMS)}')
-    if k < 1 or (form == "top" and k > vocabulary):
-        raise ValueError(f"k is {k}; it must be at least 1, and at most the vocabulary of {vocabulary} for form top")
-    if not power > 0:
-        raise ValueError(f"power is {power}; it must be above 0")
-    with FileLock(folder.with_name(folder.name + ".lock")):  # where several processes want the same answers
-        kept = TeacherCache(folder) if (folder / "about.json").exists() else None
+    method.check(vocabulary)
+    with FileLock(folder.with_name(folder.name + ".lock")):  # several processes may want the same cache
+        existing = LogitCache(folder) if any((folder / name).exists() for name in (METADATA, OLD_METADATA)) else None
         if precision is None:
-            known = (
-                None if kept is None else getattr(torch, str(kept.about.get("precision")).removeprefix("torch."), None)
-            )
-            precision = known or choose_precision(teacher)
-        about = {
-            "form": form, "k": k, "temperature": temperature, "power": power, "seed": seed, "vocabulary": vocabulary,
-            "precision": str(precision), "values": np.dtype(values).name, "teacher": _digest(teacher.state_dict()),
-            "rows": _digest({name: rows[name] for name in ("input_ids", "attention_mask")}),
-        }  # fmt: skip
-        if kept is not None:
-            differ = [f"{n} was {kept.about.get(n)} and is {v}" for n, v in about.items() if kept.about.get(n) != v]
-            if differ:
-                raise ValueError(
-                    f"{folder} holds other answers: {'; '.join(differ)}; delete it, or give another folder"
-                )
-            return kept
-        beside = folder.with_name(folder.name + ".part")
-        shutil.rmtree(beside, ignore_errors=True)  # of a process that was killed
-        beside.mkdir(parents=True)
+            precision = choose_precision(teacher) if existing is None else existing.precision
+        metadata = {
+            "method": method.name,
+            **asdict(method),
+            "temperature": temperature,
+            "vocabulary": vocabulary,
+            "precision": str(precision).removeprefix("torch."),
+            "teacher": fingerprint(teacher),
+            "rows": fingerprint_tensors({name: rows[name] for name in ("input_ids", "attention_mask")}),
+        }
+        if existing is not None:
+            _check_metadata(existing, metadata)
+            return existing
+        _check_disk(folder, rows, method, vocabulary)
+        with new_folder(folder) as part_path:
+            _Writer(part_path, rows, method, vocabulary).write(teacher, temperature, batch_size, precision, progress)
+            (part_path / METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
+        return LogitCache(folder)
+
+
+def _check_metadata(cache: LogitCache, metadata: dict[str, Any]) -> None:
+    """Raise ValueError with the name of everything in which the cache differs from what is wanted."""
+    differences = [
+        f"{name} was {cache.metadata.get(name)} and is {metadata.get(name)}"
+        for name in sorted(cache.metadata.keys() | metadata.keys())
+        if cache.metadata.get(name) != metadata.get(name)
+    ]
+    if differences:
+        raise ValueError(
+            f"{cache.folder} holds other outputs: {'; '.join(differences)}; delete it, or give another folder"
+        )
+
+
+def _token_dtype(vocabulary: int) -> np.dtype:
+    return np.dtype(np.uint16 if vocabulary <= 2**16 else np.int32)
+
+
+def _check_disk(folder: Path, rows: Batch, method: Method, vocabulary: int) -> None:
+    """Raise OSError if the disk has too little space for the cache."""
+    count, length = rows["input_ids"].shape
+    position_bytes = method.k * _token_dtype(vocabulary).itemsize + (method.k + 1) * np.dtype(method.dtype).itemsize
+    needed = count * (length - 1) * position_bytes
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if needed > shutil.disk_usage(folder.parent).free:
+        raise OSError(f"{folder} would take {needed / 1e6:.0f} MB, and the disk has less; take a smaller k or text")
+
+
+class _Writer:
+    """Writes the arrays of a cache: the rows at once, the teacher's outputs batch by batch."""
+
+    def __init__(self, folder: Path, rows: Batch, method: Method, vocabulary: int) -> None:
+        self.rows, self.method = rows, method
         count, length = rows["input_ids"].shape
-        number = np.uint16 if vocabulary <= 2**16 else np.int32
-        needed = count * (length - 1) * (k * np.dtype(number).itemsize + (k + 1) * np.dtype(values).itemsize)
-        if needed > shutil.disk_usage(beside).free:
-            raise OSError(f"{folder} would take {needed / 1e6:.0f} MB, and the disk has less; take a smaller k or text")
-        np.save(beside / "ids.npy", rows["input_ids"].numpy(), allow_pickle=False)
-        np.save(beside / "mask.npy", rows["attention_mask"].numpy() != 0, allow_pickle=False)
-        written = [
-            np.lib.format.open_memmap(beside / f"{name}.npy", mode="w+", dtype=dtype, shape=(count, length - 1, width))
-            for name, dtype, width in (("tokens", number, k), ("values", values, k + 1))
-        ]
-        device = next(teacher.parameters()).device
-        generator = torch.Generator(device).manual_seed(seed)
-        for start in tqdm(range(0, count, batch_size), disable=not progress, desc="teacher", unit="batch"):
-            here = slice(start, start + batch_size)
-            batch = {name: rows[name][here].to(device) for name in ("input_ids", "attention_mask")}
+        np.save(folder / "ids.npy", rows["input_ids"].numpy(), allow_pickle=False)
+        np.save(folder / "mask.npy", rows["attention_mask"].numpy() != 0, allow_pickle=False)
+        self.tokens, self.values = (
+            np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=(count, length - 1, width))
+            for name, dtype, width in (
+                ("tokens", _token_dtype(vocabulary), method.k),
+                ("values", np.dtype(method.dtype), method.k + 1),
+            )
+        )
+
+    def write(
+        self, teacher: PreTrainedModel, temperature: float, batch_size: int, precision: torch.dtype, progress: bool
+    ) -> None:
+        """Run the teacher on all rows and store what the method keeps."""
+        generator = torch.Generator(teacher.device).manual_seed(getattr(self.method, "seed", 0))
+        starts = range(0, len(self.rows["input_ids"]), batch_size)
+        for start in tqdm(starts, disable=not progress, desc="teacher", unit="batch"):
+            rows = slice(start, start + batch_size)
+            batch = {name: self.rows[name][rows].to(teacher.device) for name in ("input_ids", "attention_mask")}
             counted, _ = counted_labels(batch)
-            with torch.inference_mode(), torch.autocast(device.type, precision, enabled=precision != torch.float32):
-                answers = _answers(teacher, batch, counted, temperature, k, form, power, generator)
-            for array, answer in zip(written, answers, strict=True):
-                array[here][counted.cpu().numpy()] = answer.cpu().numpy()
-        for array in written:
-            array.flush()
-        (beside / "about.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        os.replace(beside, folder)
-        return TeacherCache(folder)
+            with torch.inference_mode(), autocast(teacher.device, precision):
+                tokens, values = self._pack(teacher, batch, counted, temperature, generator)
+            mask = counted.cpu().numpy()
+            self.tokens[rows][mask] = tokens.cpu().numpy()
+            self.values[rows][mask] = values.cpu().numpy()
+        self.tokens.flush()
+        self.values.flush()
 
-
-def _answers(teacher, batch, counted, temperature, k, form, power, generator) -> tuple[Tensor, Tensor]:
-    """Tokens `(N, k)` and values `(N, k + 1)` for the counted positions of a batch."""
-    states, head = states_and_head(teacher, batch, counted)
-    rows = chunk_rows(states.device, teacher.config.vocab_size)
-    tokens, values = [], []
-    for part in states.split(rows) if len(states) else [states]:
-        log_probs = F.log_softmax(widen(part if head is None else head(part)) / temperature, dim=-1)
-        if form == "top":
-            best = log_probs.topk(k, dim=-1)
-            others = log_probs.scatter(1, best.indices, -torch.inf).logsumexp(dim=1, keepdim=True)
-            tokens.append(best.indices)
-            values.append(torch.cat([best.values, others], dim=1).clamp(min=LOWEST))
-        else:
-            drawn_from = (power * log_probs).log_softmax(dim=1)
-            probs = drawn_from.exp()
-            drawn = torch.multinomial(probs, k, replacement=True, generator=generator) if len(probs) else \
-                torch.empty(0, k, dtype=torch.long, device=probs.device)  # fmt: skip
-            weights = (log_probs - drawn_from).gather(1, drawn).exp() / k
-            entropy = -(log_probs.exp() * log_probs).sum(dim=1, keepdim=True)
-            tokens.append(drawn)
-            values.append(torch.cat([weights, entropy], dim=1))
-    return torch.cat(tokens), torch.cat(values)
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    """A short text that changes when a tensor does."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+    def _pack(
+        self, teacher: PreTrainedModel, batch: Batch, counted: Tensor, temperature: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens `(N, k)` and values `(N, k + 1)` of a batch; its logits are computed a chunk at a time."""
+        states, head = states_and_head(teacher, batch, counted)
+        packed = []
+        for chunk in states.split(chunk_rows(states.device, teacher.config.vocab_size)) if len(states) else [states]:
+            logits = chunk if head is None else head(chunk)
+            packed.append(self.method.pack(F.log_softmax(widen(logits) / temperature, dim=-1), generator))
+        tokens, values = zip(*packed, strict=True)
+        return torch.cat(tokens), torch.cat(values)

@@ -5,11 +5,12 @@ were computed earlier (`helpers.engine.logit_cache`, `helpers.engine.hidden_stat
 """
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from helpers.data.batches import Batch
 from helpers.engine.chunked_loss import Targets, model_targets
@@ -56,10 +57,15 @@ def freeze(model: nn.Module) -> nn.Module:
 
 def fingerprint(model: nn.Module) -> str:
     """A short text that differs between models: a hash of the shape and about 4,096 values of each tensor."""
+    return fingerprint_tensors(model.state_dict(), values=4096)
+
+
+def fingerprint_tensors(tensors: Mapping[str, Tensor], values: int | None = None) -> str:
+    """A hash of names, shapes and dtypes, and of about this many values of each tensor, evenly spaced (None: all)."""
     digest = hashlib.blake2b(digest_size=16)
-    for name, tensor in model.state_dict().items():
+    for name, tensor in tensors.items():
         flat = tensor.detach().reshape(-1)
-        sample = flat[:: max(1, len(flat) // 4096)].cpu().contiguous()
+        sample = flat[:: 1 if values is None else max(1, len(flat) // values)].cpu().contiguous()
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(sample.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -176,7 +176,7 @@ def train_student(unit: TrainedStudent, materials: Materials, steps: int) -> dic
         with Clock() as clock:
             batches = first_batches(materials.training_batches(unit.text, unit.seed), steps)
             rows = sum(len(teacher.states(batch)) for batch in batches)
-        result["teacher"] = {"rows": rows, "rows_read_now": teacher.read, **clock.seconds}
+        result["teacher"] = {"rows": rows, "rows_read_now": teacher.rows_read, **clock.seconds}
     student = materials.student()
     run = ResumableRun(setting, f"{unit.text}-{unit.arm}-{steps}-{unit.seed}{'-adapted' if unit.adapted else ''}")
     config = DistillConfig(

@@ -3,15 +3,16 @@
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import BertConfig, BertLMHeadModel, LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from helpers.data.batches import whole_rows
 from helpers.data.known_language import KnownLanguage, OracleTeacher
-from helpers.engine.chunked_loss import backbone_and_head, batch_loss, counted_labels, loss_in_chunks, model_targets
+from helpers.engine.chunked_loss import batch_loss, counted_labels, loss_in_chunks, model_targets
+from helpers.engine.model_parts import backbone_and_head
+from helpers.engine.teacher import freeze
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import distillation_loss
 from helpers.models import load_student, new_model
-from helpers.training import freeze
 
 VOCABULARY, LENGTH = 37, 9
 
@@ -183,29 +184,6 @@ def test_a_student_whose_head_cannot_be_told_apart_is_trained_plainly(batch):
         torch.testing.assert_close(gradient, wanted[name])
 
 
-def test_a_head_that_changes_its_logits_is_left_alone():
-    model = llama(0)
-    assert backbone_and_head(model) is not None
-    model.config.final_logit_softcapping = 30.0  # as Gemma does
-    assert backbone_and_head(model) is None
-
-
-def test_a_head_that_is_not_all_that_makes_the_logits_is_found_by_trying():
-    settings = {"vocab_size": 20, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-    model = BertLMHeadModel(BertConfig(**settings, intermediate_size=16, is_decoder=True)).train()
-    model.cls.predictions.transform.dense.weight.data *= 20
-    assert isinstance(model.get_output_embeddings(), torch.nn.Linear)  # it looks plain, but a layer stands before it
-    assert backbone_and_head(model) is None and model.training
-
-
-def test_trying_a_model_changes_neither_its_mode_nor_the_random_numbers():
-    model = gpt2(0).train()
-    model.transformer.h[0].eval()
-    state = torch.get_rng_state()
-    assert backbone_and_head(model) is not None
-    assert model.training and not model.transformer.h[0].training and torch.equal(torch.get_rng_state(), state)
-
-
 def test_a_chunk_of_nothing_is_refused():
     with pytest.raises(ValueError, match="chunk is 0"):
-        loss_in_chunks(torch.ones(2, 3), torch.ones(4, 3), None, lambda here: None, chunk=0)
+        loss_in_chunks(torch.ones(2, 3), torch.ones(4, 3), None, None, chunk=0)

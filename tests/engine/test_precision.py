@@ -15,7 +15,7 @@ def large():
 
 @pytest.mark.parametrize("pays", [True, False])
 def test_large_models_follow_the_device_and_small_ones_keep_float32(monkeypatch, pays):
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda device: pays)
+    monkeypatch.setattr(precision, "bfloat16_is_faster", lambda device: pays)
     assert precision.choose_precision(large()) == (torch.bfloat16 if pays else torch.float32)
     assert precision.choose_precision(load_student("tiny")) == torch.float32
 
@@ -38,7 +38,7 @@ def test_the_faster_dtype_pays_and_a_draw_does_not(monkeypatch, slow, expected):
 
     monkeypatch.setattr(precision.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(precision.torch, "ones", lambda *shape, dtype, device: Matrix(dtype))
-    assert precision.bfloat16_pays.__wrapped__("cpu") is expected
+    assert precision.bfloat16_is_faster.__wrapped__("cpu") is expected
 
 
 def test_products_run_in_the_dtype_of_autocast():
