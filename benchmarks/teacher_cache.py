@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from benchmarks.measure import describe_machine
 from helpers.data.batches import Batch
 from helpers.engine.chunked_loss import batch_loss, counted_labels, model_targets
-from helpers.engine.logit_cache import Sampled, TopK, cache_teacher_logits, number_rows
+from helpers.engine.logit_cache import cache_teacher_logits, number_rows
+from helpers.engine.logit_compression import Sampled, TopK
 from helpers.engine.teacher import freeze
 from helpers.experiments.machine import write_result
 from helpers.experiments.tiny import SOFT, train_student

@@ -35,7 +35,8 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 from benchmarks.measure import describe_machine, in_own_process, matrix_rate, peak, reset_peak
 from benchmarks.text import paragraphs_of, train_tokenizer
 from helpers.data.batches import encode_rows, make_batches, pack_blocks
-from helpers.engine.logit_cache import TopK, cache_teacher_logits, number_rows
+from helpers.engine.logit_cache import cache_teacher_logits, number_rows
+from helpers.engine.logit_compression import TopK
 from helpers.engine.precision import choose_precision
 from helpers.experiments.machine import write_result
 from helpers.labels import make_labels, next_token_pairs

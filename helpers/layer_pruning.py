@@ -1,9 +1,9 @@
-"""A student cut from its teacher, and the repair of the cut: keep some layers, then match hidden states.
+"""A student pruned from its teacher: keep some of the layers, then train it to match the teacher's hidden states.
 
-A layer that is taken out leaves its neighbours with inputs that they never saw. `keep_layers` makes the cut;
-`match_hidden_states` trains what is left so that, before every layer, the student's hidden states resemble those that
-the same layer saw in the teacher. No label is needed for that, and no logits, so a step costs less than one of
-distillation.
+A layer that is removed leaves its neighbours with inputs that they never saw. `keep_layers` makes the cut;
+`match_hidden_states` trains the rest so that, before every layer, the student's hidden states resemble those that the
+same layer saw in the teacher. That needs neither labels nor logits, so a step costs less than one of distillation.
+
 Sources: Sanh et al. 2019, "DistilBERT" (every other layer); Jiao et al. 2020, "TinyBERT" (hidden states matched layer
 by layer); Men et al. 2024, "ShortGPT" (a layer's influence: how far it turns the hidden state).
 """
@@ -11,6 +11,7 @@ by layer); Men et al. 2024, "ShortGPT" (a layer's influence: how far it turns th
 import copy
 from collections.abc import Sequence
 from itertools import chain, islice, repeat
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,53 +21,60 @@ from transformers import PreTrainedModel
 
 from helpers.data.batches import Batch
 from helpers.engine.lr_schedule import warmup_cosine
-from helpers.engine.precision import choose_precision
+from helpers.engine.precision import autocast, choose_precision
 
 
-def keep_layers(teacher: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
-    """A student with copies of the teacher's embeddings, head and of the layers `kept`, in eval mode.
+def keep_layers(teacher: PreTrainedModel, layers: Sequence[int]) -> PreTrainedModel:
+    """A student with copies of the teacher's embeddings, of its head and of some of its layers, in eval mode.
 
-    kept: numbers of layers, counted from 0, rising. The teacher stays as it is and shares no weight with the student.
-    Raises ValueError for layers that the teacher does not have, for none or not rising ones, and for a teacher of
-    another family.
+    The teacher does not change and shares no weight with the student.
+
+    Args:
+        teacher: of the Llama family.
+        layers: indices of the layers to keep, from 0, in ascending order.
+
+    Raises:
+        ValueError: the teacher has no such layers, there are none, they are not in order, or the teacher is of another
+            family.
     """
-    layers = decoder_layers(teacher)
-    kept = list(kept)
-    if not kept or kept != sorted(set(kept)) or not 0 <= kept[0] <= kept[-1] < len(layers):
-        raise ValueError(f"kept is {kept}; it must hold rising numbers of layers between 0 and {len(layers) - 1}")
+    teacher_layers, layers = decoder_layers(teacher), list(layers)
+    if not layers or layers != sorted(set(layers)) or not 0 <= layers[0] <= layers[-1] < len(teacher_layers):
+        raise ValueError(
+            f"layers is {layers}; it must hold indices between 0 and {len(teacher_layers) - 1} in ascending order"
+        )
     config = copy.deepcopy(teacher.config)
-    config.num_hidden_layers = len(kept)
+    config.num_hidden_layers = len(layers)
     if getattr(config, "layer_types", None):
-        config.layer_types = [config.layer_types[index] for index in kept]
+        config.layer_types = [config.layer_types[index] for index in layers]
     config.use_cache = False
     with torch.device("meta"):
         student = type(teacher)(config)
-    student.to_empty(device=teacher.device).to(teacher.dtype)
+    cast(nn.Module, student.to_empty(device=teacher.device)).to(teacher.dtype)
     state = {name: tensor for name, tensor in teacher.state_dict().items() if ".layers." not in name}
-    for place, index in enumerate(kept):
-        for name, tensor in layers[index].state_dict().items():
-            state[f"model.layers.{place}.{name}"] = tensor
+    for new_index, index in enumerate(layers):
+        for name, tensor in teacher_layers[index].state_dict().items():
+            state[f"model.layers.{new_index}.{name}"] = tensor
     student.load_state_dict(state)
     student.tie_weights()
-    for name, buffer in teacher.named_buffers():  # not in the state: the rotary embedding's frequencies
+    for name, buffer in teacher.named_buffers():  # not in the state dict: the rotary embedding's frequencies
         if ".layers." not in name:
             student.get_buffer(name).copy_(buffer)
     return student.eval().requires_grad_(True)
 
 
 def decoder_layers(teacher: PreTrainedModel) -> nn.ModuleList:
-    """The teacher's layers. Raises ValueError for a model that does not keep them where Llama's family does."""
+    """The teacher's layers. Raises ValueError for a model that is not built like the Llama family."""
     layers = getattr(getattr(teacher, "model", None), "layers", None)
     if layers is None:
         raise ValueError(
-            f"teacher is a {type(teacher).__name__}; a student can be cut from models of the Llama family only, with "
-            "their layers in model.layers"
+            f"teacher is a {type(teacher).__name__}; only models of the Llama family, with their layers in "
+            "model.layers, can be pruned"
         )
     return layers
 
 
 def student_layers(layers: int) -> list[int]:
-    """The half of a teacher's layers that the laptop tier's student keeps.
+    """The indices of the layers that the laptop tier's student keeps of a teacher with this many layers: half of them.
 
     Chosen by measurement (results/laptop_distillation_20x4.json, units "cut/…"): of SmolLM2's 30 layers, those that
     turn the hidden state most. Of another teacher, the first and the last layers, which came second there.
@@ -80,60 +88,59 @@ def student_layers(layers: int) -> list[int]:
 def layer_influence(teacher: PreTrainedModel, batch: Batch) -> list[float]:
     """How far each layer turns the hidden state: 1 - cosine between its input and output, mean over counted tokens.
 
-    A layer with little influence is missed little. Source: Men et al. 2024, "ShortGPT", block influence.
+    Removing a layer with little influence changes little. Source: Men et al. 2024, "ShortGPT", block influence.
     """
-    turned: list[float] = []
+    influence: list[float] = []
     counted = batch["attention_mask"].bool()
 
-    def measure(layer: nn.Module, arguments: tuple, result: Tensor | tuple) -> None:
-        before, after = arguments[0], result[0] if isinstance(result, tuple) else result
-        turned.append(float(1 - torch.cosine_similarity(before[counted], after[counted], dim=-1).mean()))
+    def measure(layer: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+        before, after = arguments[0], output[0] if isinstance(output, tuple) else output
+        influence.append(float(1 - torch.cosine_similarity(before[counted], after[counted], dim=-1).mean()))
 
-    hooks = [layer.register_forward_hook(measure) for layer in teacher.model.layers]
+    hooks = [layer.register_forward_hook(measure) for layer in decoder_layers(teacher)]
     try:
         with torch.no_grad():
             teacher.model(batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
     finally:
         for hook in hooks:
             hook.remove()
-    return turned
+    return influence
 
 
 def match_hidden_states(
     student: PreTrainedModel,
     teacher: PreTrainedModel,
-    kept: Sequence[int],
+    layers: Sequence[int],
     batches: DataLoader | list[Batch],
     *,
     steps: int,
     learning_rate: float,
     progress: bool = True,
 ) -> list[float]:
-    """Train a student from `keep_layers(teacher, kept)` in place, and return the loss of each step.
+    """Train a student from `keep_layers(teacher, layers)` in place, and return the loss of each step.
 
-    Before each of its layers but the first, and after the final norm, the student's hidden state is compared with the
-    teacher's at the same layer. The loss is the squared error as a share of the teacher's squared length, mean over
-    counted tokens and places: 0 is a perfect match, and 1 is no better than zeros. AdamW, schedule `warmup_cosine`.
+    The student's hidden state before each of its layers but the first, and after the final norm, is compared with the
+    teacher's before the same layer. The loss is the squared error divided by the teacher's squared length, mean over
+    counted tokens and layers: 0 is a perfect match, and 1 is no better than zeros. AdamW, schedule `warmup_cosine`.
     """
-    teacher.eval().requires_grad_(False)
+    teacher.eval().requires_grad_(False)  # not `freeze`: that is lab 03's exercise, and the lab imports this module
     precision = choose_precision(teacher)
-    optimizer = torch.optim.AdamW([p for p in student.parameters() if p.requires_grad], lr=learning_rate, fused=True)
-    places = [*list(kept)[1:], len(teacher.model.layers)]
+    weights = [parameter for parameter in student.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=learning_rate, fused=True)
+    matched = [*list(layers)[1:], len(decoder_layers(teacher))]  # hidden state i is the input of layer i
     losses: list[float] = []
     student.train()
     endless = chain.from_iterable(repeat(batches))
     for step, batch in enumerate(tqdm(islice(endless, steps), total=steps, disable=not progress, unit="step")):
         counted = batch["attention_mask"].bool()
-        with torch.autocast(student.device.type, precision, enabled=precision != torch.float32):
+        with autocast(student.device, precision):
             with torch.no_grad():
-                seen = _hidden_states(teacher, batch)
-            wanted = [seen[place] for place in places]
-            loss = torch.stack(
-                [
-                    _relative_error(ours[counted], theirs[counted])
-                    for ours, theirs in zip(_hidden_states(student, batch)[1:], wanted, strict=True)
-                ]
-            ).mean()
+                teacher_states = _hidden_states(teacher, batch)
+            errors = [
+                _relative_error(ours[counted], teacher_states[index][counted])
+                for ours, index in zip(_hidden_states(student, batch)[1:], matched, strict=True)
+            ]
+            loss = torch.stack(errors).mean()
         optimizer.param_groups[0]["lr"] = learning_rate * warmup_cosine(step, steps)
         optimizer.zero_grad()
         loss.backward()
@@ -144,18 +151,18 @@ def match_hidden_states(
 
 
 def _hidden_states(model: PreTrainedModel, batch: Batch) -> tuple[Tensor, ...]:
-    """The input of every layer, and last the result of the final norm; each `(B, S, H)`."""
+    """The input of every layer, then the output of the final norm; each `(B, S, H)`."""
     output = model.model(
         batch["input_ids"], attention_mask=batch["attention_mask"], output_hidden_states=True, use_cache=False
     )
     return output.hidden_states
 
 
-def _relative_error(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Squared distance over squared length, mean over tokens `(N, H)`.
+def _relative_error(states: Tensor, expected: Tensor) -> Tensor:
+    """Squared distance divided by squared length, mean over tokens `(N, H)`.
 
-    Per token, because the first token of a row has a hidden state a hundred times as long as the others' and would
-    otherwise be all that counts.
+    Divided token by token, because the hidden state of a row's first token is a hundred times as long as the others'
+    and would otherwise be all that counts.
     """
-    ours, theirs = ours.float(), theirs.float()
-    return ((ours - theirs).square().sum(dim=-1) / theirs.square().sum(dim=-1)).mean()
+    states, expected = states.float(), expected.float()
+    return ((states - expected).square().sum(dim=-1) / expected.square().sum(dim=-1)).mean()

@@ -21,7 +21,7 @@ from helpers.engine.checkpoint import Checkpointer, interrupt_waits
 from helpers.engine.chunked_loss import batch_loss, count_tokens
 from helpers.engine.lr_schedule import warmup_cosine
 from helpers.engine.model_parts import compile_forward
-from helpers.engine.precision import choose_precision
+from helpers.engine.precision import autocast, choose_precision
 from helpers.engine.processes import AcceleratorLike, Processes
 from helpers.engine.teacher import Teacher, as_teacher, freeze
 from helpers.losses import check_alpha, check_temperature
@@ -111,15 +111,13 @@ def distill(
 
     Args:
         student: called with input_ids and attention_mask `(B, S)`; returns an object with logits `(B, S, V)`.
-        teacher: a model like the student, or a `Teacher`, for example a cache of a model's outputs. It may be None
-            if alpha is 0, since nothing it says counts then.
+        teacher: a model like the student, or a `Teacher`, for example a cache of a model's outputs. May be None if
+            alpha is 0.
         batches: mappings of input_ids and attention_mask.
         config: steps, loss, optimizer, precision.
-        checkpoint: saves the run as it goes, and resumes it with the same numbers after an interruption. Pass the same
-            batches again: they are read again up to where the run was.
-        accelerator: an `accelerate.Accelerator`, for several processes (`accelerate launch`). Each process then takes
-            `accumulate` batches per step, all different; loss and gradient are those of one process that accumulates
-            all of them.
+        checkpoint: saves the run as it goes, and resumes it with the same numbers. Pass the same batches again.
+        accelerator: an `accelerate.Accelerator`, for several processes (`accelerate launch`). Each takes `accumulate`
+            different batches per step; loss and gradient are those of one process that accumulates all of them.
         on_step: called after each step with the number of steps done and the history.
         progress: whether to show a progress bar.
 
@@ -130,15 +128,11 @@ def distill(
     _check_run(teacher, batches, config, repeatable=checkpoint is not None or processes.count > 1)
     batches_per_step = config.accumulate * processes.count
     steps = config.steps or math.ceil(len(batches) / batches_per_step)
-    device = processes.device or next(student.parameters()).device
-    student.to(device)
-    processes.broadcast_weights(student)
+    device = processes.place(student)
     teacher = None if teacher is None or config.alpha == 0 else as_teacher(teacher, device)
     precision = config.precision or (checkpoint and checkpoint.precision) or choose_precision(student)
     forward = compile_forward(student, config.compile)
-    optimizer = torch.optim.AdamW(
-        student.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    optimizer = torch.optim.AdamW(student.parameters(), weight_decay=config.weight_decay, fused=True)
     history, groups = History(), _groups(batches, batches_per_step)
     if checkpoint is not None:
         settings = _settings_to_resume(config, teacher, steps, batches_per_step, precision)
@@ -147,11 +141,9 @@ def distill(
     done = len(history.losses)
 
     student.train()
+    hide_bar = not progress or processes.index > 0
     try:
-        with (
-            interrupt_waits() as interrupted,
-            tqdm(initial=done, total=steps, disable=not progress or processes.index > 0, unit="step") as bar,
-        ):
+        with interrupt_waits() as interrupted, tqdm(initial=done, total=steps, disable=hide_bar, unit="step") as bar:
             for step in range(done, steps):
                 group = next(groups)
                 tokens = sum(count_tokens(batch) for batch in group)
@@ -161,11 +153,11 @@ def distill(
                 loss = torch.zeros((), device=device)
                 for batch in processes.own_share(group):
                     batch = {name: tensor.to(device) for name, tensor in batch.items()}
-                    with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+                    with autocast(device, precision):
                         targets = None if teacher is None else teacher.targets(batch)
                         part = batch_loss(student, targets, batch, temperature=config.temperature, alpha=config.alpha,
                                           total=tokens, chunk=config.chunk, forward=forward)  # fmt: skip
-                    part.backward()  # adds to the gradients of the batches before
+                    part.backward()  # adds to the gradients of the group's batches before
                     loss += part.detach()
                 processes.sum_gradients(student)
                 optimizer.step()

@@ -51,7 +51,7 @@ def test_a_student_saves_and_loads(tmp_path):
 
 @pytest.mark.parametrize("kept", [[], [0, 6], [-1, 2], [2, 1], [1, 1]])
 def test_layers_that_there_are_not_are_said(kept):
-    with pytest.raises(ValueError, match="kept is .* between 0 and 5"):
+    with pytest.raises(ValueError, match="layers is .* between 0 and 5"):
         keep_layers(small_llama(), kept)
 
 

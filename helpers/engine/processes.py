@@ -33,19 +33,24 @@ class Processes:
         self._accelerator = accelerator
         self.count = 1 if accelerator is None else accelerator.num_processes
         self.index = 0 if accelerator is None else accelerator.process_index
-        self.device = None if accelerator is None else accelerator.device
 
     def own_share(self, batches: list[Batch]) -> list[Batch]:
         """The batches that this process reads; together the processes read each batch once."""
         return batches[self.index :: self.count]
 
-    def broadcast_weights(self, model: nn.Module) -> None:
-        """Give every process the weights and buffers of the first one, in place."""
+    def place(self, model: nn.Module) -> torch.device:
+        """Move the model to this process's device (without an accelerator: leave it where it is); return the device.
+
+        All processes then start with the weights and buffers of the first one.
+        """
+        device = next(model.parameters()).device if self._accelerator is None else self._accelerator.device
+        model.to(device)
         if self.count > 1:
             from accelerate.utils import broadcast
 
             for tensor in [*model.parameters(), *model.buffers()]:
                 broadcast(tensor.detach())
+        return device
 
     def sum_gradients(self, model: nn.Module) -> None:
         """Sum each weight's gradient over all processes. Each part of the loss is already divided by the tokens of all
@@ -62,10 +67,13 @@ class Processes:
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any of the processes."""
-        return flag if self.count == 1 else bool(self.sum(torch.tensor(float(flag), device=self.device)) > 0)
+        if self._accelerator is None or self.count == 1:
+            return flag
+        return bool(self.sum(torch.tensor(float(flag), device=self._accelerator.device)) > 0)
 
     def gather(self, states: dict[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of all processes, joined along the first axis, on the CPU."""
         if self._accelerator is None:
             return states
-        return {name: self._accelerator.gather(state.to(self.device)).cpu() for name, state in states.items()}
+        device = self._accelerator.device
+        return {name: self._accelerator.gather(state.to(device)).cpu() for name, state in states.items()}

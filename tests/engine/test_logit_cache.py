@@ -9,7 +9,8 @@ import torch.nn.functional as F
 
 from helpers.data.batches import make_batches
 from helpers.engine.chunked_loss import batch_loss, counted_labels, model_targets
-from helpers.engine.logit_cache import LogitCache, Sampled, TopK, cache_teacher_logits, number_rows
+from helpers.engine.logit_cache import LogitCache, cache_teacher_logits, number_rows
+from helpers.engine.logit_compression import Sampled, TopK
 from helpers.engine.teacher import freeze
 from helpers.losses import forward_kl
 from helpers.models import new_model
