@@ -104,7 +104,7 @@ def test_source(lab: Lab, case: Case) -> str:
         "arguments": [encode(argument) for argument in case.arguments],
         "options": encode(case.options),
         "seed": seed_of(case),
-        "right": {label: encode(item) for label, item in lab.key(case.exercise)[case.name][0].items()},
+        "right": {label: encode(item) for label, item in lab.key(case.exercise)[case.name].expected.items()},
         "absolute": case.absolute,
         "relative": case.relative,
     }

@@ -1,20 +1,21 @@
 """Models, tokenizers and optimizers as arguments of a case: plain data, from which both sides build the same thing.
 
-A model cannot cross to the student's kernel as numbers, and must not cross as a pickle. Its specification can: a name
-and a few settings. The judge, the grading kernel and the visible check build from it with the code below, and get the
-same weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. Like
-`helpers.checks.observers`, this file is sent to the kernel as text.
+A model cannot be sent to the student's kernel as numbers, and must not be sent as a pickle. Its specification can: a
+name and a few settings. The judge, the grading kernel and the visible check build from it with the code below, and get
+the same weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. Like
+`helpers.checks.observers`, this file is sent to the kernel as text, so it imports no other helper at its top.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-_MADE: dict[str, Any] = {}  # classes and objects that builders use, kept from before the student's first cell
+_CACHE: dict[str, Any] = {}  # classes and objects that builders use, from before the student's first cell
 
 
 class ModelSpec:
@@ -31,14 +32,17 @@ class ModelSpec:
 
 
 class SGD:
-    """Stands for an optimizer until the call, as it needs the model that stands beside it; see `resolve`."""
+    """Stands for plain SGD until the call, since it needs the weights of a model among the arguments; see `resolve`.
+
+    of: the index of that model among the arguments.
+    """
 
     def __init__(self, of: int, learning_rate: float) -> None:
         self.of, self.learning_rate = of, learning_rate
 
 
 def build(name: str, settings: Mapping[str, Any]) -> Any:
-    """Build what the specification says; ValueError for a name that is not in BUILDERS, TypeError for odd settings."""
+    """Build what the specification says. Raises ValueError for an unknown name, TypeError for unknown settings."""
     if name not in BUILDERS:
         raise ValueError(f"there is no model specification {name!r}")
     with torch.random.fork_rng(devices=[]):
@@ -46,87 +50,111 @@ def build(name: str, settings: Mapping[str, Any]) -> Any:
 
 
 def resolve(arguments: Sequence[Any]) -> list[Any]:
-    """The arguments of one call, with plain SGD over a model's weights in place of each `SGD`."""
+    """Return the arguments of one call, with plain SGD over a model's weights in place of each `SGD`."""
     return [
-        _kept("SGD", lambda: torch.optim.SGD)(arguments[item.of].parameters(), lr=item.learning_rate)
+        _cached("SGD", lambda: torch.optim.SGD)(arguments[item.of].parameters(), lr=item.learning_rate)
         if type(item) is SGD
         else item
         for item in arguments
     ]
 
 
-def gpt2(
-    seed: int,
-    *,
-    vocabulary: int = 7,
-    width: int = 8,
-    layers: int = 1,
-    heads: int = 2,
-    positions: int = 16,
-    scale: float = 1.0,
-    dropout: float = 0.0,
-    tied: bool = True,
-    training: bool = False,
-    frozen: bool = False,
-    frozen_parts: Sequence[str] = (),
-    resting_parts: Sequence[str] = (),
-    buffers: int = 0,
-    dtype: str = "float32",
-) -> torch.nn.Module:
-    """A GPT-2-shaped transformers model, small enough to build in milliseconds.
+@dataclass(frozen=True, kw_only=True)
+class GPT2Settings:
+    """The shape and state of a small GPT-2.
 
-    seed: of the weights, which lie between -scale and scale. dropout: of embeddings and residual streams. tied: do the
-    first and the last layer share one matrix? training: does it arrive in train mode? frozen: may none of its weights
-    be trained? frozen_parts, resting_parts: submodules, by name, whose weights may not be trained, and that arrive in
-    eval mode. buffers: how many numbers to hold in a buffer. dtype: "float32", "float64" or "bfloat16".
+    Attributes:
+        vocabulary: the number of tokens.
+        width: numbers in one hidden state.
+        layers: the number of blocks.
+        heads: attention heads in each block.
+        positions: the longest sequence.
+        scale: weights lie between -scale and scale.
+        dropout: of embeddings and residual streams.
+        tied: whether input and output embeddings share one matrix.
+        training: whether the model arrives in train mode.
+        frozen: whether none of its weights can be trained.
+        frozen_parts: submodules, by name, whose weights cannot be trained.
+        resting_parts: submodules, by name, that arrive in eval mode.
+        buffers: how many numbers it holds in a buffer.
+        dtype: "float32", "float64" or "bfloat16".
     """
-    config, model_class = _kept("gpt2", _transformers)
-    config = config(
-        vocab_size=vocabulary, n_positions=positions, n_embd=width, n_layer=layers, n_head=heads,
-        resid_pdrop=dropout, embd_pdrop=dropout, attn_pdrop=0.0, tie_word_embeddings=tied,
-        bos_token_id=0, eos_token_id=0, pad_token_id=0, use_cache=False,
+
+    vocabulary: int = 7
+    width: int = 8
+    layers: int = 1
+    heads: int = 2
+    positions: int = 16
+    scale: float = 1.0
+    dropout: float = 0.0
+    tied: bool = True
+    training: bool = False
+    frozen: bool = False
+    frozen_parts: Sequence[str] = ()
+    resting_parts: Sequence[str] = ()
+    buffers: int = 0
+    dtype: str = "float32"
+
+
+def gpt2(seed: int, **settings: Any) -> torch.nn.Module:
+    """Return a GPT-2-shaped transformers model, small enough to build in milliseconds.
+
+    Args:
+        seed: of the weights.
+        settings: those of `GPT2Settings`.
+
+    Raises:
+        TypeError: if a setting has another name.
+    """
+    chosen = GPT2Settings(**settings)
+    config_class, model_class = _cached("gpt2", _transformers)
+    model = model_class(
+        config_class(
+            vocab_size=chosen.vocabulary, n_positions=chosen.positions, n_embd=chosen.width, n_layer=chosen.layers,
+            n_head=chosen.heads, resid_pdrop=chosen.dropout, embd_pdrop=chosen.dropout, attn_pdrop=0.0,
+            tie_word_embeddings=chosen.tied, bos_token_id=0, eos_token_id=0, pad_token_id=0, use_cache=False,
+        )
     )  # fmt: skip
-    model = model_class(config)
     model.loss_type = "ForCausalLM"  # transformers does not guess it from this class's name, and warns
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
             steps = torch.randint(-1000, 1001, weight.shape, generator=generator)
-            weight.copy_(steps * (scale / 1000))
-    if buffers:
-        model.register_buffer("steps_seen", torch.zeros(buffers))
-    model.to(getattr(torch, dtype)).train(training)
-    for part in resting_parts:
+            weight.copy_(steps * (chosen.scale / 1000))
+    if chosen.buffers:
+        model.register_buffer("steps_seen", torch.zeros(chosen.buffers))
+    model.to(getattr(torch, chosen.dtype)).train(chosen.training)
+    for part in chosen.resting_parts:
         model.get_submodule(part).eval()
-    for part in [model] if frozen else [model.get_submodule(part) for part in frozen_parts]:
+    for part in [model] if chosen.frozen else [model.get_submodule(part) for part in chosen.frozen_parts]:
         part.requires_grad_(False)
     return model
 
 
 def tokenizer(of: str = "stories") -> Any:
-    """The tokenizer of the known language, or of="problems" of the word problems: words, signs and numbers;
-    of="problems, joining" the same, with a newline and the #### after it as one token.
+    """Return a tokenizer in which padding and end of text share token 0.
 
-    Padding and end of text share token 0.
+    of: "stories", the known language's; "problems", the word problems' with words, signs and numbers; or
+    "problems, joining", the same with a newline and the #### after it as one token.
     """
-    return copy.deepcopy(_kept(f"tokenizer of {of}", _TOKENIZERS[of]))
+    return copy.deepcopy(_cached(f"tokenizer of {of}", _TOKENIZERS[of]))
 
 
 BUILDERS: dict[str, Callable[..., Any]] = {"gpt2": gpt2, "tokenizer": tokenizer, "sgd": SGD}
 
 
-def keep() -> None:
-    """Import and hold all that the builders use, so that later changes to those modules' names do not reach them."""
-    _kept("gpt2", _transformers)
+def preload() -> None:
+    """Import all that the builders use, so that later changes to those modules' names do not reach them."""
+    _cached("gpt2", _transformers)
     for of, make in _TOKENIZERS.items():
-        _kept(f"tokenizer of {of}", make)
-    _kept("SGD", lambda: torch.optim.SGD)
+        _cached(f"tokenizer of {of}", make)
+    _cached("SGD", lambda: torch.optim.SGD)
 
 
-def _kept(name: str, make: Callable[[], Any]) -> Any:
-    if name not in _MADE:
-        _MADE[name] = make()
-    return _MADE[name]
+def _cached(name: str, make: Callable[[], Any]) -> Any:
+    if name not in _CACHE:
+        _CACHE[name] = make()
+    return _CACHE[name]
 
 
 def _transformers() -> tuple[type, type]:

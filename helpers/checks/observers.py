@@ -1,9 +1,9 @@
 """Call a student's answer, watch what it does, and write the values down as plain data.
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
-student's code, and in the judge's own process beside the reference solution. It therefore leans on PyTorch, NumPy,
-the standard library and `helpers.checks.fixtures` alone: the judge sends the text of these two files to the kernel,
-where they get a namespace of their own, made before the student's first cell.
+student's code, and in the judge's own process beside the reference solution. It therefore imports nothing but PyTorch,
+NumPy, the standard library and `helpers.checks.fixtures`: the judge sends the text of these two files to the kernel,
+where they run in a namespace of their own, made before the student's first cell.
 
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen. `encode` turns
 values into JSON (tensors as raw bytes in base64, never pickle; models as specifications); `decode` turns them back.
@@ -29,16 +29,16 @@ DTYPES = {
     for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16,
                   torch.int8, torch.uint8, torch.bool)
 }  # fmt: skip
-LARGEST_TENSOR = 1_000_000  # elements; an answer to a case is thousands at most
-LONGEST_TEXT = 100_000
-DEEPEST_NESTING = 8
-MOST_DIMENSIONS = 16
+MAX_TENSOR_ELEMENTS = 1_000_000  # an answer to a case is thousands at most
+MAX_TEXT_CHARACTERS = 100_000
+MAX_NESTING = 8
+MAX_DIMENSIONS = 16
 
 # Kept from before the student's first cell, so that replacing them later changes nothing here.
 _Tensor, _Parameter, _ndarray = torch.Tensor, torch.nn.Parameter, np.ndarray
 _detach, _manual_seed, _backward = torch.Tensor.detach, torch.manual_seed, torch.autograd.backward
 _equal, _cat, _zeros_like, _linspace = torch.equal, torch.cat, torch.zeros_like, torch.linspace
-_requires_grad, _grad = torch._C.TensorBase.requires_grad.__get__, torch._C.TensorBase.grad.__get__
+_requires_grad, _grad = (vars(torch._C.TensorBase)[name].__get__ for name in ("requires_grad", "grad"))
 _numel, _attribute = torch._C.TensorBase.numel, object.__getattribute__
 _type, _isinstance, _len = type, isinstance, len
 
@@ -57,28 +57,39 @@ def encode(value: Any, depth: int = 0) -> Any:
     if kind is float:
         return value if value - value == 0 else {"float": str(value)}
     if kind is str:
-        return value if _len(value) <= LONGEST_TEXT else {"object": "a text that is too long"}
+        return value if _len(value) <= MAX_TEXT_CHARACTERS else {"object": "a text that is too long"}
     if kind in (_Tensor, _Parameter):
         return _encode_tensor(value)
-    if kind is _ndarray and str(value.dtype) in DTYPES:
-        return _encode_tensor(torch.from_numpy(np.array(value)))
-    if kind.__module__ == "numpy" and _isinstance(value, np.generic) and str(value.dtype) in DTYPES:
-        return encode(value.item())
+    if kind is _ndarray or kind.__module__ == "numpy" and _isinstance(value, np.generic):
+        return _encode_numpy(value)
     if kind is ModelSpec:
         return {"model_spec": {"name": value.name, "settings": encode(value.settings, depth + 1)}}
-    if depth < DEEPEST_NESTING:
-        if kind in (tuple, list):
-            return {kind.__name__: [encode(item, depth + 1) for item in value]}
-        if kind is dict:
-            return {"mapping": [[encode(key, depth + 1), encode(item, depth + 1)] for key, item in value.items()]}
+    if kind in (tuple, list, dict) and depth < MAX_NESTING:
+        return _encode_container(value, depth + 1)
+    return _name_of_type(kind)
+
+
+def _name_of_type(kind: type) -> dict[str, str]:
     return {"object": f"{kind.__module__}.{kind.__qualname__}"[:200]}
+
+
+def _encode_numpy(value: Any) -> Any:
+    if str(value.dtype) not in DTYPES:
+        return _name_of_type(_type(value))
+    return _encode_tensor(torch.from_numpy(np.array(value))) if _type(value) is _ndarray else encode(value.item())
+
+
+def _encode_container(container: Any, depth: int) -> dict[str, Any]:
+    if _type(container) is dict:
+        return {"mapping": [[encode(key, depth), encode(item, depth)] for key, item in container.items()]}
+    return {_type(container).__name__: [encode(item, depth) for item in container]}
 
 
 def _encode_tensor(tensor: torch.Tensor) -> dict[str, Any]:
     name = str(tensor.dtype).removeprefix("torch.")
     if tensor.layout is not torch.strided or name not in DTYPES or tensor.device.type == "meta":
         return {"object": f"a tensor of layout {tensor.layout}, dtype {tensor.dtype}, on {tensor.device}"}
-    if tensor.numel() > LARGEST_TENSOR:
+    if tensor.numel() > MAX_TENSOR_ELEMENTS:
         return {"object": f"a tensor of {tensor.numel()} elements"}
     flat = _detach(tensor).resolve_neg().cpu().reshape(-1).clone(memory_format=torch.contiguous_format)
     data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
@@ -134,8 +145,8 @@ def _decode_tensor(content: dict[str, Any], hostile: bool) -> torch.Tensor:
     count = 1
     for size in shape:
         count *= size
-    within = all(0 <= size <= LARGEST_TENSOR for size in shape) and count <= LARGEST_TENSOR
-    if not within or _len(shape) > MOST_DIMENSIONS or _len(data) != count * dtype.itemsize:
+    within = all(0 <= size <= MAX_TENSOR_ELEMENTS for size in shape) and count <= MAX_TENSOR_ELEMENTS
+    if not within or _len(shape) > MAX_DIMENSIONS or _len(data) != count * dtype.itemsize:
         raise ValueError("a tensor's bytes do not fit its shape and dtype")
     tensor = torch.frombuffer(data, dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
     if not content.get("contiguous", True) and not hostile:

@@ -10,9 +10,9 @@ the mistakes' code. `helpers.checks.result` shows what was found.
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -107,14 +107,10 @@ def borrowed_from(answer: Callable[..., Any], forbidden: list[str]) -> str | Non
     space = getattr(answer, "__globals__", {})
     for name in code.co_names if code else ():
         used = space.get(name)
-        for candidate in (getattr(used, "__module__", None), used.__name__ if used in _modules() else None):
-            if isinstance(candidate, str) and candidate in forbidden:
-                return candidate
+        candidate = used.__name__ if isinstance(used, ModuleType) else getattr(used, "__module__", None)
+        if isinstance(candidate, str) and candidate in forbidden:
+            return candidate
     return None
-
-
-def _modules() -> list[Any]:
-    return [module for name, module in sys.modules.items() if name.startswith("helpers.")]
 
 
 def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | None:
@@ -153,8 +149,8 @@ def _explain_all(findings: list[Finding], examples: list[Mapping[str, Any]]) -> 
         sections |= known
         fitting[str(number)] = list(known)
     correct = {str(number) for number, finding in enumerate(findings) if finding.passed}
-    for number, cause in diagnose(fitting, correct).items():
-        finding = findings[int(number)]
+    for index, cause in diagnose(fitting, correct).items():
+        finding = findings[int(index)]
         finding.cause, finding.next_step = cause, f"Read the section “{sections[cause]}” again."
 
 

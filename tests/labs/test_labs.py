@@ -173,7 +173,7 @@ def outcomes(lab: Lab, exercise: str, answer) -> tuple[dict[str, str], dict]:
             verdicts[case.name] = f"error: {reply['error']}"
             continue
         values[case.name] = {label: decode(item) for label, item in reply["values"].items()}
-        expected = lab.key(exercise)[case.name][0]
+        expected = lab.key(exercise)[case.name].expected
         wrong = compare.differs(expected, values[case.name], case.absolute, case.relative)
         verdicts[case.name] = "wrong" if wrong else "correct"
     return verdicts, values

@@ -1,6 +1,7 @@
-"""What judges, as a digest: a judgement holds while it stays the same, and a cluster's workers must have the same.
+"""A digest of all that decides a judgement: while it is the same, stored judgements hold and cluster workers may judge.
 
-Files are read anew each time; the code of this package is not what stands on disk but what this process has imported.
+Files are read anew each time. The code that this process runs is the one it has imported, which may be older than the
+code on disk.
 """
 
 from __future__ import annotations
@@ -21,15 +22,20 @@ def digest_of(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def code_files() -> list[Path]:
+    """Return the files of this package's code."""
+    return sorted(PACKAGE.rglob("*.py"))
+
+
 def code_on_disk() -> str:
-    """Return the digest of this package's code as it stands on disk now."""
-    return digest_of(PACKAGE.rglob("*.py"))
+    """Return the digest of this package's code as it is on disk now."""
+    return digest_of(code_files())
 
 
-CODE_AT_START = code_on_disk()  # of a process: what it imports afterwards is the same, or the two differ
+CODE_AT_START = code_on_disk()  # as imported by this process, unless the code changes while the process still imports
 
 
 def judge_digest(course: Path, limits: Limits, kernel_name: str) -> str:
-    """Return the digest of what judges: the labs' sources, this package's code, the limits and the kernel."""
+    """Return the digest of the labs' sources, this package's code, the limits and the kernel."""
     labs = digest_of((Path(course) / "solutions").glob("*/*.py"))
     return hashlib.sha256(f"{limits}\0{kernel_name}\0{labs}\0{code_on_disk()}".encode()).hexdigest()

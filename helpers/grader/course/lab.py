@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from nbformat import NotebookNode
 
@@ -22,7 +22,7 @@ from helpers.checks.compare import differs
 from helpers.checks.observers import argument_names, decode, encode, observe
 from helpers.grader.course.cases import Case, Misconception, shares
 from helpers.grader.course.digest import digest_of
-from helpers.grader.course.forbidden_imports import closed_modules
+from helpers.grader.course.forbidden_imports import forbidden_closure
 from helpers.grader.course.source import read_source
 from helpers.grader.errors import GraderError
 
@@ -44,8 +44,14 @@ class Exercise:
         return {name: share * self.points for name, share in shares(self.cases).items()}
 
 
-# By the name of the case: what is right, and what each misconception gives where that differs.
-AnswerKey = dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]]]]
+class CaseKey(NamedTuple):
+    """The values of one case: the right ones by label, and by misconception those that it gives where they differ."""
+
+    expected: dict[str, Any]
+    known_wrong: dict[str, dict[str, Any]]
+
+
+AnswerKey = dict[str, CaseKey]  # by the name of the case
 
 
 class Lab:
@@ -61,7 +67,7 @@ class Lab:
         self.forbidden: list[str] = list(self._cases.FORBIDDEN)
         self.exercises = self._read_exercises()
         self.answers = self._ids("answer_")
-        self._keys: dict[str, dict] = {}
+        self._keys: dict[str, AnswerKey] = {}
 
     @property
     def source_path(self) -> Path:
@@ -98,11 +104,11 @@ class Lab:
         """Return which known mistakes fit the values that an answer gave, by case, as `diagnose` takes them."""
         fitting = {}
         for case in exercise.cases:
-            seen, (_, known) = values.get(case.name), self.key(exercise.name)[case.name]
+            seen, known_wrong = values.get(case.name), self.key(exercise.name)[case.name].known_wrong
             if seen is not None:
                 fitting[case.name] = [
                     name
-                    for name, wrong in known.items()
+                    for name, wrong in known_wrong.items()
                     if case.name in correct or not differs(wrong, seen, case.absolute, case.relative)
                 ]
         return fitting
@@ -110,7 +116,7 @@ class Lab:
     def _with_names(self, case: Case) -> Case:
         """Give the case the argument names of the reference, so that a student may call theirs otherwise."""
         answer = self.reference[case.exercise]
-        names = argument_names(answer.forward if isinstance(answer, type) else answer)
+        names = argument_names(getattr(answer, "forward", answer))  # a class is called through its forward()
         return replace(case, options={**case.options, "names": [name for name in names if name != "self"]})
 
     @cached_property
@@ -124,9 +130,9 @@ class Lab:
         return namespace
 
     @cached_property
-    def closed(self) -> list[str]:
-        """The helper modules that students may not import in this lab, with those that would pass the answers on."""
-        return closed_modules(self.forbidden)
+    def forbidden_closure(self) -> list[str]:
+        """The helper modules that students may not import in this lab, with all that import one of those."""
+        return forbidden_closure(self.forbidden)
 
     @cached_property
     def uses_model_specs(self) -> bool:
@@ -142,7 +148,9 @@ class Lab:
         with _OBSERVING:
             if exercise not in self._keys:
                 cases = self.exercises[exercise].cases
-                self._keys[exercise] = {case.name: (self.expected(case), self.known_wrong(case)) for case in cases}
+                self._keys[exercise] = {
+                    case.name: CaseKey(self.expected(case), self.known_wrong(case)) for case in cases
+                }
             return self._keys[exercise]
 
     def expected(self, case: Case) -> dict[str, Any]:

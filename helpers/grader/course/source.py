@@ -92,25 +92,26 @@ def _make_cell(kind: str, source: str, header: dict[str, Any]) -> NotebookNode:
     new = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
     if role == "exercise":
         cell = new(mark_solution(source, header["exercise"]))
-        _nbgrader(cell, header["exercise"], grade=False, solution=True, locked=False)
+        _add_nbgrader_metadata(cell, header["exercise"], solution=True)
     elif role == "check":
         if source.strip() != f"check({header['check']})":
             raise ValueError(f"the check cell must hold check({header['check']}) and nothing else")
         cell = new(source)
-        _nbgrader(cell, f"check_{header['check']}", True, False, True, points=header["points"])
+        _add_nbgrader_metadata(cell, f"check_{header['check']}", points=header["points"], locked=True)
     elif role == "answer":
         cell = new(source)
-        _nbgrader(cell, f"answer_{header['answer']}", True, True, False, points=header["points"])
+        _add_nbgrader_metadata(cell, f"answer_{header['answer']}", points=header["points"], solution=True)
     else:
         cell = new(source)
     return cell
 
 
-def _nbgrader(
-    cell: NotebookNode, grade_id: str, grade: bool, solution: bool, locked: bool, points: float | None = None
+def _add_nbgrader_metadata(
+    cell: NotebookNode, grade_id: str, *, points: float | None = None, solution: bool = False, locked: bool = False
 ) -> None:
+    """Tell nbgrader what a cell is for: a cell with points is graded, and students write in one with a solution."""
     cell.metadata["nbgrader"] = {
-        "grade": grade,
+        "grade": points is not None,
         "grade_id": grade_id,
         "locked": locked,
         "schema_version": 3,
@@ -134,9 +135,9 @@ def mark_solution(source: str, name: str) -> str:
     for function in reversed([node for node in functions if isinstance(node, ast.FunctionDef)]):
         documented = ast.get_docstring(function) is not None
         first = function.body[0]
-        start = first.end_lineno if documented else first.lineno - 1
+        start = (first.end_lineno or first.lineno) if documented else first.lineno - 1
         indent = " " * (function.col_offset + 4)
-        lines.insert(function.end_lineno, indent + END)
+        lines.insert(function.end_lineno or len(lines), indent + END)
         lines.insert(start, indent + BEGIN)
     return "\n".join(lines)
 

@@ -7,27 +7,40 @@ data. Credit needs a value that agrees. Whatever a notebook does, it ends in a d
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.checks import compare
-from helpers.checks.diagnosis import diagnose
-from helpers.checks.observers import decode, encode
-from helpers.checks.visible_check import NOT_WRITTEN
-from helpers.grader.course.cases import Case
-from helpers.grader.course.lab import Exercise, Lab, seed_of
-from helpers.grader.judging.alignment import Aligned, align, names_bound
-from helpers.grader.judging.error_verdicts import classify_error
+from helpers.grader.course.lab import Lab
+from helpers.grader.judging.alignment import Aligned, align
+from helpers.grader.judging.cell_outcomes import CellOutcomes
+from helpers.grader.judging.exercise import TimeBudget, judge_exercise, rows_without_a_call
 from helpers.grader.judging.judgement import Judgement, Row
-from helpers.grader.judging.redaction import in_kind, without_numbers
-from helpers.grader.judging.skippable_cells import idle_cells
-from helpers.grader.judging.student_kernel import KernelDied, StudentKernel, TimeUp
+from helpers.grader.judging.skippable_cells import skippable_cells
+from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
 from helpers.grader.limits import Limits
 
 ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
+SKIPPED = "[Not run while grading: no mark depends on this cell.]"
+
+
+class Reason(Enum):
+    """Why the cells run once more from the top, in a fresh kernel."""
+
+    KERNEL_ENDED = "a cell or an answer ended the kernel"
+    CELLS_WERE_SKIPPED = "a cell raised an error, and a cell that was skipped may be to blame"
+    MEMORY_WAS_HELD = "an earlier cell still held the memory that something later needed"
+
+
+@dataclass(frozen=True)
+class Restart:
+    """That the cells have to run once more, and why; for MEMORY_WAS_HELD, the index of the cell that held it."""
+
+    reason: Reason
+    cell: int | None = None
 
 
 def judge(lab: Lab, submitted: NotebookNode, folder: Path, limits: Limits, kernel_name: str) -> Judgement:
@@ -41,227 +54,145 @@ class _Run:
     def __init__(self, lab: Lab, aligned: Aligned, folder: Path, limits: Limits, kernel_name: str) -> None:
         self.lab, self.aligned, self.folder, self.limits, self.kernel_name = lab, aligned, folder, limits, kernel_name
         for name in lab.exercises:
-            lab.key(name)  # computed once for a lab, and on nobody's time
+            lab.key(name)  # computed once for a lab, and outside of any student's time
         self.began = time.monotonic()
         self.deadline = self.began + limits.notebook
-        self.rows: dict[str, list[Row]] = {}
-        self.ended: dict[int, str] = {}  # place of a cell that ended its kernel or its time → verdict
-        self.errors: dict[int, tuple[str, str]] = {}  # place of a cell that raised → the error's name and message
-        self.idle = idle_cells(lab, aligned)  # places of cells that are not run
-        self.full: int | None = None  # place of the first cell in this kernel that ran out of memory and went on
+        self.rows: dict[str, list[Row]] = {}  # of the exercises that are judged
+        self.cells = CellOutcomes(aligned, folder)
+        self.skipped = skippable_cells(lab, aligned)  # indices of cells that are not run
+        self.exhausted: int | None = None  # the first cell that ran out of memory in this kernel and left it alive
 
     def judgement(self) -> Judgement:
-        while self._one_kernel():
-            pass
+        """Run the notebook to its end and return everything that is known of it."""
+        while (restart := self._run_in_kernel()) is not None:
+            self._prepare(restart)
         for name, exercise in self.lab.exercises.items():
             if name not in self.rows:
-                self.rows[name] = self._same(
-                    exercise, "timeout", f"the notebook's {self.limits.notebook:g} s were used up"
-                )
-        rows: list[Row] = []
-        for cell in self.lab.notebook.cells:
-            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
-            if grade_id.startswith("check_"):
-                rows += self.rows[grade_id.removeprefix("check_")]
-            elif grade_id.startswith("answer_"):
-                rows.append(self._manual(grade_id, cell))
-        seconds = round(time.monotonic() - self.began, 3)
-        aligned = self.aligned
-        return Judgement(self.lab.name, rows, aligned.notes, aligned.notebook, self._answers(), self._code(), seconds)
+                note = f"the notebook's {self.limits.notebook:g} s were used up"
+                self.rows[name] = rows_without_a_call(exercise, "timeout", note)
+        answers = _written_answers(self.aligned)
+        return Judgement(
+            self.lab.name,
+            rows=_in_order(self.lab, self.rows, answers),
+            notes=self.aligned.notes,
+            notebook=self.aligned.notebook,
+            answers=answers,
+            code=_code(self.aligned),
+            seconds=round(time.monotonic() - self.began, 3),
+        )
 
-    def _code(self) -> dict[str, str]:
-        cells = self.aligned.notebook.cells
-        places = self.aligned.solutions.items()
-        return {name: "\n\n".join(cells[place].source for place in found) for name, found in places if found}
-
-    def _answers(self) -> dict[str, str]:
-        named = ((cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell) for cell in self.aligned.notebook.cells)
-        answers = {grade_id: cell.source.strip() for grade_id, cell in named if grade_id.startswith("answer_")}
-        return {grade_id: text for grade_id, text in answers.items() if text not in ("", ANSWER_STUB)}
-
-    def _manual(self, grade_id: str, source: NotebookNode) -> Row:
-        note = "" if grade_id in self._answers() else "no answer"
-        return Row(grade_id, "", None, source.metadata.nbgrader.points, "manual", note=note)
-
-    def _one_kernel(self) -> bool:
-        """Run the cells from the top in a fresh kernel. Return whether another kernel is needed."""
-        self.full = None
+    def _run_in_kernel(self) -> Restart | None:
+        """Run the cells from the top in a fresh kernel. Return why they have to run again; None if they are done."""
+        self.exhausted = None
         with StudentKernel(self.kernel_name, self.folder, self.limits) as kernel:
-            kernel.install_probe(self.lab.closed, self.lab.uses_model_specs)
-            for place, cell in enumerate(self.aligned.notebook.cells):
+            kernel.install_probe(self.lab.forbidden_closure, self.lab.uses_model_specs)
+            for index, cell in enumerate(self.aligned.notebook.cells):
                 if time.monotonic() >= self.deadline:
-                    return False
-                exercise = self.aligned.checks.get(place)
-                try:
-                    if exercise is not None:
-                        if exercise not in self.rows:
-                            self._judge_exercise(kernel, self.lab.exercises[exercise])
-                            if any(self._for_want_of_room(row.verdict) for row in self.rows[exercise]):
-                                del self.rows[exercise]
-                                return True
-                    elif place in self.idle:
-                        cell.outputs = [_notice("[Not run while grading: no mark depends on this cell.]")]
-                    elif cell.cell_type == "code" and place not in self.ended:
-                        self._run_cell(kernel, place, cell)
-                        if place in self.errors and self.idle:  # it may have missed what an idle cell does
-                            self.idle = set()
-                            return True
-                        if place in self.errors and self._ran_out(place):
-                            return True
-                except KernelDied as death:
-                    if self._for_want_of_room(death.verdict):
-                        self.rows.pop(exercise or "", None)
-                        self.ended.pop(place, None)
-                    return len(self.rows) < len(self.lab.exercises)
-        return False
+                    return None
+                restart = self._run_or_judge(kernel, index, cell)
+                if restart is not None:
+                    done = len(self.rows) == len(self.lab.exercises)
+                    return None if done and restart.reason is Reason.KERNEL_ENDED else restart
+        return None
 
-    def _ran_out(self, place: int) -> bool:
-        """Take note of a cell that raised for want of memory. Return whether an earlier one is to blame."""
-        verdict, _ = classify_error(*self.errors[place], str(self.folder))
-        if self._for_want_of_room(verdict):
-            del self.errors[place]
-            return True
-        if verdict == "memory":
-            self.full = place
-        return False
+    def _prepare(self, restart: Restart) -> None:
+        """Change what the next kernel runs, so that it gets further than the last."""
+        if restart.reason is Reason.CELLS_WERE_SKIPPED:
+            self.skipped = set()
+        if restart.cell is not None:
+            self._leave_out(restart.cell, "memory", "This cell used up the memory. The rest ran without it.")
 
-    def _for_want_of_room(self, verdict: str) -> bool:
-        """Return whether something failed in a kernel that an earlier cell filled up; that cell is then left out.
+    def _run_or_judge(self, kernel: StudentKernel, index: int, cell: NotebookNode) -> Restart | None:
+        exercise = self.aligned.checks.get(index)
+        if exercise is not None:
+            return self._judge_exercise(kernel, exercise) if exercise not in self.rows else None
+        if index in self.skipped:
+            cell.outputs = [_notice(SKIPPED)]
+        elif cell.cell_type == "code" and cell.source.strip() and index not in self.cells.ended:
+            return self._run_cell(kernel, index, cell)
+        return None
 
-        Such a cell goes on holding what it took, so that whatever comes after it fails, or does not, by a few bytes.
-        """
-        if self.full is None or verdict not in ("memory", "crash"):
-            return False
-        self.ended[self.full] = "memory"
-        notice = _notice("This cell used up the memory. The rest ran without it.")
-        self.aligned.notebook.cells[self.full].outputs = [notice]
-        return True
+    def _judge_exercise(self, kernel: StudentKernel, name: str) -> Restart | None:
+        budget = TimeBudget(self.limits.exercise, self.deadline)
+        judged = judge_exercise(kernel, self.lab, self.lab.exercises[name], self.cells, budget)
+        if any(self._memory_was_held(row.verdict) for row in judged.rows):
+            return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)
+        self.rows[name] = judged.rows
+        return Restart(Reason.KERNEL_ENDED) if judged.kernel_ended else None
 
-    def _run_cell(self, kernel: StudentKernel, place: int, cell: NotebookNode) -> None:
-        if not cell.source.strip():
-            return
+    def _run_cell(self, kernel: StudentKernel, index: int, cell: NotebookNode) -> Restart | None:
         seconds = min(self.limits.cell, self.deadline - time.monotonic())
         try:
             ran = kernel.run(cell.source, max(seconds, 0.1))
         except KernelDied as death:
-            self.ended[place] = death.verdict
-            cell.outputs = [_notice(f"This cell ended the kernel ({death.verdict}). The rest ran without it.")]
-            raise
+            if self._memory_was_held(death.verdict):
+                return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)
+            self._leave_out(
+                index, death.verdict, f"This cell ended the kernel ({death.verdict}). The rest ran without it."
+            )
+            return Restart(Reason.KERNEL_ENDED)
         cell.outputs = ran.outputs
-        self.errors.pop(place, None)
+        self.cells.errors.pop(index, None)
         if ran.timed_out:
-            self.ended[place] = "timeout"
+            self.cells.ended[index] = "timeout"
             cell.outputs.append(_notice(f"This cell was stopped after {seconds:.0f} s."))
         elif ran.error:
-            self.errors[place] = ran.error
+            self.cells.errors[index] = ran.error
+            return self._after_error(index)
+        return None
 
-    # ------------------------------------------------------------------------------------------------- one exercise
+    def _after_error(self, index: int) -> Restart | None:
+        """Decide what an error in a cell means for the cells around it."""
+        if self.skipped:
+            return Restart(Reason.CELLS_WERE_SKIPPED)
+        verdict, _ = self.cells.verdict_of_error(index)
+        if self._memory_was_held(verdict):
+            del self.cells.errors[index]
+            return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)
+        if verdict == "memory":
+            self.exhausted = index
+        return None
 
-    def _judge_exercise(self, kernel: StudentKernel, exercise: Exercise) -> None:
-        """Call the answer on every case. The rows stand even where the kernel dies on the way."""
-        rows, values = [], {}
-        start, death, stop = time.monotonic(), None, None
-        for case in exercise.cases:
-            left = min(self.limits.exercise - (time.monotonic() - start), self.deadline - time.monotonic())
-            if stop is None and left <= 0:
-                stop = ("timeout", f"the exercise's {self.limits.exercise:g} s were used up")
-            row = Row(exercise.name, case.name, 0.0, exercise.case_points[case.name], "wrong", about=case.about)
-            if stop is None:
-                try:
-                    reply = kernel.ask(_request(case), left)
-                    values[case.name] = self._settle(row, case, reply)
-                except TimeUp:
-                    row.verdict, row.note = "timeout", "stopped while this case ran"
-                except KernelDied as end:
-                    death = end
-                    stop = (end.verdict, "the kernel ended while this exercise was called")
-            if stop is not None:
-                row.verdict, row.note = stop
-            rows.append(row)
-        correct = {row.case for row in rows if row.verdict == "correct"}
-        named = diagnose(self.lab.fitting(exercise, values, correct), correct)
-        seconds = round(time.monotonic() - start, 3)
-        for row in rows:
-            row.misconception = named.get(row.case, "")
-            row.seconds = seconds
-            row.points = round(row.max_points, 6) if row.verdict == "correct" else 0.0
-            row.max_points = round(row.max_points, 6)
-        self.rows[exercise.name] = rows
-        if death is not None:
-            raise death
+    def _memory_was_held(self, verdict: str) -> bool:
+        """Return whether an earlier cell that filled the memory is to blame for this verdict.
 
-    def _settle(self, row: Row, case: Case, reply: dict[str, Any]) -> dict[str, Any] | None:
-        """Write the verdict of one reply into its row; return the decoded values where there are any."""
-        if "undefined" in reply:
-            row.verdict, row.seen = self._why_undefined(case.exercise)
-            return None
-        if isinstance(reply.get("error"), dict):
-            self._settle_error(row, case, {key: str(item)[:500] for key, item in reply["error"].items()})
-            return None
-        try:
-            values = {str(label): decode(item, hostile=True) for label, item in reply["values"].items()}
-        except Exception:  # a notebook can send anything at all in the probe's place
-            row.seen = "what came back is not plain data"
-            return None
-        for label, right in self.lab.key(case.exercise)[case.name][0].items():
-            difference = compare.mismatch(right, values.get(label), case.absolute, case.relative)
-            if difference is not None:
-                row.seen = in_kind(label, values.get(label), difference)
-                return values
-        row.verdict = "correct"
-        return values
+        Such a cell goes on holding what it took, so that whatever comes after it fails, or does not, by a few bytes.
+        """
+        return self.exhausted is not None and verdict in ("memory", "crash")
 
-    def _settle_error(self, row: Row, case: Case, error: dict[str, str]) -> None:
-        kind, message = error.get("type", "Exception"), error.get("message", "")
-        if kind == "NotImplementedError" and message == f"{case.exercise} {NOT_WRITTEN}":
-            row.verdict, row.seen = "missing", "the exercise is not written yet"
-            return
-        row.verdict, row.note = classify_error(kind, message, str(self.folder))
-        row.seen = kind + (": " + without_numbers(message) if message else "")
-        row.line = self._own_line(error.get("line", ""))
-        lost = self._lost_names()
-        if kind == "NameError":
-            row.verdict = next((end for name, end in lost.items() if f"'{name}'" in message), row.verdict)
-
-    def _own_line(self, line: str) -> str:
-        """The line where an error came up, if the notebook holds it: the kernel may say anything."""
-        sources = (cell.source for cell in self.aligned.notebook.cells)
-        return line if any(line[:200] == own.strip()[:200] for source in sources for own in source.split("\n")) else ""
-
-    def _lost_names(self) -> dict[str, str]:
-        """Return the names that only cells define which ended their kernel or their time, with that verdict."""
-        cells = self.aligned.notebook.cells
-        return {name: end for place, end in self.ended.items() for name in names_bound(cells[place])}
-
-    def _why_undefined(self, exercise: str) -> tuple[str, str]:
-        lost = self._lost_names()
-        if exercise in lost:
-            return lost[exercise], "the cell that defines it was stopped or ended the kernel"
-        for place in self.aligned.solutions[exercise]:
-            if place in self.ended:
-                return self.ended[place], "its cell was stopped or ended the kernel"
-            if place in self.errors:
-                verdict, note = classify_error(*self.errors[place], str(self.folder))
-                said = f"the cell that defines it ended in {': '.join(self.errors[place])}"[:400]
-                return verdict, f"{said} ({note})" if note else said
-        return "missing", "nothing of this name is defined where it is judged"
-
-    def _same(self, exercise: Exercise, verdict: str, note: str) -> list[Row]:
-        points = exercise.case_points
-        return [
-            Row(exercise.name, case.name, 0.0, round(points[case.name], 6), verdict, note=note, about=case.about)
-            for case in exercise.cases
-        ]
+    def _leave_out(self, index: int, verdict: str, notice: str) -> None:
+        self.cells.ended[index] = verdict
+        self.aligned.notebook.cells[index].outputs = [_notice(notice)]
 
 
-def _request(case: Case) -> dict[str, Any]:
+def _in_order(lab: Lab, rows: dict[str, list[Row]], answers: dict[str, str]) -> list[Row]:
+    """Return all rows in the order of the lab's cells, with one row for each written answer."""
+    ordered: list[Row] = []
+    for cell in lab.notebook.cells:
+        grade_id = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        if grade_id.startswith("check_"):
+            ordered += rows[grade_id.removeprefix("check_")]
+        elif grade_id.startswith("answer_"):
+            note = "" if grade_id in answers else "no answer"
+            ordered.append(Row(grade_id, "", None, cell.metadata.nbgrader.points, "manual", note=note))
+    return ordered
+
+
+def _code(aligned: Aligned) -> dict[str, str]:
+    """Return what the student wrote for each exercise."""
+    cells = aligned.notebook.cells
     return {
-        "name": case.exercise,
-        "observe": case.observe,
-        "arguments": [encode(argument) for argument in case.arguments],
-        "options": encode(case.options),
-        "seed": seed_of(case),
+        name: "\n\n".join(cells[index].source for index in indices)
+        for name, indices in aligned.solutions.items()
+        if indices
     }
+
+
+def _written_answers(aligned: Aligned) -> dict[str, str]:
+    """Return the written answers by their cell's id, without those that nobody wrote."""
+    by_id = ((cell.metadata.get("nbgrader", {}).get("grade_id", ""), cell) for cell in aligned.notebook.cells)
+    answers = {grade_id: cell.source.strip() for grade_id, cell in by_id if grade_id.startswith("answer_")}
+    return {grade_id: text for grade_id, text in answers.items() if text not in ("", ANSWER_STUB)}
 
 
 def _notice(text: str) -> NotebookNode:

@@ -1,8 +1,8 @@
 """A kernel that runs one student's cells and answers the judge's questions about them.
 
-Every wait has a deadline and every output a limit in bytes, so that no notebook can hold up or swell the grader. The
-kernel is a separate process, started by its kernel name: a sandboxed one (see `provisioner.py`), or a plain one by the
-name "python3", which nothing but its clean environment holds back.
+Every wait has a deadline and every output a limit in bytes, so that no notebook can hold up the grader or fill its
+memory. The kernel is a separate process, started by its kernel name: a sandboxed one (see `provisioner.py`), or a plain
+one by the name "python3", which only gets a clean environment.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,18 @@ from helpers.grader.limits import Limits
 from helpers.grader.sandbox.environment import clean_environment
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 
-LATE = 0.5  # seconds in which messages that came before the deadline are still taken
-GRACE = 2.0  # seconds that a cell gets to react to an interrupt before its kernel is killed
-STARTUP = 60.0
-LARGEST_MESSAGE = 2**24  # bytes; the connection to a kernel that sends more is cut
-MOST_MESSAGES = 20  # that wait for the judge at a time; more have to wait in the kernel
-LEASH = 30.0  # seconds that a kernel may outlive its notebook's budget before its sandbox ends it
+LATE_MESSAGES_SECONDS = 0.5  # after a deadline, for messages that came before it and are not read yet
+INTERRUPT_SECONDS = 2.0  # that a cell gets to react to an interrupt before its kernel is killed
+STARTUP_SECONDS = 60.0
+POLL_SECONDS = 0.5  # between two looks at whether the kernel is alive
+MAX_MESSAGE_BYTES = 2**24  # the connection to a kernel that sends more is cut
+MAX_WAITING_MESSAGES = 20  # that wait for the judge at a time; more have to wait in the kernel
+EXTRA_LIFE_SECONDS = 30.0  # that a kernel may outlive its notebook's budget before its sandbox ends it
+OUTPUT_CUT = "[The notebook's output passed the limit; the rest of it is left out.]\n"
+# The probe's three files run in one namespace in the kernel, so they must not import each other there; and a
+# __future__ import may not stand in the middle of a text.
+PROBE_FILES = (Path(fixtures.__file__), Path(observers.__file__), Path(__file__).parent / "probe.py")
+PROBE_IMPORTS = re.compile(r"^from (__future__|helpers\.checks\.(?:fixtures|observers)) import .*$", re.MULTILINE)
 
 
 class KernelDied(Exception):
@@ -48,12 +55,12 @@ class KernelDied(Exception):
 
 
 class TimeUp(Exception):
-    """The time limit passed; the kernel reacted to the interrupt and lives."""
+    """The time limit passed; the kernel reacted to the interrupt and is still alive."""
 
 
 @dataclass
 class Ran:
-    """What running one cell gave: its outputs, and the error's name and message where it ended in one."""
+    """What running one cell gave: its outputs, and the name and message of the error if it raised one."""
 
     outputs: list[NotebookNode] = field(default_factory=list)
     error: tuple[str, str] | None = None
@@ -70,8 +77,8 @@ class StudentKernel:
         if os.name == "posix":
             self.manager.transport, self.manager.ip = "ipc", f"{self.sockets}/{secrets.token_hex(4)}"
         self.context = zmq.Context()
-        for option, most in ((zmq.MAXMSGSIZE, LARGEST_MESSAGE), (zmq.RCVHWM, MOST_MESSAGES), (zmq.LINGER, 0)):
-            self.context.setsockopt(option, most)  # for every socket made from here on
+        for option, value in ((zmq.MAXMSGSIZE, MAX_MESSAGE_BYTES), (zmq.RCVHWM, MAX_WAITING_MESSAGES), (zmq.LINGER, 0)):
+            self.context.setsockopt(option, value)  # for every socket made from here on
         self.comm, self.target = secrets.token_hex(8), f"distillab-{secrets.token_hex(8)}"
 
     def __enter__(self) -> StudentKernel:
@@ -94,12 +101,12 @@ class StudentKernel:
 
     def _sandbox_options(self) -> dict[str, Any]:
         """Return what a sandboxed kernel is started with; a plain one takes no limits."""
-        if "kernel_provisioner" not in self.manager.kernel_spec.metadata:
+        spec = self.manager.kernel_spec
+        if spec is None or "kernel_provisioner" not in spec.metadata:
             return {}
         limits = self.limits
-        most = {"memory": limits.memory, "processes": limits.processes, "files": limits.files}
-        # What the notebook writes stays in the sandbox: the folder is a scratch copy that nobody looks at again.
-        return {"limits": most | {"seconds": limits.notebook + LEASH}, "copy_back": False}
+        quotas = {"memory": limits.memory, "processes": limits.processes, "files": limits.files}
+        return {"limits": quotas | {"seconds": limits.notebook + EXTRA_LIFE_SECONDS}}
 
     def __exit__(self, *exception: object) -> None:
         self.client.stop_channels()
@@ -111,26 +118,27 @@ class StudentKernel:
     def install_probe(self, forbidden: list[str], model_specs: bool = False) -> None:
         """Put the probe into the kernel. Must come before any of the student's cells.
 
-        model_specs: are there models among the cases' arguments? Then the kernel imports what builds them: some
-        seconds.
+        Args:
+            forbidden: the modules that the notebook may not import.
+            model_specs: whether models are among the cases' arguments. If so, the kernel imports what builds them,
+                which takes some seconds.
         """
-        files = [Path(fixtures.__file__), Path(observers.__file__), Path(__file__).parent / "probe.py"]
-        text = "\n".join(file.read_text(encoding="utf-8") for file in files)
+        text = "\n".join(file.read_text(encoding="utf-8") for file in PROBE_FILES)
         text += f"\ninstall({forbidden!r}, {self.target!r}, {str(self.folder)!r}, {model_specs!r})\n"
-        # The first may not stand in the middle of a text; the others would import what the text before has defined.
-        text = re.sub(r"^from (__future__|helpers\.checks\.fixtures) import .*$", "", text, flags=re.MULTILINE)
+        text = PROBE_IMPORTS.sub("", text)
         names = "'__name__': '_probe', '__file__': '<probe>', '__builtins__': dict(vars(builtins))"
         # The probe's own imports come first: a torch.py beside the notebook must not be found by them either.
         code = f"import builtins, sys; sys.path[:] = [p for p in sys.path if p not in ('', {str(self.folder)!r})]\n"
-        # It has the built-ins for itself, as a copy: what the notebook does to them later does not reach it.
+        # It gets a copy of the built-ins, so that what the notebook does to them later does not reach it.
         code += f"exec(compile({text!r}, '<probe>', 'exec'), {{{names}}})\ndel builtins, sys"
-        ran = self.run(code, STARTUP, silent=True)
+        ran = self.run(code, STARTUP_SECONDS, silent=True)
         if ran.error:
             raise RuntimeError(f"the probe could not start in the kernel: {ran.error}")
-        self._wait(self._send("comm_open", {"comm_id": self.comm, "target_name": self.target, "data": {}}), STARTUP)
+        opening = self._send("comm_open", {"comm_id": self.comm, "target_name": self.target, "data": {}})
+        self._wait(opening, STARTUP_SECONDS)
 
     def run(self, source: str, seconds: float, silent: bool = False) -> Ran:
-        """Run a cell. Raises KernelDied where that ends the kernel, also when it has to be killed for its time."""
+        """Run a cell. Raises KernelDied if that ends the kernel, also if it has to be killed at the time limit."""
         ran = Ran()
         request = self.client.execute(source, silent=silent, store_history=not silent, allow_stdin=False)
         try:
@@ -157,7 +165,7 @@ class StudentKernel:
 
     def _wait_until_ready(self) -> None:
         """Wait until the kernel's answers arrive. jupyter_client's own wait is longer by a fixed 0.2 s."""
-        deadline = time.monotonic() + STARTUP
+        deadline = time.monotonic() + STARTUP_SECONDS
         while time.monotonic() < deadline:
             request = self.client.kernel_info()
             try:
@@ -177,10 +185,10 @@ class StudentKernel:
         return message["header"]["msg_id"]
 
     def _receive(self, seconds: float) -> dict[str, Any]:
-        """Return the kernel's next message. Raises queue.Empty; for what is no message, what parsing it raises.
+        """Return the kernel's next message. Raises queue.Empty, and whatever parsing raises if it is no message.
 
-        A judged exercise costs hundreds of messages. So there is no event loop here, nor a look at signatures, which
-        prove nothing: the student's code runs where the key is.
+        A judged exercise costs hundreds of messages, so there is no event loop here. Signatures are not checked: they
+        prove nothing, since the student's code runs where the key is.
         """
         socket = self.client.iopub_channel.socket
         if not socket.poll(max(0, round(1000 * seconds))):
@@ -192,41 +200,43 @@ class StudentKernel:
         parts = {"header": header, "parent_header": parent, "metadata": metadata, "content": content}
         return parts | {"msg_type": header["msg_type"]}
 
-    def _wait(self, request: str, seconds: float, take: Any = None) -> None:
-        """Hand every message that answers `request` to `take` until the kernel is idle again."""
-        deadline, interrupted, late = time.monotonic() + seconds, False, 0.0
+    def _wait(self, request: str, seconds: float, take: Callable[[dict[str, Any]], None] | None = None) -> None:
+        """Hand every message that answers `request` to `take` until the kernel is idle again.
+
+        Raises TimeUp if the kernel had to be interrupted, and KernelDied if it is gone or ignores the interrupt.
+        """
+        deadline, interrupted = _Deadline(seconds), False
         while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                late = late or time.monotonic() + LATE  # an answer may lie there that nobody had time to look at
-                if time.monotonic() > late or not self.client.iopub_channel.socket.poll(0):
-                    if interrupted:
-                        raise KernelDied("timeout")  # it swallows interrupts: __exit__ kills it
-                    self.manager.interrupt_kernel()
-                    interrupted, deadline, late = True, time.monotonic() + GRACE, 0.0
-                    continue
+            if deadline.has_passed(self._has_message):
+                if interrupted:
+                    raise KernelDied("timeout")  # it swallows interrupts: __exit__ kills it
+                self.manager.interrupt_kernel()
+                deadline, interrupted = _Deadline(INTERRUPT_SECONDS), True
             try:
-                message = self._receive(min(max(left, 0), 0.5))
+                message = self._receive(min(deadline.left(), POLL_SECONDS))
             except queue.Empty:
                 if not self.manager.is_alive():
                     raise KernelDied(self._why_it_ended(interrupted)) from None
                 continue
             except Exception:  # not JSON, not a message: a notebook can send anything at all
                 continue
-            if not _well_formed(message) or message["parent_header"].get("msg_id") != request:
-                continue
-            if message["msg_type"] == "status" and message["content"].get("execution_state") == "idle":
+            if _says_idle(message, request):
                 if interrupted:
                     raise TimeUp
                 return
-            if take is not None:
+            if take is not None and _answers(message, request):
                 take(message)
 
+    def _has_message(self) -> bool:
+        return bool(self.client.iopub_channel.socket.poll(0))
+
     def _why_it_ended(self, interrupted: bool) -> str:
-        told = getattr(self.manager.provisioner, "ended", "")
-        if told == "grader":
+        reason = getattr(self.manager.provisioner, "ended", "")
+        if reason == "grader":
             raise RuntimeError("the process that kernels are forked from ended; this says nothing about the notebook")
-        return told if told in ("memory", "timeout") else "timeout" if interrupted else "crash"
+        if reason in ("memory", "timeout"):
+            return reason
+        return "timeout" if interrupted else "crash"
 
     def _collect(self, ran: Ran, message: dict[str, Any]) -> None:
         kind = message["msg_type"]
@@ -241,7 +251,7 @@ class StudentKernel:
         size = len(str(output))
         if size > self.output_left:
             if self.output_left > 0:
-                ran.outputs.append(NotebookNode(output_type="stream", name="stderr", text=CUT))
+                ran.outputs.append(NotebookNode(output_type="stream", name="stderr", text=OUTPUT_CUT))
             self.output_left = 0
             return
         self.output_left -= size
@@ -252,13 +262,36 @@ class StudentKernel:
             ran.outputs.append(output)
 
 
-def _well_formed(message: dict[str, Any]) -> bool:
-    """Say whether a message has the parts that every message has: a forged one may lack them."""
+class _Deadline:
+    """When a wait is over. For a moment after that, messages that already wait are still read."""
+
+    def __init__(self, seconds: float) -> None:
+        self.at = time.monotonic() + seconds
+        self.last_look: float | None = None  # set when the deadline is first seen to have passed
+
+    def left(self) -> float:
+        """Return how many seconds are left, at least 0."""
+        return max(0.0, self.at - time.monotonic())
+
+    def has_passed(self, has_message: Callable[[], bool]) -> bool:
+        """Return whether the time is up and no message that came before is left to read."""
+        if self.left() > 0:
+            return False
+        self.last_look = self.last_look or time.monotonic() + LATE_MESSAGES_SECONDS
+        return time.monotonic() > self.last_look or not has_message()
+
+
+def _answers(message: dict[str, Any], request: str) -> bool:
+    """Return whether this is a message, and an answer to `request`: a forged one may lack what every message has."""
     return (
         isinstance(message.get("parent_header"), dict)
         and isinstance(message.get("content"), dict)
         and isinstance(message.get("msg_type"), str)
+        and message["parent_header"].get("msg_id") == request
     )
 
 
-CUT = "[The notebook's output passed the limit; the rest of it is left out.]\n"
+def _says_idle(message: dict[str, Any], request: str) -> bool:
+    """Return whether the kernel has done all that `request` asked for."""
+    state = message["content"].get("execution_state") if _answers(message, request) else None
+    return state == "idle" and message["msg_type"] == "status"

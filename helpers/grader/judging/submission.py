@@ -51,7 +51,7 @@ def refused(lab: str, reason: str, verdict: str) -> Judgement:
 
 def judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str) -> Judgement:
     """Judge one submission; a refused one gets a row that says why."""
-    if submission.refusal:
+    if submission.refusal or submission.path is None:
         return refused(submission.lab, submission.refusal, submission.verdict)
     lab = load_lab(course, submission.lab)
     try:

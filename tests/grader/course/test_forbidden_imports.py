@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grader.course.forbidden_imports import closed_modules, imports_of
+from helpers.grader.course.forbidden_imports import forbidden_closure, imports_of
 from helpers.grader.course.lab import Lab, find_labs
 from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
@@ -18,11 +18,30 @@ def test_imports_are_found_wherever_they_stand():
         "import os, helpers.losses\nfrom helpers import labels\ndef f():\n    from helpers.data.batches import x as y\n"
         "import helpersque"
     )
-    assert imports_of(source) == {"helpers.losses", "helpers.labels", "helpers.data.batches", "helpers.data.batches.x"}
+    modules = {"helpers.losses", "helpers.labels", "helpers.data.batches", "helpers.data.batches.x"}
+    assert imports_of(source) == modules | {"helpers", "helpers.data"}
+
+
+@pytest.mark.parametrize("importing", ["import helpers.room.part", "from helpers.room.part import x", "x = 1"])
+def test_what_a_package_around_a_module_imports_counts_too(tmp_path, monkeypatch, importing):
+    """Importing helpers.room.part runs helpers/room/__init__.py, whoever asks for it."""
+    package = tmp_path / "helpers"
+    (package / "room").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "answers.py").write_text("x = 1")
+    (package / "room" / "__init__.py").write_text("from helpers.answers import x")
+    (package / "room" / "part.py").write_text("x = 1")
+    (package / "other.py").write_text(importing)
+    monkeypatch.setattr("helpers.grader.course.forbidden_imports.PACKAGE", package)
+    passing_on = {"helpers.other"} if "import" in importing else set()
+    assert (
+        set(forbidden_closure(["helpers.answers"]))
+        == {"helpers.answers", "helpers.room", "helpers.room.part"} | passing_on
+    )
 
 
 def test_a_module_that_passes_answers_on_is_closed_too():
-    closed = closed_modules(["helpers.losses"])
+    closed = forbidden_closure(["helpers.losses"])
     assert {"helpers.losses", "helpers.labels", "helpers.evaluation", "helpers.training"} <= set(closed)
     assert not {
         "helpers.plots",
@@ -37,7 +56,7 @@ def test_a_module_that_passes_answers_on_is_closed_too():
 def test_a_lab_itself_imports_nothing_that_is_closed(name):
     lab = Lab(ROOT / "solutions" / name)
     used = {module for cell in lab.notebook.cells if cell.cell_type == "code" for module in imports_of(cell.source)}
-    assert set(lab.forbidden) <= set(lab.closed) and not used & set(lab.closed)
+    assert set(lab.forbidden) <= set(lab.forbidden_closure) and not used & set(lab.forbidden_closure)
 
 
 def test_the_kernel_refuses_every_closed_module_and_no_way_round_leads_to_the_answer(tmp_path):
@@ -53,11 +72,11 @@ def test_the_kernel_refuses_every_closed_module_and_no_way_round_leads_to_the_an
         "        assert 'is not available in this lab' in str(error), (info.name, error)\n"
         "        refused.append(info.name)\n"
         "held = [(m, n) for m in open_ for n, x in vars(sys.modules[m]).items()\n"
-        f"        if getattr(x, '__module__', '') in {lab.closed!r}]\n"
+        f"        if getattr(x, '__module__', '') in {lab.forbidden_closure!r}]\n"
         "assert not held, held\n"
-        f"assert sorted(refused) == {lab.closed!r}, refused\n"
-        f"assert not [m for m in {lab.closed!r} if m in sys.modules]"
+        f"assert sorted(refused) == {lab.forbidden_closure!r}, refused\n"
+        f"assert not [m for m in {lab.forbidden_closure!r} if m in sys.modules]"
     )
     with StudentKernel("python3", tmp_path, Limits()) as kernel:
-        kernel.install_probe(lab.closed)
+        kernel.install_probe(lab.forbidden_closure)
         assert kernel.run(cell, 60).error is None

@@ -6,7 +6,7 @@ import pytest
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.alignment import align
 from helpers.grader.judging.judge import judge
-from helpers.grader.judging.skippable_cells import idle_cells
+from helpers.grader.judging.skippable_cells import skippable_cells
 from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, CASES, DOUBLE, MISCONCEPTIONS, SOURCE
 
@@ -47,7 +47,7 @@ def handed_in(lab, *added, double=DOUBLE, changed=()):
 
 def idle(lab, *added, **options):
     aligned = align(lab, handed_in(lab, *added, **options))
-    return [aligned.notebook.cells[place].source for place in sorted(idle_cells(lab, aligned))]
+    return [aligned.notebook.cells[place].source for place in sorted(skippable_cells(lab, aligned))]
 
 
 def test_demonstrations_as_handed_out_are_idle_and_the_set_up_is_not(lab):

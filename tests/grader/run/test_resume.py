@@ -231,7 +231,7 @@ def test_a_lab_that_changed_is_read_anew_by_the_next_run_and_not_before(course, 
     assert load_lab(tmp_path, "00_mini") is before
     forget_changed_labs()
     after = load_lab(tmp_path, "00_mini")
-    expected = [lab.key("double")["one"][0]["value"].item() for lab in (before, after)]
+    expected = [lab.key("double")["one"].expected["value"].item() for lab in (before, after)]
     assert expected == [7.0, 9.0]
 
 
@@ -242,7 +242,8 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
     monkeypatch.setattr(
         "helpers.grader.run.cluster.judge_submission",
         lambda course, *_: (
-            seen.append(load_lab(course, "00_mini").key("double")["one"][0]["value"].item()) or Judgement("00_mini")
+            seen.append(load_lab(course, "00_mini").key("double")["one"].expected["value"].item())
+            or Judgement("00_mini")
         ),
     )
 

@@ -1,0 +1,69 @@
+"""Settle one case: from the kernel's reply to a verdict, with what feedback may say about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from helpers.checks import compare
+from helpers.checks.observers import decode
+from helpers.checks.visible_check import NOT_WRITTEN
+from helpers.grader.course.cases import Case
+from helpers.grader.judging.cell_outcomes import CellOutcomes
+from helpers.grader.judging.error_verdicts import classify_error
+from helpers.grader.judging.redaction import in_kind, without_numbers
+
+
+@dataclass(frozen=True)
+class CaseOutcome:
+    """What came of calling an answer on one case.
+
+    Attributes:
+        verdict: one of `VERDICTS`.
+        seen: how the value that came back differs, or the error, without a hidden case's numbers.
+        note: what an instructor should know about it.
+        line: the line of the answer that raised.
+        values: what was observed, by label; None where no values came back.
+    """
+
+    verdict: str
+    seen: str = ""
+    note: str = ""
+    line: str = ""
+    values: dict[str, Any] | None = None
+
+
+def settle(case: Case, expected: dict[str, Any], reply: dict[str, Any], cells: CellOutcomes) -> CaseOutcome:
+    """Return the outcome of a case.
+
+    Args:
+        case: the case.
+        expected: the right values, by label.
+        reply: what the kernel sent: values, an error, or that the name is undefined. A notebook can send anything.
+        cells: what became of the notebook's cells.
+    """
+    if "undefined" in reply:
+        verdict, seen = cells.why_undefined(case.exercise)
+        return CaseOutcome(verdict, seen)
+    if isinstance(reply.get("error"), dict):
+        return _settle_error(case, {key: str(item)[:500] for key, item in reply["error"].items()}, cells)
+    try:
+        values = {str(label): decode(item, hostile=True) for label, item in reply["values"].items()}
+    except Exception:  # a notebook can send anything at all in the probe's place
+        return CaseOutcome("wrong", "what came back is not plain data")
+    for label, right in expected.items():
+        mismatch = compare.mismatch(right, values.get(label), case.absolute, case.relative)
+        if mismatch is not None:
+            return CaseOutcome("wrong", in_kind(label, values.get(label), mismatch), values=values)
+    return CaseOutcome("correct", values=values)
+
+
+def _settle_error(case: Case, error: dict[str, str], cells: CellOutcomes) -> CaseOutcome:
+    kind, message, line = error.get("type", "Exception"), error.get("message", ""), error.get("line", "")
+    if kind == "NotImplementedError" and message == f"{case.exercise} {NOT_WRITTEN}":
+        return CaseOutcome("missing", "the exercise is not written yet")
+    verdict, note = classify_error(kind, message, str(cells.folder))
+    if kind == "NameError":
+        verdict = next((end for name, end in cells.lost_names().items() if f"'{name}'" in message), verdict)
+    seen = f"{kind}: {without_numbers(message)}" if message else kind
+    return CaseOutcome(verdict, seen, note, line if cells.has_line(line) else "")
