@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from helpers.grader.intake.collect import collect
-from helpers.grader.intake.extra_files import files_beside
+from helpers.grader.intake.extra_files import extra_files
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.alignment import align
 from helpers.grader.judging.judgement import Judgement, Row
@@ -58,7 +58,7 @@ def from_intake(folder):
     os.truncate(folder / "in" / "dee" / LAB / "large.bin", 2 * 2**20)
     submissions, _ = collect(folder / "in", [LAB], folder / "scratch")
     unreadable = read_timestamp(folder / "in" / "cem" / LAB / "timestamp.txt")[1]
-    left_out = files_beside(folder / "in" / "dee" / LAB, Limits(files=2 * 2**20))[1]
+    left_out = extra_files(folder / "in" / "dee" / LAB, Limits(files=2 * 2**20))[1]
     return [note for submission in submissions for note in submission.notes] + [unreadable, *left_out]
 
 

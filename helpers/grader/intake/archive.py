@@ -1,4 +1,4 @@
-"""Unpack a student's archive by our own rules: plain files only, none outside its folder, none larger than stated."""
+"""Unpack a student's archive safely: plain files only, none outside its folder, none larger than it states."""
 
 from __future__ import annotations
 
@@ -10,47 +10,48 @@ from pathlib import Path
 from helpers.grader.errors import Refused
 from helpers.grader.intake.unicode import printable
 
-LARGEST = 100 * 2**20  # bytes when unpacked
-MOST_FILES = 1000
-DEEPEST = 20  # folders inside each other: Python cannot remove a thousand of them again
+MAX_UNPACKED_BYTES = 100 * 2**20
+MAX_FILES = 1000
+MAX_DEPTH = 20  # nested folders: Python cannot remove a tree a thousand folders deep
+CHUNK_BYTES = 2**16
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive into the folder `target`. Raises Refused, whatever is wrong with the archive."""
+    """Unpack an archive into the new folder `target`. Raises Refused, whatever is wrong with the archive."""
     try:
         target.mkdir(parents=True)
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
-            if len(members) > MOST_FILES or sum(member.file_size for member in members) > LARGEST:
+            if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
                 raise Refused("the archive is too large when unpacked", "denied")
             for member in members:
-                _unpack_one(opened, member, target)
-    except Exception as problem:  # damaged bytes end in errors of any kind: zlib's, lzma's, of text, of memory
+                _unpack_member(opened, member, target)
+    except Exception as problem:  # damaged bytes cause errors of any kind: from zlib, lzma, decoding, memory
         shutil.rmtree(target, ignore_errors=True)
         if isinstance(problem, Refused):
             raise
-        said = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
+        reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
         raise Refused(
-            f"the archive cannot be read ({printable(said)[:200]}): pack the notebook into a new zip file, without a "
+            f"the archive cannot be read ({printable(reason)[:200]}): pack the notebook into a new zip file, without a "
             "password, and hand that in"
         ) from None
 
 
-def _unpack_one(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
+def _unpack_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
     parts = member.filename.replace("\\", "/").split("/")
     if any(part in ("", "..", ".") or "\0" in part or ":" in part for part in parts):
         raise Refused(f"the archive holds a path that climbs: {ascii(member.filename)[:80]}", "denied")
-    if len(parts) > DEEPEST:
-        raise Refused(f"the archive holds folders inside each other, more than {DEEPEST} deep", "denied")
+    if len(parts) > MAX_DEPTH:
+        raise Refused(f"the archive holds folders inside each other, more than {MAX_DEPTH} deep", "denied")
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind and not stat.S_ISREG(kind):
         raise Refused("the archive holds a link or a device", "denied")
     path = target.joinpath(*parts)
     path.parent.mkdir(parents=True, exist_ok=True)
     with opened.open(member) as source, open(path, "xb") as sink:
-        left = member.file_size
-        while chunk := source.read(min(2**16, left + 1)):
-            left -= len(chunk)
-            if left < 0:
+        remaining = member.file_size
+        while chunk := source.read(min(CHUNK_BYTES, remaining + 1)):
+            remaining -= len(chunk)
+            if remaining < 0:
                 raise Refused("the archive swells past the size that it states", "denied")
             sink.write(chunk)

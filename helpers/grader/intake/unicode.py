@@ -1,35 +1,38 @@
-"""Text from outside, in a form that can be written anywhere: into a page, a table of marks, a terminal.
+"""Text from outside in a form that can be written anywhere: into a page, a table of marks, a terminal.
 
-JSON may hold half of a surrogate pair ("\\ud800"), and a file name bytes that are no UTF-8. Python keeps both as
-characters that it cannot encode, so that one of them would end the run where the text around it is written.
+JSON can hold half of a surrogate pair ("\\ud800"), and file names can hold bytes that are not UTF-8. Python keeps both
+as characters that it cannot encode, so a single one would end the run when the surrounding text is written.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 REPLACEMENT = "\ufffd"
-NAMED = 5  # of many files, how many a text names
-_HALF = re.compile("[\ud800-\udfff]")
-_HALF_IN_JSON = re.compile(r"\\u[dD][89a-fA-F]")
+MAX_LISTED = 5  # names in a list of files
+MAX_NAME = 80  # characters of each
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE_IN_JSON = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def load_json(text: str) -> Any:
-    """Return what a JSON text holds, each lone half of a surrogate pair replaced. Raises what json.loads raises."""
+    """Return what a JSON text holds, with unpaired surrogates replaced. Raises what json.loads raises."""
     content = json.loads(text)
-    if not _HALF_IN_JSON.search(text):  # whole pairs are found, too: they only take the longer way
+    if not _SURROGATE_IN_JSON.search(text):
         return content
-    return json.loads(_HALF.sub(REPLACEMENT, json.dumps(content, ensure_ascii=False)))
+    # Complete pairs match too; for them, this detour changes nothing.
+    return json.loads(_SURROGATE.sub(REPLACEMENT, json.dumps(content, ensure_ascii=False)))
 
 
-def printable(name: str) -> str:
-    """Return a file's name, or any other line from outside, with what a page or a terminal cannot show replaced."""
-    return "".join(letter if letter.isprintable() else REPLACEMENT for letter in name)
+def printable(text: str) -> str:
+    """Return a file name, or any other line from outside, with characters replaced that cannot be displayed."""
+    return "".join(character if character.isprintable() else REPLACEMENT for character in text)
 
 
-def named(names: list[str]) -> str:
-    """Return file names for a text: some of them, where there are many."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(printable(name)[:80] for name in names[:NAMED]) + more
+def listed(names: Sequence[str]) -> str:
+    """Return file names as a short list for a message: at most `MAX_LISTED` of them, and how many more there are."""
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(printable(name)[:MAX_NAME] for name in names[:MAX_LISTED]) + more

@@ -13,9 +13,9 @@ from nbformat import NotebookNode
 
 from helpers.grader.course.lab import Lab, load_lab
 from helpers.grader.errors import Refused
-from helpers.grader.intake.collect import Submission
-from helpers.grader.intake.extra_files import copy_files_beside
+from helpers.grader.intake.extra_files import copy_extra_files
 from helpers.grader.intake.notebook import read_notebook
+from helpers.grader.intake.submission import Submission
 from helpers.grader.judging.judge import judge
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.limits import Limits
@@ -27,7 +27,7 @@ from helpers.grader.sandbox.zygote_client import ZYGOTE
 def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limits, kernel_name: str) -> Judgement:
     """Judge a notebook in a scratch folder of its own, with copies of the files that lie in the folder `beside`."""
     with tempfile.TemporaryDirectory(prefix="distillab-", dir=ZYGOTE.scratch()) as scratch:
-        left_out = copy_files_beside(beside, Path(scratch), limits)
+        left_out = copy_extra_files(beside, Path(scratch), limits)
         judgement = judge(lab, notebook, Path(scratch), limits, kernel_name)
     judgement.notes += left_out
     return judgement

@@ -22,8 +22,8 @@ import nbformat
 from helpers.grader.course import digest
 from helpers.grader.course.lab import forget_changed_labs
 from helpers.grader.errors import GraderError, RunStopped
-from helpers.grader.intake.collect import Submission
-from helpers.grader.intake.extra_files import files_beside
+from helpers.grader.intake.extra_files import extra_files
+from helpers.grader.intake.submission import Submission
 from helpers.grader.judging.submission import judge_submission, prepare
 from helpers.grader.limits import Limits
 from helpers.grader.notes import Note
@@ -133,7 +133,7 @@ def pack(submission: Submission, limits: Limits | None = None) -> PackedSubmissi
     )
     notes = submission.notes
     if submission.path is not None:
-        fitting, left_out = files_beside(submission.path.parent, limits or Limits())
+        fitting, left_out = extra_files(submission.path.parent, limits or Limits())
         packed["notebook"], notes = submission.path.name, notes + left_out
         packed["files"] = {path.name: path.read_bytes() for path in [*fitting, submission.path]}
     packed["notes"] = [note.to_plain() for note in notes]

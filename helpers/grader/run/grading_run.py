@@ -12,7 +12,7 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpers.grader.course.lab import load_lab
-from helpers.grader.intake.collect import Submission
+from helpers.grader.intake.submission import Submission
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.reports.feedback import graded_notebook

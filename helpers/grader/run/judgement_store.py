@@ -18,7 +18,7 @@ import nbformat
 
 from helpers.atomic import write_text
 from helpers.grader.errors import GraderError
-from helpers.grader.intake.collect import STUDENT_ID
+from helpers.grader.intake.submission import STUDENT_ID
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import Note
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing
 
 from helpers.grader.errors import RunStopped
-from helpers.grader.intake.collect import Submission
+from helpers.grader.intake.submission import Submission
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 

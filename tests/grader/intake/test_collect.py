@@ -12,10 +12,11 @@ import nbformat
 import pytest
 from nbgrader.plugins import FileNameCollectorPlugin
 
-from helpers.grader.errors import GraderError
-from helpers.grader.intake.collect import Refused, Submission, collect
-from helpers.grader.intake.extra_files import LARGEST, copy_files_beside
+from helpers.grader.errors import GraderError, Refused
+from helpers.grader.intake.collect import collect
+from helpers.grader.intake.extra_files import MAX_FILE_BYTES, copy_extra_files
 from helpers.grader.intake.notebook import read_notebook
+from helpers.grader.intake.submission import Submission
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.alignment import align
 from helpers.grader.limits import Limits
@@ -268,12 +269,12 @@ def test_an_archive_too_deep_to_be_removed_again_is_denied(folder, tmp_path):
     assert not list((tmp_path / "scratch").iterdir())
 
 
-def test_files_beside_are_copied_but_not_followed(folder, tmp_path):
+def test_extra_files_are_copied_but_not_followed(folder, tmp_path):
     put(folder / "mine.py", "x = 1")
     put(folder / "lab.ipynb")
     (folder / "link").symlink_to("/etc/hostname")
     (tmp_path / "out").mkdir()
-    assert copy_files_beside(folder, tmp_path / "out", Limits()) == []
+    assert copy_extra_files(folder, tmp_path / "out", Limits()) == []
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine.py"]
 
 
@@ -282,11 +283,11 @@ def sized(path, size):
     os.truncate(path, size)
 
 
-def test_files_beside_leave_half_of_the_quota_to_the_notebook(folder, tmp_path):
-    for name, size in (("a.bin", 2**20), ("b.bin", 2**20 + 1), ("z.py", 10), ("huge.bin", LARGEST + 1)):
+def test_extra_files_leave_half_of_the_quota_to_the_notebook(folder, tmp_path):
+    for name, size in (("a.bin", 2**20), ("b.bin", 2**20 + 1), ("z.py", 10), ("huge.bin", MAX_FILE_BYTES + 1)):
         sized(folder / name, size)
     (tmp_path / "out").mkdir()
-    (note,) = copy_files_beside(folder, tmp_path / "out", Limits(files=4 * 2**20))
+    (note,) = copy_extra_files(folder, tmp_path / "out", Limits(files=4 * 2**20))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.bin", "z.py"]
     assert "b.bin, huge.bin" in note.text and "2 MiB together" in note.text
 
@@ -295,7 +296,7 @@ def test_many_small_files_take_whole_pages(folder, tmp_path):
     for number in range(10):
         sized(folder / f"{number}.txt", 1)
     (tmp_path / "out").mkdir()
-    copy_files_beside(folder, tmp_path / "out", Limits(files=10 * 4096))
+    copy_extra_files(folder, tmp_path / "out", Limits(files=10 * 4096))
     assert len(list((tmp_path / "out").iterdir())) == 5
 
 

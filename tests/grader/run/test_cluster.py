@@ -21,7 +21,7 @@ from nbgrader.api import Gradebook
 
 from helpers.cli import main
 from helpers.grader.errors import GraderError
-from helpers.grader.intake.collect import Submission
+from helpers.grader.intake.submission import Submission
 from helpers.grader.run.cluster import pack
 from helpers.grader.run.grade import GradingOptions, grade
 from tests.conftest import AVERAGE, DOUBLE

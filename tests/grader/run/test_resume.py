@@ -17,7 +17,7 @@ from helpers.cli import main
 from helpers.grader.course import digest
 from helpers.grader.course.lab import Lab, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError, RunStopped
-from helpers.grader.intake.collect import Submission
+from helpers.grader.intake.submission import Submission
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.judging.submission import judge_submission
 from helpers.grader.limits import Limits
