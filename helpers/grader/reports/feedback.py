@@ -1,189 +1,287 @@
-"""Feedback that a student can act on, as one self-contained HTML page a submission.
+"""Feedback that a student can act on: one self-contained HTML page for each submission.
 
-It says of each exercise what was called and with what kind of input, what came back, the likely cause and what to read
-again; never a hidden case's numbers. Every text is escaped by jinja2.
+For each exercise that is not right, the page gives the likely cause, the section to read again, and the kinds of input
+that failed with what came back, but never the numbers of a hidden case. All text is escaped by jinja2.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import nbformat
-from jinja2 import Environment, PackageLoader
 from nbformat import NotebookNode
 
 from helpers.checks.visible_check import explain_error
 from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.gradebook import ManualMarks, exercise_verdict
-from helpers.grader.reports.sanitize import make_harmless
+from helpers.grader.reports.pages import render
+from helpers.grader.reports.points import earned_points
+from helpers.grader.reports.sanitize import sanitize_notebook
 
-TEMPLATES = Environment(loader=PackageLoader("helpers.grader.reports"), autoescape=True, trim_blocks=True)
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+MAX_CHARACTERS = 20_000  # of a student's code or written answer
 
-WORDS = {
+VERDICT_WORDS = {
     "correct": "right",
     "wrong": "wrong values",
     "error": "ends in an error",
     "missing": "not written",
     "timeout": "took too long",
-    "memory": "took too much memory",
-    "crash": "ended the kernel",
-    "denied": "refused by the sandbox",
+    "memory": "used too much memory",
+    "crash": "crashed the kernel",
+    "denied": "blocked by the sandbox",
 }
 ADVICE = {
     "missing": "Write the function in its own cell, run the check below it, then hand the notebook in again.",
-    "timeout": "Look for a loop that never ends, or for work that grows with the vocabulary times the sequence.",
-    "memory": "Look for a tensor that grows in a loop, or for one of shape vocabulary times vocabulary.",
-    "crash": "Something in this answer ends the whole Python process: look for exit() or os._exit().",
-    "denied": "The answer reached for a file or the network. It needs neither: compute from the arguments alone.",
+    "timeout": "Look for a loop that never ends, or for work that grows with vocabulary size times sequence length.",
+    "memory": "Look for a tensor that grows in a loop, or for one of shape (vocabulary, vocabulary).",
+    "crash": "Something in this answer ends the whole Python process. Look for exit() or os._exit().",
+    "denied": "The answer tried to use a file or the network. It needs neither: compute from the arguments alone.",
 }
 
 
-def feedback_page(lab: Lab, student: str, judgement: Judgement, given: ManualMarks | None = None) -> str:
-    """Return the page for one student and lab as the text of an HTML file, with what a person added in formgrader."""
-    given = given or ManualMarks()
-    refused = next((row.note for row in judgement.rows if not row.exercise), "")
-    exercises = [_exercise(lab, exercise, judgement) for exercise in lab.exercises.values() if not refused]
-    for item in exercises:
-        _add_persons_part(item, f"check_{item['name']}", given)
-        item["comment"] = given.comments.get(item["name"], "")
-    answers = [_answer(row, judgement, given) for row in judgement.rows if row.verdict == "manual"]
-    waiting = [answer for answer in answers if answer["waiting"]]
-    counted = [item["counts"] for item in exercises] + [answer["counts"] for answer in answers]
-    page = TEMPLATES.get_template("feedback.html").render(
+@dataclass(frozen=True)
+class LikelyCause:
+    """A known mistake that explains wrong values, and the section to read again."""
+
+    diagnosis: str
+    read: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Cases of one exercise that failed in the same way."""
+
+    verdict: str
+    seen: str  # what came back
+    line: str  # the student's line that raised, if any
+    cases: int
+    kinds: tuple[str, ...]  # what the cases vary; empty if every case of the exercise failed like this
+    points_lost: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """The points for one cell, as they count after a person has marked."""
+
+    points: float
+    max_points: float
+    extra: float = 0.0  # extra credit, included in `points`
+    by_person: bool = False
+
+
+@dataclass(frozen=True)
+class ExerciseFeedback:
+    """What a student is told about one exercise."""
+
+    name: str
+    heading: str
+    call: str
+    verdict: str
+    outcome: str  # "right", "partly" or "wrong"
+    cases_right: int
+    cases: int
+    causes: tuple[LikelyCause, ...]
+    advice: str
+    failures: tuple[Failure, ...]
+    code: str
+    score: Score
+    comment: str = ""
+
+    @property
+    def symbol(self) -> str:
+        return {"right": "✓", "partly": "◐", "wrong": "✗"}[self.outcome]
+
+    @property
+    def needs_one_line(self) -> bool:
+        """Whether all is said with the verdict and the points."""
+        return self.outcome == "right" and not (self.comment or self.score.by_person or self.score.extra)
+
+
+@dataclass(frozen=True)
+class AnswerFeedback:
+    """What a student is told about one written answer."""
+
+    name: str
+    title: str
+    question: str  # markdown of the course
+    text: str
+    score: Score
+    comment: str
+
+    @property
+    def is_waiting(self) -> bool:
+        return bool(self.text) and not self.score.by_person
+
+
+def feedback_page(lab: Lab, student: str, judgement: Judgement, marks: ManualMarks | None = None) -> str:
+    """Return the HTML page for one submission.
+
+    Args:
+        lab: the lab that was handed in.
+        student: the student's id.
+        judgement: the outcome of judging the submission.
+        marks: what a person and the calendar added to the marks.
+    """
+    marks = marks or ManualMarks()
+    refusal = next((row.note for row in judgement.rows if not row.exercise), "")
+    exercises = [] if refusal else [exercise_feedback(lab, item, judgement, marks) for item in lab.exercises.values()]
+    answers = [_answer_feedback(lab, row, judgement, marks) for row in judgement.rows if row.verdict == "manual"]
+    scores = [item.score for item in exercises] + [answer.score for answer in answers]
+    return render(
+        "feedback.html",
         lab=judgement.lab or lab.name,
         student=student,
-        refusal=refused,
+        refusal=refusal,
         exercises=exercises,
-        points=number(max(0.0, sum(counted) - given.penalty)),
-        max_points=number(sum(row.max_points or 0.0 for row in judgement.rows)),
-        waiting=number(sum(answer["most"] for answer in waiting)) if waiting else "",
-        penalty=number(given.penalty) if given.penalty else "",
         answers=answers,
+        points=max(0.0, sum(score.points for score in scores) - marks.penalty),
+        max_points=sum(score.max_points for score in scores),
+        waiting=sum(answer.score.max_points for answer in answers if answer.is_waiting),
+        penalty=marks.penalty,
         notes=[note.text for note in judgement.notes],
     )
-    return clean(page)
 
 
-def clean(page: str) -> str:
-    """Return a page without the control characters and terminal colours that a message may hold."""
-    return _ANSI.sub("", page)
-
-
-def _exercise(lab: Lab, exercise: Exercise, judgement: Judgement) -> dict[str, Any]:
+def exercise_feedback(lab: Lab, exercise: Exercise, judgement: Judgement, marks: ManualMarks) -> ExerciseFeedback:
+    """Return what a student is told about one exercise."""
     rows = judgement.of(exercise.name)
     failed = [row for row in rows if row.verdict != "correct"]
-    verdict, agreed = exercise_verdict(rows), len(rows) - len(failed)
-    known = {item.name: item for item in exercise.misconceptions}
-    named = dict.fromkeys(row.misconception for row in failed if row.misconception)
-    return {
-        "name": exercise.name,
-        "call": _call(lab, exercise),
-        "verdict": "right" if not failed else f"partly right: {WORDS[verdict]}" if agreed else WORDS[verdict],
-        "kind": "right" if not failed else "partly" if agreed else "wrong",
-        "mark": "✓" if not failed else "◐" if agreed else "✗",
-        "counts": sum(row.points for row in rows),
-        "points": number(sum(row.points for row in rows)),
-        "max_points": number(exercise.points),
-        "agreed": agreed,
-        "total": len(rows),
-        "causes": [{"diagnosis": known[name].diagnosis, "read": known[name].read} for name in named if name in known],
-        "advice": _advice(failed),
-        "failures": _grouped(failed),
-        "code": judgement.code.get(exercise.name, "")[:20_000],
-    }
+    words = _words(exercise_verdict(rows), failed)
+    outcome = "right" if not failed else "partly" if len(failed) < len(rows) else "wrong"
+    causes = _likely_causes(exercise, failed)
+    return ExerciseFeedback(
+        name=exercise.name,
+        heading=exercise.heading,
+        call=f"{exercise.name}({', '.join(exercise.cases[0].options['names'])})",
+        verdict=f"partly right: {words}" if outcome == "partly" else words,
+        outcome=outcome,
+        cases_right=len(rows) - len(failed),
+        cases=len(rows),
+        causes=causes,
+        advice=_advice(exercise, failed, explained=bool(causes)),
+        failures=_group_failures(failed, len(rows)),
+        code=judgement.code.get(exercise.name, "")[:MAX_CHARACTERS],
+        score=_score(f"check_{exercise.name}", earned_points(exercise, rows), exercise.points, marks),
+        comment=marks.comments.get(exercise.name, ""),
+    )
 
 
-def _call(lab: Lab, exercise: Exercise) -> str:
-    names = exercise.cases[0].options["names"]
-    return f"{exercise.name}({', '.join(names)})"
+def _words(verdict: str, failed: list[Row]) -> str:
+    """Return a verdict in words; `failed`: the rows that it is about, if any."""
+    if verdict == "wrong" and all(_is_validation(row) for row in failed):
+        return "bad input not rejected"
+    return VERDICT_WORDS[verdict]
 
 
-def _advice(failed: list[Row]) -> str:
-    """Return what to do next about the first failure that no misconception explains."""
+def _is_validation(row: Row) -> bool:
+    return row.case.startswith("validation")
+
+
+def _likely_causes(exercise: Exercise, failed: list[Row]) -> tuple[LikelyCause, ...]:
+    known = {item.name: LikelyCause(item.diagnosis, item.read) for item in exercise.misconceptions}
+    named = dict.fromkeys(row.misconception for row in failed)
+    return tuple(known[name] for name in named if name in known)
+
+
+def _advice(exercise: Exercise, failed: list[Row], explained: bool) -> str:
+    """Return what to do about the failures that no likely cause explains; `explained`: whether a cause is named."""
     unexplained = [row for row in failed if not row.misconception]
+    values = [row for row in unexplained if not _is_validation(row)]
     if not unexplained:
         return ""
-    row = unexplained[0]
-    if row.verdict == "error":
-        kind, _, message = row.seen.partition(": ")
-        return " ".join(explain_error({"type": kind, "message": message, "line": row.line}))
-    if all(item.case.startswith("validation") for item in unexplained):
-        only = "The values are right; what is missing is" if len(unexplained) == len(failed) else "There must also be"
-        return f"{only} a ValueError for bad input, raised before anything is computed."
-    return ADVICE.get(row.verdict, "Run the lab's check on your machine, then try inputs of the kinds named below.")
+    if not values:
+        return _validation_advice(unexplained[0], only=len(unexplained) == len(failed))
+    first = values[0]
+    if first.verdict == "error":
+        kind, _, message = first.seen.partition(": ")
+        return " ".join(explain_error({"type": kind, "message": message, "line": first.line}))
+    if first.verdict in ADVICE:
+        return ADVICE[first.verdict]
+    if explained:
+        return "Correct this first and run the check again: the other wrong values may have the same cause."
+    return (
+        f"Read the section “{exercise.heading}” again and run its check. If the check passes, call your function with "
+        "inputs of the kinds listed below and compare the results with a calculation by hand."
+    )
 
 
-def _grouped(failed: list[Row]) -> list[dict[str, Any]]:
-    """Return the failures, those that look the same in one line."""
+def _validation_advice(first: Row, only: bool) -> str:
+    if first.verdict in ADVICE:
+        return ADVICE[first.verdict]
+    when = "Your values are right. Also" if only else "Once the values are right, also"
+    return f"{when} reject bad input: raise a ValueError before anything is computed."
+
+
+def _group_failures(failed: Iterable[Row], cases: int) -> tuple[Failure, ...]:
+    """Return the failures with those that look the same together; `cases`: how many the exercise has."""
     groups: dict[tuple[str, str, str], list[Row]] = {}
     for row in failed:
         groups.setdefault((row.verdict, row.seen or row.note, row.line), []).append(row)
-    return [
-        {
-            "about": ", or with ".join(dict.fromkeys(row.about for row in rows if row.about)),
-            "verdict": WORDS[verdict],
-            "seen": seen,
-            "line": line,
-            "lost": number(sum(row.max_points - row.points for row in rows)),
-        }
+    return tuple(
+        Failure(
+            verdict=_words(verdict, rows),
+            seen=seen,
+            line=line,
+            cases=len(rows),
+            kinds=tuple(dict.fromkeys(row.about for row in rows if row.about)) if len(rows) < cases else (),
+            points_lost=sum((row.max_points or 0.0) - (row.points or 0.0) for row in rows),
+        )
         for (verdict, seen, line), rows in groups.items()
-    ]
+    )
 
 
-def _add_persons_part(item: dict[str, Any], cell: str, given: ManualMarks) -> None:
-    """Put a mark that a person gave in place of the judged one, and the extra credit on top."""
-    item["by_person"] = cell in given.scores
-    extra = given.extra.get(cell, 0.0)
-    item["counts"] = given.scores.get(cell, item["counts"]) + extra
-    item["points"], item["extra"] = number(item["counts"]), number(extra) if extra else ""
+def _score(cell: str, judged: float, max_points: float, marks: ManualMarks) -> Score:
+    """Return a cell's score: a person's mark replaces the judged one, and extra credit is added."""
+    extra = marks.extra.get(cell, 0.0)
+    return Score(marks.scores.get(cell, judged) + extra, max_points, extra, by_person=cell in marks.scores)
 
 
-def _answer(row: Row, judgement: Judgement, given: ManualMarks) -> dict[str, Any]:
-    text = judgement.answers.get(row.exercise, "")
-    item = {
-        "name": row.exercise,
-        "title": row.exercise.removeprefix("answer_").replace("_", " "),
-        "text": text[:20_000],
-        "most": row.max_points,
-        "max_points": number(row.max_points),
-        "waiting": bool(text) and row.exercise not in given.scores,
-        "comment": given.comments.get(row.exercise, ""),
-        "counts": 0.0,
-    }
-    _add_persons_part(item, row.exercise, given)
-    return item
+def _answer_feedback(lab: Lab, row: Row, judgement: Judgement, marks: ManualMarks) -> AnswerFeedback:
+    title, question = question_before(lab, row.exercise)
+    return AnswerFeedback(
+        name=row.exercise,
+        title=title,
+        question=question,
+        text=judgement.answers.get(row.exercise, "")[:MAX_CHARACTERS],
+        score=_score(row.exercise, 0.0, row.max_points or 0.0, marks),
+        comment=marks.comments.get(row.exercise, ""),
+    )
 
 
-def number(points: float) -> str:
-    """Return points as people write them: at most two decimals."""
-    return f"{round(points, 2):g}"
+def question_before(lab: Lab, grade_id: str) -> tuple[str, str]:
+    """Return the title and the text, both markdown, of the question that a written answer belongs to.
+
+    The question is the cell before the answer. Its title is the bold text that it starts with, or else its heading.
+    """
+    cells = lab.notebook.cells
+    ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in cells]
+    index = ids.index(grade_id) if grade_id in ids else 0
+    if index == 0 or cells[index - 1].cell_type != "markdown":
+        return grade_id.removeprefix("answer_").replace("_", " ").capitalize(), ""
+    source = cells[index - 1].source
+    text = re.sub(r"^#+ .*\n?", "", source, flags=re.MULTILINE).strip()
+    bold = re.match(r"\*\*(.+?)\*\*\s*", text)
+    if bold:
+        return bold[1].rstrip("."), text[bold.end() :]
+    headings = re.findall(r"^#+ +(.+)$", source, flags=re.MULTILINE)
+    return (headings[-1] if headings else cells[index].metadata.distillab.heading), text
 
 
 def graded_notebook(lab: Lab, judgement: Judgement) -> NotebookNode:
-    """Return the student's notebook, made harmless, with the outcome in each check cell, as formgrader shows it."""
+    """Return the student's notebook as formgrader shows it: sanitised, with the outcome in each check cell."""
     if judgement.notebook is None:
         text = "This notebook could not be graded: " + "; ".join(row.note for row in judgement.rows)
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(escape(text))])
         notebook.cells[0]["id"] = "refusal"
-        return make_harmless(notebook)
+        return sanitize_notebook(notebook)
     for cell in judgement.notebook.cells:
         name = cell.metadata.get("nbgrader", {}).get("grade_id", "").removeprefix("check_")
         if name in lab.exercises and cell.metadata.nbgrader.get("grade"):
-            text = _plain(_exercise(lab, lab.exercises[name], judgement))
+            item = exercise_feedback(lab, lab.exercises[name], judgement, ManualMarks())
+            text = render("check_output.txt", item=item)
             cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
-    return make_harmless(judgement.notebook)
-
-
-def _plain(item: dict[str, Any]) -> str:
-    lines = [f"{item['mark']} {item['name']}: {item['verdict']}, {item['points']} of {item['max_points']} points"]
-    lines += [f"Likely cause: {cause['diagnosis']} Read again: {cause['read']}." for cause in item["causes"]]
-    lines += [f"What to do: {item['advice']}"] if item["advice"] else []
-    for failure in item["failures"]:
-        about = f" with {failure['about']}" if failure["about"] else ""
-        at = f" (at: {failure['line']})" if failure["line"] else ""
-        lines.append(f"- {item['call']}{about}: {failure['verdict']}. {failure['seen']}{at}")
-    return "\n".join(lines) + "\n"
+    return sanitize_notebook(judgement.notebook)

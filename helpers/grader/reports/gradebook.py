@@ -1,7 +1,7 @@
-"""Write judgements into nbgrader's own gradebook and into `grades.csv`.
+"""Write judgements into nbgrader's gradebook and into `grades.csv`.
 
-One writer, one commit a submission. Marks are written as nbgrader's `auto_score`; a mark that a person gave in
-formgrader is never touched. The verdict of each exercise stands as the automatic comment on the student's cell.
+One process writes, in one commit per submission. Marks become nbgrader's `auto_score`; a mark that a person gave in
+formgrader is never changed. The verdict of each exercise becomes the automatic comment on the student's cell.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 
 from nbgrader.api import Gradebook, MissingEntry
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.reports.points import earned_points
 
 COLUMNS = (
     "student",
@@ -34,9 +35,9 @@ COLUMNS = (
 
 
 def exercise_verdict(rows: list[Row]) -> str:
-    """Return one verdict for an exercise: correct where every case is, else that of the first case that is not.
+    """Return one verdict for an exercise: `correct` if every case is, else that of the first case that is not.
 
-    Bad input comes last: an answer that is right but for its validation is `wrong`, whatever a call raised.
+    Validation cases come last: their verdict counts only if every value is right.
     """
     computed = [row.verdict for row in rows if not row.case.startswith("validation")]
     checked = [row.verdict for row in rows if row.case.startswith("validation")]
@@ -44,15 +45,15 @@ def exercise_verdict(rows: list[Row]) -> str:
 
 
 def summary(rows: list[Row]) -> str:
-    """Return what happened to an exercise in one line, as the gradebook's automatic comment."""
+    """Return the outcome of an exercise in one line, for the gradebook's automatic comment."""
     right = sum(row.verdict == "correct" for row in rows)
-    known = next((f" ({row.misconception})" for row in rows if row.misconception), "")
-    return f"{exercise_verdict(rows)}{known}: {right} of {len(rows)} cases right"
+    misconception = next((f" ({row.misconception})" for row in rows if row.misconception), "")
+    return f"{exercise_verdict(rows)}{misconception}: {right} of {len(rows)} cases right"
 
 
 @contextmanager
 def one_transaction(gradebook: Gradebook) -> Iterator[None]:
-    """Make one transaction of several of nbgrader's calls, each of which would commit on its own."""
+    """Run several of nbgrader's calls, each of which would commit by itself, in one transaction."""
     session = gradebook.db
     commit = session.commit
     session.commit = session.flush
@@ -67,9 +68,9 @@ def one_transaction(gradebook: Gradebook) -> Iterator[None]:
 
 
 def require_same_cells(lab: Lab, database: str) -> None:
-    """Raise GraderError where a lab has other exercises or answers than the submissions that are in the gradebook.
+    """Raise GraderError if a lab's graded cells differ from those of the submissions in the gradebook.
 
-    nbgrader would end in a traceback: it cannot add cells to a lab that has submissions, nor take any away.
+    nbgrader cannot add cells to a lab that has submissions or remove any, and would end in a traceback.
     """
     with Gradebook(database) as gradebook:
         try:
@@ -82,20 +83,30 @@ def require_same_cells(lab: Lab, database: str) -> None:
     now = {cell.metadata.nbgrader.grade_id for cell in lab.notebook.cells if "nbgrader" in cell.metadata}
     if before != now:
         changes = [f"new: {', '.join(sorted(now - before))}"] if now - before else []
-        changes += [f"gone: {', '.join(sorted(before - now))}"] if before - now else []
+        changes += [f"removed: {', '.join(sorted(before - now))}"] if before - now else []
         raise GraderError(
-            f"The lab {lab.name} has other cells than the submissions in the gradebook {database} "
-            f"({'; '.join(changes)}), and nbgrader cannot add cells to a lab that has submissions, nor take any away. "
-            "Grade into a new folder (--output); for a release, move the course's gradebook.db away. The marks that "
-            "are there stay there."
+            f"The graded cells of the lab {lab.name} differ from those of the submissions in the gradebook {database} "
+            f"({'; '.join(changes)}), and nbgrader cannot add cells to a lab that has submissions or remove any. "
+            "Grade into a new folder (--output); for a release, move the course's gradebook.db away first. Existing "
+            "marks are not changed."
         )
 
 
-def record(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement, **times: Any) -> None:
-    """Write one submission's marks in one transaction. `times`: nbgrader's `timestamp`, if known."""
+def record(
+    gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement, timestamp: datetime | None = None
+) -> None:
+    """Write one submission's marks in one transaction.
+
+    Args:
+        gradebook: nbgrader's gradebook, opened.
+        lab: the lab that was handed in.
+        student: the student's id.
+        judgement: the outcome of judging the submission.
+        timestamp: when it was handed in, in UTC without a zone; None leaves what is in the gradebook.
+    """
     with one_transaction(gradebook):
         gradebook.update_or_create_student(student)
-        gradebook.update_or_create_submission(lab.name, student, **times)
+        gradebook.update_or_create_submission(lab.name, student, **({"timestamp": timestamp} if timestamp else {}))
         _enter(gradebook, lab, student, judgement)
 
 
@@ -105,7 +116,7 @@ def _enter(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -
     comments = {comment.name: comment for comment in notebook.comments}
     for name in lab.exercises:
         rows, grade = judgement.of(name), grades[f"check_{name}"]
-        grade.auto_score = round(sum(row.points for row in rows), 6)
+        grade.auto_score = earned_points(lab.exercises[name], rows)
         grade.needs_manual_grade = grade.manual_score is not None
         comments[name].auto_comment = summary(rows) if rows else "; ".join(row.note for row in judgement.rows)
     for grade_id in (f"answer_{name}" for name in lab.answers):
@@ -117,16 +128,16 @@ def _enter(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -
 
 @dataclass
 class ManualMarks:
-    """What a person and the calendar added to a submission's marks, as the gradebook holds it."""
+    """What a person and the late penalty add to a submission's marks, from the gradebook."""
 
-    scores: dict[str, float] = field(default_factory=dict)  # cell's id → mark that a person gave
-    extra: dict[str, float] = field(default_factory=dict)  # cell's id → extra credit
-    comments: dict[str, str] = field(default_factory=dict)  # cell's id → what a person wrote
-    penalty: float = 0.0  # points off for lateness
+    scores: dict[str, float] = field(default_factory=dict)  # cell id → a person's mark
+    extra: dict[str, float] = field(default_factory=dict)  # cell id → extra credit
+    comments: dict[str, str] = field(default_factory=dict)  # cell id → a person's comment
+    penalty: float = 0.0  # points taken off because the submission is late
 
 
-def given(gradebook: Gradebook, lab: str, student: str) -> ManualMarks:
-    """Return what a person and the calendar added to a submission. Raises nbgrader's MissingEntry."""
+def read_manual_marks(gradebook: Gradebook, lab: str, student: str) -> ManualMarks:
+    """Return what a person and the late penalty add to a submission's marks. Raises nbgrader's MissingEntry."""
     notebook = gradebook.find_submission_notebook(lab, lab, student)
     return ManualMarks(
         {grade.name: grade.manual_score for grade in notebook.grades if grade.manual_score is not None},
@@ -137,25 +148,22 @@ def given(gradebook: Gradebook, lab: str, student: str) -> ManualMarks:
 
 
 def escape_csv_formula(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
+    """Return text that no spreadsheet interprets as a formula."""
     text = text.replace("\r", " ").replace("\n", " ")
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 
 def csv_text(graded: Iterable[tuple[str, Judgement]]) -> str:
-    """Return `grades.csv`: a row a case, in the order of students, labs and the labs' cells."""
+    """Return `grades.csv`: one row for each case, sorted by student and lab, in the order of the lab's cells."""
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(COLUMNS)
     for student, judgement in sorted(graded, key=lambda entry: (entry[0], entry[1].lab)):
-        for place, row in enumerate(judgement.rows):
-            texts_before = [item.text for item in judgement.notes] if place == 0 else []
-            note = "; ".join([*texts_before, row.note])
+        notes = [note.text for note in judgement.notes]  # in the submission's first row
+        for row in judgement.rows:
             texts = [escape_csv_formula(text) for text in (student, judgement.lab, row.exercise, row.case)]
             numbers = ["" if points is None else f"{points:.10g}" for points in (row.points, row.max_points)]
-            writer.writerow(
-                texts
-                + numbers
-                + [row.verdict, row.misconception, f"{row.seconds:.3f}", escape_csv_formula(note.strip("; "))]
-            )
+            note = escape_csv_formula("; ".join([*notes, row.note]).strip("; "))
+            writer.writerow([*texts, *numbers, row.verdict, row.misconception, f"{row.seconds:.3f}", note])
+            notes = []
     return sink.getvalue()

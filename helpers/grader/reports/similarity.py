@@ -1,11 +1,12 @@
-"""Find answers that are nearly the same text in other clothes: what to look at, never a verdict.
+"""Find answers that are nearly the same code in disguise: a reason to look, never a verdict.
 
-The method is that of MOSS (Schleimer, Wilkerson and Aiken, "Winnowing", SIGMOD 2003) on normalised code. Each exercise
-is parsed and printed anew, so that comments, spacing and quotes are gone; docstrings go and every name that the answer
-itself binds becomes one and the same word. What is left is cut into runs of `RUN` tokens. A run counts as evidence only
-where it is *rare*: not in the stub, the reference or a known mistake, and not in more than a tenth of the class (two
-students always may). So a line that everybody writes alike proves nothing, however many write it. Two students are
-named where at least `ENOUGH` rare runs of a lab agree and these are `SHARE` of the rare runs of the one who has more.
+The method is MOSS (Schleimer, Wilkerson and Aiken, "Winnowing", SIGMOD 2003) on normalised code. Each exercise is
+parsed and unparsed, which removes comments, spacing and quotes; docstrings are removed, and every name that the answer
+itself binds becomes one and the same word. The rest is cut into runs of `RUN_TOKENS` tokens. A run counts as evidence
+only if it is *rare*: not in the stub, the reference or a known mistake, and not in more than a tenth of the class (two
+students are always allowed). So a line that everybody writes proves nothing, however many write it. Two students are
+named if at least `MIN_SHARED_RUNS` rare runs of a lab agree and these make up `MIN_SHARE` of the rare runs of the one
+who has more.
 """
 
 from __future__ import annotations
@@ -20,27 +21,29 @@ from itertools import combinations
 
 from helpers.grader.course.lab import Lab
 
-RUN = 10  # tokens: about one statement
-ENOUGH = 40
-SHARE = 0.8
-RARE = 0.1  # of the class
+RUN_TOKENS = 10  # about one statement
+MIN_SHARED_RUNS = 40
+MIN_SHARE = 0.8
+MAX_CLASS_SHARE = 0.1  # of the class may hold a run that counts as rare
 
 Run = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Alike:
-    """Students whose answers to a lab agree, the exercises where they do, and the smallest share of rare runs."""
+class SimilarAnswers:
+    """Students whose answers to a lab agree, in which exercises, and the smallest share of rare runs of any two."""
 
     students: tuple[str, ...]
     exercises: tuple[str, ...]
     share: float
 
 
-def near_identical(answers: Mapping[str, Mapping[str, str]], known: set[Run]) -> list[Alike]:
+def near_identical(answers: Mapping[str, Mapping[str, str]], known: set[Run]) -> list[SimilarAnswers]:
     """Return the groups of students with nearly the same answers.
 
-    answers: student → exercise → source. known: runs that prove nothing (`known_runs`).
+    Args:
+        answers: student → exercise → source code.
+        known: runs that prove nothing, from `known_runs`.
     """
     runs = {
         student: {(name, run) for name, source in code.items() for run in runs_of(source) if run not in known}
@@ -50,52 +53,52 @@ def near_identical(answers: Mapping[str, Mapping[str, str]], known: set[Run]) ->
     for student in sorted(runs):
         for run in runs[student]:
             holders[run].append(student)
-    limit = max(2, int(RARE * len(answers)))
-    rare = {student: sum(len(holders[run]) <= limit for run in own) for student, own in runs.items()}
+    limit = max(2, int(MAX_CLASS_SHARE * len(answers)))
+    rare = {student: sum(len(holders[run]) <= limit for run in student_runs) for student, student_runs in runs.items()}
     shared: dict[tuple[str, str], list[str]] = defaultdict(list)
     for (exercise, _), students in holders.items():
         if len(students) <= limit:
             for pair in combinations(students, 2):
                 shared[pair].append(exercise)
-    found = {}
+    pairs = {}
     for (one, other), exercises in shared.items():
         share = len(exercises) / max(rare[one], rare[other])
-        if len(exercises) >= ENOUGH and share >= SHARE:
-            found[one, other] = (share, set(exercises))
-    return _groups(found)
+        if len(exercises) >= MIN_SHARED_RUNS and share >= MIN_SHARE:
+            pairs[one, other] = (share, set(exercises))
+    return _groups(pairs)
 
 
-def _groups(pairs: Mapping[tuple[str, str], tuple[float, set[str]]]) -> list[Alike]:
-    """Return groups in which every two students agree, the closest pairs first."""
+def _groups(pairs: Mapping[tuple[str, str], tuple[float, set[str]]]) -> list[SimilarAnswers]:
+    """Return groups in which every two students agree, starting from the closest pairs."""
     groups: list[set[str]] = []
     for pair, _ in sorted(pairs.items(), key=lambda item: (-item[1][0], item[0])):
-        fitting = (group for group in groups if group & set(pair))
-        home = next((group for group in fitting if _all_agree(group | set(pair), pairs)), None)
-        if home is None:
+        candidates = (group for group in groups if group & set(pair))
+        match = next((group for group in candidates if _all_agree(group | set(pair), pairs)), None)
+        if match is None:
             groups.append(set(pair))
         else:
-            home |= set(pair)
-    found = []
+            match |= set(pair)
+    similar = []
     for group in groups:
-        duos = [pairs[duo] for duo in combinations(sorted(group), 2)]
-        names = sorted(set().union(*(exercises for _, exercises in duos)))
-        found.append(Alike(tuple(sorted(group)), tuple(names), min(share for share, _ in duos)))
-    return found
+        members = [pairs[pair] for pair in combinations(sorted(group), 2)]
+        exercises = sorted(set().union(*(names for _, names in members)))
+        similar.append(SimilarAnswers(tuple(sorted(group)), tuple(exercises), min(share for share, _ in members)))
+    return similar
 
 
 def _all_agree(group: set[str], pairs: Mapping[tuple[str, str], object]) -> bool:
-    return all(duo in pairs for duo in combinations(sorted(group), 2))
+    return all(pair in pairs for pair in combinations(sorted(group), 2))
 
 
 def known_runs(lab: Lab) -> set[Run]:
-    """Return the runs of a lab's own code: setup, reference, and each known mistake."""
+    """Return the runs of a lab's own code: setup, reference and known mistakes."""
     sources = [cell.source for cell in lab.notebook.cells if cell.cell_type == "code"]
     sources.append((lab.folder / "misconceptions.py").read_text(encoding="utf-8"))
     return {run for source in sources for piece in _pieces(source) for run in runs_of(piece)}
 
 
 def _pieces(source: str) -> list[str]:
-    """Return a text's functions and classes one by one, as students' cells hold them."""
+    """Return the statements of a module one by one, since a student's cell holds a single function or class."""
     try:
         body = ast.parse(source).body
     except SyntaxError:
@@ -107,23 +110,22 @@ def _pieces(source: str) -> list[str]:
 
 
 def runs_of(source: str) -> set[Run]:
-    """Return the runs of tokens of one answer in its normal form; none where it does not parse."""
+    """Return the runs of tokens of one normalised answer; none if it does not parse."""
     text = normalised(source)
     tokens = [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.string.strip()]
-    return {tuple(tokens[place : place + RUN]) for place in range(len(tokens) - RUN + 1)}
+    return {tuple(tokens[start : start + RUN_TOKENS]) for start in range(len(tokens) - RUN_TOKENS + 1)}
 
 
 def normalised(source: str) -> str:
-    """Return code without comments, docstrings and names of its own; empty where it does not parse."""
+    """Return code without comments, docstrings, texts and names that it binds; empty if it does not parse."""
     try:
         tree = ast.parse(source)
-        bound = _bound(tree)
-        return ast.unparse(_Plain(bound).visit(tree))
+        return ast.unparse(_Normaliser(_bound_names(tree)).visit(tree))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
 
 
-def _bound(tree: ast.AST) -> set[str]:
+def _bound_names(tree: ast.AST) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):
@@ -135,8 +137,8 @@ def _bound(tree: ast.AST) -> set[str]:
     return names
 
 
-class _Plain(ast.NodeTransformer):
-    """Replaces the names that the code binds by one word, and drops docstrings, annotations and messages."""
+class _Normaliser(ast.NodeTransformer):
+    """Replace the names that the code binds by one word, and remove docstrings, annotations and texts."""
 
     def __init__(self, bound: set[str]) -> None:
         self.bound = bound

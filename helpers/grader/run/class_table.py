@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.reports.gradebook import exercise_verdict
+from helpers.grader.reports.points import judged_points, max_judged_points
 
 MAX_NOTE = 70  # characters of a refusal's reason
 
@@ -19,12 +20,12 @@ def class_table(judgements: Iterable[tuple[str, Judgement]], labs: Iterable[Lab]
         judgements: (student, judgement) pairs, in the order in which they are shown.
         labs: every lab that occurs in the judgements.
     """
-    exercises = {lab.name: list(lab.exercises) for lab in labs}
+    by_name = {lab.name: lab for lab in labs}
     lines = [_line("student", "lab", "points", "verdicts")]
     for student, judgement in judgements:
         refusal = next((row for row in judgement.rows if not row.exercise), None)
         if refusal is None:
-            lines += _graded_lines(student, judgement, exercises[judgement.lab])
+            lines += _graded_lines(student, judgement, by_name[judgement.lab])
         else:
             lines.append(_line(student, judgement.lab, "-", f"{refusal.verdict}: {refusal.note[:MAX_NOTE]}"))
     return "\n".join(lines)
@@ -34,12 +35,10 @@ def _line(student: str, lab: str, points: str, verdicts: str) -> str:
     return f"{student:<22}{lab:<16}{points:>13}  {verdicts}"
 
 
-def _graded_lines(student: str, judgement: Judgement, exercises: list[str]) -> list[str]:
+def _graded_lines(student: str, judgement: Judgement, lab: Lab) -> list[str]:
     """Return the line of a submission that was run, and one for each exercise with a known misconception."""
-    rows = [row for row in judgement.rows if row.case]
-    points = sum(row.points or 0 for row in rows)
-    max_points = sum(row.max_points or 0 for row in rows)
-    verdicts = {name: exercise_verdict(judgement.of(name)) for name in exercises}
+    points, max_points = judged_points(lab, judgement), max_judged_points(lab)
+    verdicts = {name: exercise_verdict(judgement.of(name)) for name in lab.exercises}
     counts = ", ".join(f"{count} {verdict}" for verdict, count in Counter(verdicts.values()).items())
     lines = [_line(student, judgement.lab, f"{points:.4g} of {max_points:g}", counts)]
     for name, verdict in verdicts.items():

@@ -15,9 +15,10 @@ from helpers.atomic import write_text
 from helpers.grader.course.lab import Lab, find_labs, load_lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement
-from helpers.grader.reports.class_report import class_report, released_links
+from helpers.grader.reports.class_report import class_report
 from helpers.grader.reports.feedback import feedback_page
-from helpers.grader.reports.gradebook import csv_text, given
+from helpers.grader.reports.gradebook import csv_text, read_manual_marks
+from helpers.grader.reports.lab_page import lab_page
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
 from helpers.grader.reports.lms_export import canvas_csv, marks, moodle_csv
 from helpers.grader.run.judgement_store import FOLDER, JudgementStore
@@ -63,7 +64,7 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> tu
             if judgement.lab:
                 try:
                     assign_penalty(gradebook, database, config, judgement.lab, student)
-                    manual_marks = given(gradebook, judgement.lab, student)
+                    manual_marks = read_manual_marks(gradebook, judgement.lab, student)
                 except MissingEntry:
                     raise GraderError(
                         f"{student}'s {judgement.lab} is not in the gradebook {database}. Use --db to name the "
@@ -72,11 +73,13 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> tu
                 path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
                 write_text(path, feedback_page(labs[judgement.lab], student, judgement, manual_marks))
         lms_marks = marks(gradebook, labs)
-    texts = {
+    released = {name: course / "labs" / name / f"{name}.ipynb" for name in labs}
+    lab_pages = {name: f"labs/{name}.html" for name, path in released.items() if path.is_file()}
+    texts = {lab_pages[name]: lab_page(released[name]) for name in lab_pages} | {
         "grades.csv": csv_text(judgements),
         "lms_canvas.csv": canvas_csv(lms_marks),
         "lms_moodle.csv": moodle_csv(lms_marks),
-        "class_report.html": class_report(judgements, labs, released_links(course, output, labs)),
+        "class_report.html": class_report(judgements, labs, lab_pages),
     }
     for name, text in texts.items():
         write_text(output / name, text)

@@ -1,4 +1,4 @@
-"""The class report: the statistics against numbers worked out by hand, and what it says of odd classes."""
+"""The class report: what it ranks, whom it flags, what it shows, and what it says about odd classes."""
 
 import re
 from html.parser import HTMLParser
@@ -7,7 +7,10 @@ import pytest
 
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import Note, NoteCode
-from helpers.grader.reports.class_report import class_report, correlation, exercise_statistics, heading_link, look_at
+from helpers.grader.reports.class_report import class_report, flagged_submissions
+from helpers.grader.reports.class_statistics import ranked_misconceptions
+from helpers.grader.reports.pages import heading_anchor
+from helpers.grader.reports.similarity import SimilarAnswers
 
 
 def judged(double=4.0, average=3.0, verdict="wrong", misconception="", **more):
@@ -24,43 +27,26 @@ def refusal(lab="00_mini"):
 
 
 def report(mini, *entries):
-    return class_report(entries, {"00_mini": mini}, {"00_mini": "../labs/00_mini/00_mini.ipynb"})
-
-
-def test_difficulty_is_the_mean_share_and_discrimination_the_item_rest_correlation(mini):
-    # double 4 4 2 0 0 (mean 2), Average 3 3 0 3 0 (mean 1.8): by hand, sum of products 6, of squares 16 and 10.8
-    classed = [judged(4, 3), judged(4, 3), judged(2, 0), judged(0, 3), judged(0, 0)]
-    double, average = exercise_statistics(mini, classed)
-    assert double["difficulty"] == pytest.approx(0.5) and average["difficulty"] == pytest.approx(0.6)
-    assert double["discrimination"] == pytest.approx(6 / (16 * 10.8) ** 0.5)
-    assert average["discrimination"] == pytest.approx(double["discrimination"])  # two items: the rest is the other one
-    assert double["verdicts"] == "2 right, 3 wrong values"
-
-
-def test_no_discrimination_where_it_means_nothing(mini):
-    alike = exercise_statistics(mini, [judged()] * 6)
-    few = exercise_statistics(mini, [judged(), judged(0, 0)])
-    assert [item["discrimination"] for item in alike + few] == [None] * 4
-    assert correlation([1.0, 2.0, 3.0], [3.0, 2.0, 1.0]) == pytest.approx(-1)
-
-
-def test_an_exercise_that_goes_against_the_rest_is_named(mini):
-    classed = [judged(4, 0), judged(4, 0), judged(4, 0), judged(0, 3), judged(0, 3), judged(0, 3)]
-    assert "look at its wording" in exercise_statistics(mini, classed)[0]["remark"]
+    return class_report(entries, {"00_mini": mini}, {"00_mini": "labs/00_mini.html"})
 
 
 def test_misconceptions_are_ranked_with_share_and_a_link_to_the_section(mini):
     students = [judged(0, 3, misconception="squared"), judged(0, 3, misconception="squared"), judged(), judged()]
     students.append(judged(4, 0))
     students[-1].rows[1].misconception = "summed"
-    page = report(mini, *((f"s{place}", judgement) for place, judgement in enumerate(students)))
+    ranked = ranked_misconceptions(mini, students)
+    assert [(item.exercise, item.name, item.count, item.share) for item in ranked] == [
+        ("double", "squared", 2, 0.4),
+        ("Average", "summed", 1, 0.2),
+    ]
+    page = report(mini, *((f"s{number}", judgement) for number, judgement in enumerate(students)))
     assert page.index("You square the values.") < page.index("You add the values up.")
     assert "40 % (2)" in page and "20 % (1)" in page
-    assert '<a href="../labs/00_mini/00_mini.ipynb#Double-it">Double it</a>' in page
-    assert heading_link("x.ipynb", "Why T² <b>?") == "x.ipynb#Why-T%C2%B2-%3Cb%3E%3F"
+    assert '<a href="labs/00_mini.html#Double-it">Double it</a>' in page
+    assert heading_anchor("Why T² <b>?") == "Why-T%C2%B2-%3Cb%3E%3F"
 
 
-def test_what_wants_an_eye_is_named_with_the_reason_and_the_rest_is_not(mini):
+def test_submissions_to_look_at_are_flagged_with_the_reason_and_others_are_not(mini):
     graded = [
         ("crashed", judged(0, 3, "crash")),
         ("denied", judged(0, 3, "denied")),
@@ -69,9 +55,18 @@ def test_what_wants_an_eye_is_named_with_the_reason_and_the_rest_is_not(mini):
         ("renamed", judged(notes=[Note.of(NoteCode.OTHER_FILE_NAME, name="other.ipynb")])),
         ("refused", refusal()),
     ]
-    found = {item["student"]: item["reasons"] for item in look_at(mini, graded, [])}
-    assert set(found) == {"crashed", "denied", "doubtful", "refused"}
-    assert found["crashed"] == ["double ended the kernel"]
+    copied = SimilarAnswers(("wrong", "crashed"), ("double",), 0.95)
+    flagged = {item.student: item.reasons for item in flagged_submissions(mini, graded, [copied])}
+    assert flagged == {
+        "crashed": (
+            "double crashed the kernel",
+            "nearly the same answers as wrong (95 % of the rare code in double)",
+        ),
+        "denied": ("double blocked by the sandbox",),
+        "doubtful": ("the cell of double was known by what it defines, not by its id",),
+        "refused": ("could not be judged – denied: <b>a symbolic link</b>",),
+        "wrong": ("nearly the same answers as crashed (95 % of the rare code in double)",),
+    }
 
 
 class _Tags(HTMLParser):
@@ -95,7 +90,8 @@ def test_the_page_is_escaped_self_contained_and_has_a_text_for_every_picture(min
     page = report(mini, (hostile, judged(notes=[Note.of(NoteCode.CELL_REPEATED, cell=hostile)])), ("b", judged(0, 3)))
     tags = _Tags(page)
     assert "script" not in tags.tags and page.count("&lt;script&gt;") >= 2
-    assert not [link for link in tags.links if not link.startswith(("#", "../labs/"))]
+    assert not [link for link in tags.links if not link.startswith(("#", "labs/", "feedback/"))]
+    assert "feedback/%3Cscript%3Ealert%281%29%3C%2Fscript%3E/00_mini/00_mini.html" in tags.links
     assert "http" not in page and "url(" not in page and "@import" not in page
     assert len(tags.svgs) >= 4 and all(svg["role"] == "img" and svg["aria-label"] for svg in tags.svgs)
     # the histogram's text: one at 3 of 7 points (43 %), one at 7 of 7

@@ -16,7 +16,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from helpers.grader.course.lab import find_labs
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.feedback import graded_notebook
-from helpers.grader.reports.sanitize import TAGS, make_harmless
+from helpers.grader.reports.sanitize import TAGS, sanitize_notebook
 from tests.conftest import ROOT
 
 RENDERERS_OWN = {
@@ -66,7 +66,7 @@ def rendered(*texts, outputs=()):
     """The page that nbconvert makes of written answers and one cell's outputs, made harmless before."""
     cells = [new_markdown_cell(text) for text in texts] + [new_code_cell("1 < 2", outputs=list(outputs))]
     exporter = HTMLExporter(template_name="classic", sanitize_html=False)
-    page, _ = exporter.from_notebook_node(make_harmless(new_notebook(cells=cells)))
+    page, _ = exporter.from_notebook_node(sanitize_notebook(new_notebook(cells=cells)))
     return page[page.index("<body") :]
 
 
@@ -87,7 +87,7 @@ def active(page):
 
 
 def test_the_renderer_lets_everything_through_that_is_tested_here(monkeypatch):
-    monkeypatch.setattr("tests.grader.test_harmless.make_harmless", lambda notebook: notebook)
+    monkeypatch.setattr("tests.grader.reports.test_sanitize.sanitize_notebook", lambda notebook: notebook)
     missed = [text for text in HOSTILE if "attachment" not in text and not active(rendered(text))]
     assert len(missed) < len(HOSTILE) / 3, missed  # some are older or other renderers' weak points
 
@@ -132,7 +132,7 @@ def test_a_pasted_image_is_shown_and_a_link_to_none_does_no_harm():
     cell = new_markdown_cell("![a curve](attachment:image.png) ![none](attachment:other.png)")
     cell["attachments"] = {"image.png": {"image/png": "AAAA"}}
     exporter = HTMLExporter(template_name="classic", sanitize_html=False)
-    page, _ = exporter.from_notebook_node(make_harmless(new_notebook(cells=[cell])))
+    page, _ = exporter.from_notebook_node(sanitize_notebook(new_notebook(cells=[cell])))
     assert 'alt="a curve" src="data:image/png;base64,AAAA"' in page and "![none] (attachment:other.png)" in page
 
 
@@ -140,7 +140,7 @@ def test_the_labs_own_texts_pass_unchanged():
     for lab in find_labs(ROOT):
         released = nbformat.read(ROOT / "labs" / lab / f"{lab}.ipynb", as_version=4)
         before = [cell.source for cell in released.cells]
-        assert [cell.source for cell in make_harmless(released).cells] == before, lab
+        assert [cell.source for cell in sanitize_notebook(released).cells] == before, lab
 
 
 def shown(kind, data, metadata=None):
@@ -179,7 +179,9 @@ def test_figures_tables_and_code_stay_as_they_were():
         new_output("execute_result", {"text/html": "<table><tr><td>1</td></tr></table>", "text/plain": "1"}),
         new_output("display_data", {"image/svg+xml": "<svg></svg>"}),
     ]
-    notebook = make_harmless(new_notebook(cells=[new_code_cell("x = '<script>' < [a](javascript:b)", outputs=outputs)]))
+    notebook = sanitize_notebook(
+        new_notebook(cells=[new_code_cell("x = '<script>' < [a](javascript:b)", outputs=outputs)])
+    )
     nbformat.validate(notebook)
     (cell,) = notebook.cells
     assert cell.source == "x = '<script>' < [a](javascript:b)"

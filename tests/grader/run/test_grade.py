@@ -102,7 +102,7 @@ def test_the_gradebook_holds_marks_verdicts_and_waits_for_written_answers(graded
 def test_feedback_says_cause_and_section_and_hides_the_cases(graded):
     page = (graded / "feedback" / "ben" / "00_mini" / "00_mini.html").read_text()
     assert "You square the values. Multiply each by two." in page and "“Double it”" in page
-    assert "<code>double(values)</code> with a few values, or with a gradient" in page
+    assert "<code>double(values)</code>" in page and "<li>a few values</li>" in page and "<li>a gradient</li>" in page
     assert "plain" not in page and "3.5" not in page
     assert "could not be graded" in (graded / "feedback" / "eve" / "00_mini" / "00_mini.html").read_text()
 

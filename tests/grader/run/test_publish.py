@@ -1,7 +1,9 @@
 """What people read, from stored judgements and the gradebook: feedback with a person's marks, files for the LMS."""
 
 import csv
+import re
 from datetime import datetime
+from urllib.parse import unquote
 
 import pytest
 from nbgrader.api import Gradebook
@@ -89,6 +91,19 @@ def test_marking_changes_neither_judgements_nor_grades_csv(course, output):
 def test_the_class_report_names_the_refused(course, output):
     published(course, output)
     assert "denied: a link" in (output / "class_report.html").read_text()
+
+
+def test_every_link_of_the_class_report_leads_somewhere_after_the_folder_is_moved(course, output, tmp_path):
+    wrong = judged(double=0.0)
+    wrong.rows[0].misconception = "squared"
+    JudgementStore(output).save("ada", wrong, "digest")
+    published(course, output)
+    moved = output.rename(tmp_path / "sent by mail")
+    links = re.findall(r'href="([^"#]*)(?:#([^"]*))?"', (moved / "class_report.html").read_text())
+    assert {"labs/00_mini.html", "feedback/ada/00_mini/00_mini.html"} <= {path for path, _ in links}
+    for path, anchor in links:
+        page = (moved / (unquote(path) or "class_report.html")).read_text()
+        assert not anchor or f'id="{unquote(anchor)}"' in page, (path, anchor)
 
 
 def test_nothing_graded_and_a_wrong_gradebook_are_said_in_a_line(course, output, tmp_path, capsys):

@@ -1,0 +1,61 @@
+"""The jinja2 environment of the pages: HTML is escaped, and filters format the numbers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from nbconvert.filters import markdown2html
+
+# Terminal colours and control characters, which an error message may hold.
+_CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def format_points(points: float) -> str:
+    """Return points with at most two decimals."""
+    return f"{round(points, 2):g}"
+
+
+def format_percent(share: float) -> str:
+    """Return a share between 0 and 1 as a percentage."""
+    return f"{100 * share:.0f} %"
+
+
+def format_correlation(value: float) -> str:
+    """Return a correlation with its sign and two decimals."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def heading_anchor(heading: str) -> str:
+    """Return the fragment that leads to a heading, with the id that Jupyter and nbconvert give it."""
+    return quote(heading.replace(" ", "-"))
+
+
+def markdown(text: str) -> Markup:
+    """Return a course's own markdown as HTML. Never for text of students: nothing is escaped."""
+    return Markup(markdown2html(text))  # noqa: S704
+
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("helpers.grader.reports"),
+    autoescape=lambda name: name is None or not name.endswith(".txt"),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
+_ENVIRONMENT.filters |= {
+    "points": format_points,
+    "percent": format_percent,
+    "correlation": format_correlation,
+    "anchor": heading_anchor,
+    "path": lambda text: quote(text, safe=""),
+    "markdown": markdown,
+}
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a template of the folder `templates/`, filled in and without control characters."""
+    return _CONTROL.sub("", _ENVIRONMENT.get_template(template).render(**values))
