@@ -156,6 +156,16 @@ AVERAGE = """class Average(torch.nn.Module):
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz", type=int, default=500, metavar="N", help="damaged notebooks to try (default: 500)")
+
+
+@pytest.fixture(scope="session")
+def fuzz_count(request: pytest.FixtureRequest) -> int:
+    """How many damaged notebooks the fuzz tests make."""
+    return request.config.getoption("--fuzz")
+
+
 @pytest.fixture(scope="session")
 def kernel_name() -> str:
     """The sandboxed kernel where this host can build a sandbox, else the plain one."""

@@ -17,14 +17,14 @@ from nbgrader.api import Gradebook
 from helpers.grader.errors import Refused
 from helpers.grader.intake.collect import collect
 from helpers.grader.intake.notebook import read_notebook
+from helpers.grader.intake.submission import Submission
 from helpers.grader.judging.alignment import align
 from helpers.grader.limits import Limits
+from helpers.grader.notes import NoteCode
 from helpers.grader.run.grade import GradingOptions, grade
 from tests.conftest import AVERAGE, DOUBLE
 
-HOW_MANY = 5000
-ARCHIVES = 600
-LIMIT = 2**20
+LIMIT = 2**20  # bytes of a notebook
 JUNK = [
     None,
     True,
@@ -46,50 +46,75 @@ JUNK = [
 TEXTS = ["nbformat", "cells", "metadata", "source", "cell_type", "nbgrader", "grade_id", "id", "outputs", "double"]
 
 
-def places(item: object, path: tuple = ()) -> list[tuple]:
-    """The paths to everything inside a JSON value."""
-    inner = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
-    return [found for key, value in inner for found in (path + (key,), *places(value, path + (key,)))]
+# --------------------------------------------------------------------------------------------------- damaged notebooks
 
 
-def mutated(notebook: dict, draw: random.Random) -> bytes:
-    """A notebook with one to four changes of its structure, then perhaps some of its bytes."""
-    changed = copy.deepcopy(notebook)
-    for _ in range(draw.randint(0, 4)):
-        path = draw.choice(places(changed))
-        parent = changed
-        for key in path[:-1]:
-            parent = parent[key]
-        kind = draw.randrange(4)
-        if kind == 0:
-            parent[path[-1]] = copy.deepcopy(draw.choice(JUNK))
-        elif kind == 1:
-            del parent[path[-1]]
-        elif kind == 2 and isinstance(parent, list):
-            parent.insert(path[-1], copy.deepcopy(parent[path[-1]]))
-        elif isinstance(parent, dict):
-            parent[draw.choice(TEXTS)] = parent[path[-1]]
-        if not places(changed):
-            break
-    data = json.dumps(changed).encode()
-    kind = draw.randrange(8)
-    if kind == 0:
-        return data[: draw.randrange(len(data))]
-    if kind == 1:
-        at = draw.randrange(len(data))
-        return data[:at] + draw.randbytes(draw.randint(1, 8)) + data[at:]
-    if kind == 2:
-        return b"\xef\xbb\xbf" + data
-    if kind == 3:
-        return data.replace(b'"', draw.choice([b"'", b"", b"\x00"]), draw.randint(1, 3))
+def paths_in(value: object, path: tuple = ()) -> list[tuple]:
+    """Return the paths to everything inside a JSON value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [inner for key, item in items for inner in (path + (key,), *paths_in(item, path + (key,)))]
+
+
+def replace(parent, key, draw: random.Random) -> None:
+    parent[key] = copy.deepcopy(draw.choice(JUNK))
+
+
+def delete(parent, key, draw: random.Random) -> None:
+    del parent[key]
+
+
+def duplicate(parent, key, draw: random.Random) -> None:
+    if isinstance(parent, list):
+        parent.insert(key, copy.deepcopy(parent[key]))
+    else:
+        parent[draw.choice(TEXTS)] = parent[key]
+
+
+def cut(data: bytes, draw: random.Random) -> bytes:
+    return data[: draw.randrange(len(data))]
+
+
+def insert_noise(data: bytes, draw: random.Random) -> bytes:
+    position = draw.randrange(len(data))
+    return data[:position] + draw.randbytes(draw.randint(1, 8)) + data[position:]
+
+
+def add_byte_order_mark(data: bytes, draw: random.Random) -> bytes:
+    return b"\xef\xbb\xbf" + data
+
+
+def break_quotes(data: bytes, draw: random.Random) -> bytes:
+    return data.replace(b'"', draw.choice([b"'", b"", b"\x00"]), draw.randint(1, 3))
+
+
+def keep(data: bytes, draw: random.Random) -> bytes:
     return data
 
 
-def test_no_damaged_notebook_stops_a_run(mini, notebook, tmp_path):
+STRUCTURE = (replace, delete, duplicate, duplicate)
+BYTES = (cut, insert_noise, add_byte_order_mark, break_quotes, keep, keep, keep, keep)
+
+
+def mutated(notebook: dict, draw: random.Random) -> bytes:
+    """Return a notebook with up to four changes to its structure, and perhaps one to its bytes."""
+    changed = copy.deepcopy(notebook)
+    for _ in range(draw.randint(0, 4)):
+        paths = paths_in(changed)
+        if not paths:
+            break
+        *outer, key = draw.choice(paths)
+        parent = changed
+        for step in outer:
+            parent = parent[step]
+        draw.choice(STRUCTURE)(parent, key, draw)
+    return draw.choice(BYTES)(json.dumps(changed).encode(), draw)
+
+
+def test_no_damaged_notebook_stops_a_run(mini, notebook, tmp_path, fuzz_count):
     whole = json.loads(json.dumps(notebook(DOUBLE, AVERAGE, answer="Because.")))
-    draw, reasons, judged = random.Random(20), set(), 0
+    draw, reasons, aligned_count = random.Random(20), set(), 0
     path = tmp_path / "00_mini.ipynb"
-    for number in range(HOW_MANY):
+    for number in range(fuzz_count):
         path.write_bytes(mutated(whole, draw))
         try:
             read = read_notebook(path, LIMIT)
@@ -100,23 +125,75 @@ def test_no_damaged_notebook_stops_a_run(mini, notebook, tmp_path):
             continue
         aligned = align(mini, read)
         assert sorted(aligned.checks.values()) == sorted(mini.exercises), number
-        judged += 1
-    assert judged > HOW_MANY / 4 and len(reasons) >= 4, (judged, reasons)
+        aligned_count += 1
+    assert aligned_count > fuzz_count / 4 and len(reasons) >= 4, (aligned_count, reasons)
+
+
+# --------------------------------------------------------------------------------------------------------- odd folders
+
+BAD_ID = "a student id is letters, digits and . _ - @ +, first a letter or digit, at most 128"
+NO_LAB = "no lab's notebook was handed in"
+# What a student's folder holds → the submission's lab, and the code of its note or its refusal; None: no submission
+CONTENTS = {
+    "00_mini/00_mini.ipynb": ("00_mini", ""),
+    "00_mini/other.ipynb": ("00_mini", NoteCode.OTHER_FILE_NAME),
+    "00_mini/notes.txt": ("00_mini", "no 00_mini.ipynb in the folder"),
+    "99_none/00_mini.ipynb": ("", NO_LAB),
+    "99_none/other.ipynb": ("", NO_LAB),
+    "99_none/notes.txt": None,
+    "deep/00_mini/00_mini.ipynb": None,
+    "00_mini.ipynb": ("00_mini", NoteCode.OUTSIDE_LAB_FOLDER),
+    "other.ipynb": ("", NO_LAB),
+    "notes.txt": None,
+}
+# A folder's name → the student, and the refusal if the name alone decides; None: skipped silently
+NAMES = {
+    "ann": ("ann", ""),
+    "Ann": ("Ann", ""),
+    "00_mini": ("00_mini", ""),
+    "a@b.org": ("a@b.org", ""),
+    "=cmd": ("=cmd", BAD_ID),
+    "b c": ("b c", BAD_ID),
+    "-dash": ("-dash", BAD_ID),
+    "é": ("\\xe9", BAD_ID),
+    "a" * 200: ("a" * 128, BAD_ID),
+    "x.zip": ("x", "the archive cannot be read (Is a directory)"),
+    "..hidden": None,
+}
+
+
+def said_of(submission: Submission) -> str:
+    """Return what is said of a submission: its refusal without the details, or else the codes of its notes."""
+    assert submission.refusal or submission.path.is_file()
+    return submission.refusal.split(":")[0] or " ".join(note.code for note in submission.notes)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_odd_folders_are_collected_with_a_word_on_each(mini, tmp_path, seed):
-    draw = random.Random(seed)
-    names = ["ann", "Ann", "=cmd", "..hidden", "a" * 200, "b c", "00_mini", "x.zip", "é", "-dash", "a@b.org"]
-    for name in draw.sample(names, 6):
-        folder = tmp_path / name
-        folder.mkdir()
-        inner = draw.choice(["00_mini", "99_none", "deep/00_mini", ""])
-        (folder / inner).mkdir(parents=True, exist_ok=True)
-        (folder / inner / draw.choice(["00_mini.ipynb", "other.ipynb", "notes.txt"])).write_text("{}")
-    (tmp_path / "broken.zip").write_bytes(draw.randbytes(50))
-    found, remarks = collect(tmp_path, ["00_mini"], tmp_path / "scratch")
-    assert all(item.path or item.refusal for item in found) and all(isinstance(text, str) for text in remarks)
+def test_every_odd_folder_has_its_outcome(tmp_path, seed):
+    draw, expected, expected_remarks = random.Random(seed), {}, set()
+    for name in sorted(draw.sample(list(NAMES), 6)):
+        content = draw.choice(list(CONTENTS))
+        path = tmp_path / name / content
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        if NAMES[name] is None:
+            continue
+        student, refusal = NAMES[name]
+        if name == "ann" and "Ann" in {earlier for earlier, _ in expected}:
+            refusal = "the student id differs from Ann only in upper and lower case"
+        outcome = ("", refusal) if refusal else CONTENTS[content]
+        if outcome is not None:
+            expected[student, outcome[0]] = outcome[1]
+        elif "/" in content:
+            expected_remarks.add(f"{student}/{content.split('/')[0]}: no released lab has this name; ignored")
+    (tmp_path / "broken.zip").write_bytes(b"no archive")
+    expected["broken", ""] = "the archive cannot be read (File is not a zip file)"
+    submissions, remarks = collect(tmp_path, ["00_mini"], tmp_path / ".scratch")
+    assert {(item.student, item.lab): said_of(item) for item in submissions} == expected
+    assert set(remarks) == expected_remarks and len(remarks) == len(expected_remarks)
+
+
+# ---------------------------------------------------------------------------------------------------- damaged archives
 
 
 def archives() -> list[bytes]:
@@ -131,20 +208,22 @@ def archives() -> list[bytes]:
     return made
 
 
-def test_no_damaged_archive_stops_a_class(tmp_path):
-    draw, whole, reasons = random.Random(5), archives(), set()
-    for number in range(ARCHIVES):
+def test_no_damaged_archive_stops_a_class(tmp_path, fuzz_count):
+    draw, whole, reasons, count = random.Random(5), archives(), set(), fuzz_count // 5
+    for number in range(count):
         data = bytearray(draw.choice(whole))
         for _ in range(draw.randint(0, 3)):
             data[draw.randrange(len(data))] = draw.randrange(256)
         (tmp_path / f"s{number}.zip").write_bytes(data[: draw.choice([len(data)] * 9 + [draw.randrange(len(data))])])
     found, _ = collect(tmp_path, ["00_mini"], tmp_path / ".scratch")
-    assert len(found) == ARCHIVES
+    assert len(found) == count
     for item in found:
         assert item.path or (10 < len(item.refusal) <= 500 and item.refusal.isprintable()), item
         reasons.add(item.refusal.split(":")[0])
-    assert sum(item.path is not None for item in found) > ARCHIVES / 10 and len(reasons) > 8, reasons
+    assert sum(item.path is not None for item in found) > count / 10 and len(reasons) > 8, reasons
 
+
+# ------------------------------------------------------------------------------------------ text that cannot be encoded
 
 FORGES = """import json
 get_ipython().kernel.session.pack = lambda item: json.dumps(item, default=str).encode()
