@@ -1,6 +1,6 @@
-"""Wrong answers to lab 01 that people really write, each with what to tell them.
+"""Common mistakes in lab 01, each with the explanation that a student gets.
 
-Each is complete in itself: its source, under the exercise's name, could stand in a student's notebook.
+Each is complete: its source, under the exercise's name, could be in a student's notebook.
 """
 
 import math
@@ -10,8 +10,8 @@ import torch
 from helpers.grader.course.cases import misconception
 
 FROM_LOGITS = "From logits to probabilities"
-SPREAD = "How much is spread: entropy"
-OUTSIDE = "Outside the top token"
+SPREAD = "Entropy: how spread out a distribution is"
+OUTSIDE = "Probability outside the top token"
 
 
 # ------------------------------------------------------------------------------------------ softmax_with_temperature
@@ -31,7 +31,7 @@ def temperature_multiplied(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "You divide the probabilities by the temperature, so they add up to 1/T. Divide the logits, before the softmax.",
+    "You divide the probabilities by the temperature, so they sum to 1/T. Divide the logits, before the softmax.",
     read=FROM_LOGITS,
 )
 def probabilities_divided(logits, temperature):
@@ -44,7 +44,7 @@ def probabilities_divided(logits, temperature):
 @misconception(
     "softmax_with_temperature",
     "The temperature has no effect: this is the softmax at T = 1. If you divide probabilities and then normalise them, "
-    "T cancels out. Divide the logits instead.",
+    "T cancels. Divide the logits instead.",
     read=FROM_LOGITS,
 )
 def temperature_ignored(logits, temperature):
@@ -56,7 +56,7 @@ def temperature_ignored(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "You divide by the square of the temperature. T² belongs to the loss (lab 02); the logits are divided by T.",
+    "You divide by the square of the temperature. T² belongs in the loss (lab 02); divide the logits by T.",
     read=FROM_LOGITS,
 )
 def temperature_squared(logits, temperature):
@@ -68,8 +68,8 @@ def temperature_squared(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "You raise the probabilities to the power T. The power that matches a temperature is 1/T, then normalise; dividing "
-    "the logits is simpler.",
+    "You raise the probabilities to the power T. A temperature corresponds to the power 1/T, followed by "
+    "normalisation; dividing the logits is simpler.",
     read=FROM_LOGITS,
 )
 def probabilities_to_the_power(logits, temperature):
@@ -81,8 +81,8 @@ def probabilities_to_the_power(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "Your softmax runs over the first dimension. The vocabulary is the last one: use dim=-1.",
-    read="Exercise 1: softmax_with_temperature",
+    "Your softmax runs over the first dimension. The vocabulary is the last dimension: use dim=-1.",
+    read="Exercise 1: Softmax with a temperature",
 )
 def first_dimension(logits, temperature):
     if temperature <= 0:
@@ -93,8 +93,8 @@ def first_dimension(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "Your softmax runs over dimension 1, which is the vocabulary only for a table of rows. Use dim=-1, the last one.",
-    read="Exercise 1: softmax_with_temperature",
+    "Your softmax runs over dimension 1, which is the vocabulary only for 2-D input. Use dim=-1, the last dimension.",
+    read="Exercise 1: Softmax with a temperature",
 )
 def dimension_one(logits, temperature):
     if temperature <= 0:
@@ -105,8 +105,8 @@ def dimension_one(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "All entries together add up to 1. Each row needs a sum of its own: sum over dim=-1 and keep the dimension.",
-    read="Exercise 1: softmax_with_temperature",
+    "All entries of the tensor together sum to 1. Each row must sum to 1: sum over dim=-1 and keep the dimension.",
+    read="Exercise 1: Softmax with a temperature",
 )
 def one_sum_for_all(logits, temperature):
     if temperature <= 0:
@@ -145,7 +145,7 @@ def largest_of_all_subtracted(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "You return exp(z / T) without dividing by the sum. Probabilities add up to 1 over the last dimension.",
+    "You return exp(z / T) without dividing by the sum. Probabilities sum to 1 over the last dimension.",
     read=FROM_LOGITS,
 )
 def not_normalised(logits, temperature):
@@ -157,8 +157,8 @@ def not_normalised(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "You return logarithms of probabilities. This exercise asks for the probabilities themselves.",
-    read="Exercise 1: softmax_with_temperature",
+    "You return log-probabilities. This exercise asks for the probabilities themselves.",
+    read="Exercise 1: Softmax with a temperature",
 )
 def log_probabilities(logits, temperature):
     if temperature <= 0:
@@ -169,7 +169,7 @@ def log_probabilities(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "You divide in bfloat16, where different logits become equal. Change to float32 before you divide, not after.",
+    "You divide in bfloat16, where different logits become equal. Convert to float32 before you divide, not after.",
     read=FROM_LOGITS,
 )
 def divided_in_bfloat16(logits, temperature):
@@ -180,8 +180,8 @@ def divided_in_bfloat16(logits, temperature):
 
 @misconception(
     "softmax_with_temperature",
-    "You change the logits that were handed in: /= and div_ write into the caller's tensor. Make a new tensor instead.",
-    read="Exercise 1: softmax_with_temperature",
+    "You change the input: /= and div_ write into the caller's tensor. Create a new tensor instead.",
+    read="Exercise 1: Softmax with a temperature",
 )
 def divided_in_place(logits, temperature):
     if temperature <= 0:
@@ -196,7 +196,7 @@ def divided_in_place(logits, temperature):
 
 @misconception(
     "entropy",
-    "Your logarithm is to base 2, so you measure in bits. These labs use nats: take the natural logarithm.",
+    "Your logarithm has base 2, so the result is in bits. These labs use nats: take the natural logarithm.",
     read=SPREAD,
 )
 def in_bits(probs):
@@ -205,7 +205,7 @@ def in_bits(probs):
 
 @misconception(
     "entropy",
-    "Your logarithm is to base 10. These labs use nats: torch.log is the natural logarithm, torch.log10 is not.",
+    "Your logarithm has base 10. These labs use nats: torch.log is the natural logarithm, torch.log10 is not.",
     read=SPREAD,
 )
 def base_ten(probs):
@@ -214,7 +214,8 @@ def base_ten(probs):
 
 @misconception(
     "entropy",
-    "The minus sign is missing. Logarithms of probabilities are 0 or less, so the sum is, and an entropy is 0 or more.",
+    "The minus sign is missing. Logarithms of probabilities are 0 or less, so their sum "
+    "is too; an entropy is 0 or more.",
     read=SPREAD,
 )
 def sign_missing(probs):
@@ -223,7 +224,7 @@ def sign_missing(probs):
 
 @misconception(
     "entropy",
-    "0 · log 0 gives NaN, and one NaN spoils the sum. Put a harmless number in place of each 0 before the logarithm.",
+    "0 · log 0 gives NaN, and one NaN makes the sum NaN. Replace each 0 by a harmless number before the logarithm.",
     read=SPREAD,
 )
 def nan_at_zero(probs):
@@ -233,7 +234,7 @@ def nan_at_zero(probs):
 @misconception(
     "entropy",
     "You add a small number to every probability, which shifts the entropy. Replace zeros only.",
-    read="Exercise 2: entropy",
+    read="Exercise 2: Entropy",
 )
 def shifted_by_epsilon(probs):
     return -(probs * torch.log(probs + 1e-2)).sum(dim=-1)
@@ -241,8 +242,8 @@ def shifted_by_epsilon(probs):
 
 @misconception(
     "entropy",
-    "You take the mean over the vocabulary, so the result is V times too small. The probabilities are the weights "
-    "already: add up.",
+    "You take the mean over the vocabulary, so the result is V times too small. The probabilities already are the "
+    "weights: use a sum.",
     read=SPREAD,
 )
 def mean_over_vocabulary(probs):
@@ -251,8 +252,8 @@ def mean_over_vocabulary(probs):
 
 @misconception(
     "entropy",
-    "You add up over all distributions and return one number. Each distribution needs its own: sum over dim=-1.",
-    read="Exercise 2: entropy",
+    "You sum over all distributions and return one number. Each distribution has its own entropy: sum over dim=-1.",
+    read="Exercise 2: Entropy",
 )
 def summed_over_all(probs):
     return -torch.xlogy(probs, probs).sum()
@@ -260,8 +261,8 @@ def summed_over_all(probs):
 
 @misconception(
     "entropy",
-    "You average over the distributions. Each needs an entropy of its own: leave the other dimensions as they are.",
-    read="Exercise 2: entropy",
+    "You average over the distributions. Each distribution has its own entropy: keep the other dimensions.",
+    read="Exercise 2: Entropy",
 )
 def averaged_over_rows(probs):
     return -torch.xlogy(probs, probs).sum(dim=-1).mean()
@@ -269,8 +270,8 @@ def averaged_over_rows(probs):
 
 @misconception(
     "entropy",
-    "You add up over the first dimension. The vocabulary is the last one: use dim=-1.",
-    read="Exercise 2: entropy",
+    "You sum over the first dimension. The vocabulary is the last dimension: use dim=-1.",
+    read="Exercise 2: Entropy",
 )
 def first_dimension_summed(probs):
     return -torch.xlogy(probs, probs).sum(dim=0)
@@ -278,8 +279,8 @@ def first_dimension_summed(probs):
 
 @misconception(
     "entropy",
-    "You keep the last dimension, with one number in it. The result has one dimension less than the probabilities.",
-    read="Exercise 2: entropy",
+    "You keep the last dimension, with size 1. The result has one dimension fewer than the probabilities.",
+    read="Exercise 2: Entropy",
 )
 def dimension_kept(probs):
     return -torch.xlogy(probs, probs).sum(dim=-1, keepdim=True)
@@ -287,8 +288,8 @@ def dimension_kept(probs):
 
 @misconception(
     "entropy",
-    "You take the softmax of what are probabilities already. The argument is probs, not logits.",
-    read="Exercise 2: entropy",
+    "You take the softmax of values that already are probabilities. The argument is probs, not logits.",
+    read="Exercise 2: Entropy",
 )
 def softmax_again(probs):
     again = torch.softmax(probs, dim=-1)
@@ -306,7 +307,8 @@ def number_of_choices(probs):
 
 @misconception(
     "entropy",
-    "You divide by log V, so that a uniform distribution gives 1. The exercise asks for nats, where it gives log V.",
+    "You divide by log V, so that a uniform distribution gives 1. In nats, which the "
+    "exercise asks for, it gives log V.",
     read=SPREAD,
 )
 def divided_by_the_most(probs):
@@ -315,7 +317,7 @@ def divided_by_the_most(probs):
 
 @misconception(
     "entropy",
-    "This is the surprise of the most likely token alone. The entropy is the average surprise over all tokens.",
+    "This is the surprise of the most likely token only. The entropy is the expected surprise over all tokens.",
     read=SPREAD,
 )
 def surprise_of_the_top(probs):
@@ -324,7 +326,7 @@ def surprise_of_the_top(probs):
 
 @misconception(
     "entropy",
-    "You add up the surprises without weighing each by its probability. Multiply by the probability before you add.",
+    "You sum the surprises without weighting them. Multiply each by its probability before you sum.",
     read=SPREAD,
 )
 def surprise_not_weighed(probs):
@@ -336,8 +338,8 @@ def surprise_not_weighed(probs):
 
 @misconception(
     "non_top_mass",
-    "You leave out the first entry. The largest one can stand anywhere.",
-    read="Exercise 3: non_top_mass",
+    "You leave out the first entry. The largest entry can be anywhere.",
+    read="Exercise 3: Probability outside the top token",
 )
 def first_left_out(probs):
     return 1 - probs[..., 0]
@@ -345,8 +347,8 @@ def first_left_out(probs):
 
 @misconception(
     "non_top_mass",
-    "You leave out the last entry. The largest one can stand anywhere; only after sorting does it stand last.",
-    read="Exercise 3: non_top_mass",
+    "You leave out the last entry. The largest entry can be anywhere; it comes last only after sorting.",
+    read="Exercise 3: Probability outside the top token",
 )
 def last_left_out(probs):
     return 1 - probs[..., -1]
@@ -354,7 +356,7 @@ def last_left_out(probs):
 
 @misconception(
     "non_top_mass",
-    "Where several entries share the largest value you leave out all of them. Leave out one.",
+    "Where several entries share the largest value, you leave out all of them. Leave out only one.",
     read=OUTSIDE,
 )
 def all_ties_left_out(probs):
@@ -363,7 +365,7 @@ def all_ties_left_out(probs):
 
 @misconception(
     "non_top_mass",
-    "This is the second largest probability alone. Everything outside the largest entry counts.",
+    "This is only the second-largest probability. Everything outside the largest entry counts.",
     read=OUTSIDE,
 )
 def second_only(probs):
@@ -372,7 +374,7 @@ def second_only(probs):
 
 @misconception(
     "non_top_mass",
-    "This is the largest probability itself. The exercise asks for what lies outside it.",
+    "This is the largest probability itself. The exercise asks for the probability outside it.",
     read=OUTSIDE,
 )
 def largest_itself(probs):
@@ -381,7 +383,8 @@ def largest_itself(probs):
 
 @misconception(
     "non_top_mass",
-    "This is the lead of the largest probability over the second. The exercise asks for what lies outside the largest.",
+    "This is the gap between the largest and the second-largest probability. The exercise asks for everything outside "
+    "the largest.",
     read=OUTSIDE,
 )
 def lead_over_the_second(probs):
@@ -409,8 +412,8 @@ def smallest_itself(probs):
 
 @misconception(
     "non_top_mass",
-    "You take the largest entry of the whole tensor for every distribution. Each has its own: use dim=-1.",
-    read="Exercise 3: non_top_mass",
+    "You use the largest entry of the whole tensor for every distribution. Each distribution has its own: use dim=-1.",
+    read="Exercise 3: Probability outside the top token",
 )
 def largest_of_all(probs):
     return probs.sum(dim=-1) - probs.max()
@@ -418,8 +421,8 @@ def largest_of_all(probs):
 
 @misconception(
     "non_top_mass",
-    "You return one number for the whole tensor. Each distribution needs its own: use dim=-1.",
-    read="Exercise 3: non_top_mass",
+    "You return one number for the whole tensor. Each distribution has its own: use dim=-1.",
+    read="Exercise 3: Probability outside the top token",
 )
 def one_number_for_all(probs):
     return 1 - probs.max()
@@ -427,8 +430,8 @@ def one_number_for_all(probs):
 
 @misconception(
     "non_top_mass",
-    "You look for the largest entry along the first dimension. The vocabulary is the last one: use dim=-1.",
-    read="Exercise 3: non_top_mass",
+    "You search for the largest entry along the first dimension. The vocabulary is the last dimension: use dim=-1.",
+    read="Exercise 3: Probability outside the top token",
 )
 def first_dimension_searched(probs):
     return 1 - probs.amax(dim=0)
@@ -436,7 +439,7 @@ def first_dimension_searched(probs):
 
 @misconception(
     "non_top_mass",
-    "You take the mean of the other entries. Their sum is asked for.",
+    "You take the mean of the other entries. The exercise asks for their sum.",
     read=OUTSIDE,
 )
 def mean_of_the_others(probs):
@@ -445,7 +448,7 @@ def mean_of_the_others(probs):
 
 @misconception(
     "non_top_mass",
-    "This is 1 less the sum of squares, which also measures spread. The exercise leaves out the largest entry only.",
+    "This is 1 minus the sum of squares, which also measures spread. The exercise leaves out only the largest entry.",
     read=OUTSIDE,
 )
 def squares_left_out(probs):
@@ -454,8 +457,8 @@ def squares_left_out(probs):
 
 @misconception(
     "non_top_mass",
-    "You subtract the place of the largest entry instead of its value: argmax gives places, amax gives values.",
-    read="Exercise 3: non_top_mass",
+    "You subtract the index of the largest entry instead of its value: argmax gives indices, amax gives values.",
+    read="Exercise 3: Probability outside the top token",
 )
 def place_subtracted(probs):
     return 1 - probs.argmax(dim=-1).float()
@@ -463,8 +466,8 @@ def place_subtracted(probs):
 
 @misconception(
     "non_top_mass",
-    "You set the largest entry to 0 in the tensor that was handed in. Work on a copy, or subtract it from 1.",
-    read="Exercise 3: non_top_mass",
+    "You set the largest entry to 0 in the input. Work on a copy, or subtract the largest value from 1.",
+    read="Exercise 3: Probability outside the top token",
 )
 def top_overwritten(probs):
     probs.scatter_(-1, probs.argmax(dim=-1, keepdim=True), 0.0)

@@ -240,7 +240,9 @@ check(soft_log_predictions)
 # %%
 teacher_probabilities = soft_targets(teacher_example, 3.0)[0, 0]
 student_probabilities = soft_log_predictions(student_example, 3.0)[0, 0].exp()
-for word, teacher_p, student_p in zip(words, teacher_probabilities, student_probabilities, strict=True):
+for word, teacher_p, student_p in zip(
+    words, teacher_probabilities, student_probabilities, strict=True
+):
     print(f"{word:7} teacher {teacher_p:.3f}   student {student_p:.3f}")
 
 # %% [markdown]
@@ -279,7 +281,9 @@ for word, teacher_p, student_p in zip(words, teacher_probabilities, student_prob
 # and one NaN spoils every weight of the model.
 
 # %%
-batch_labels = torch.tensor([[1, 0, 3, 2], [4, 1, IGNORE, IGNORE], [2, IGNORE, IGNORE, IGNORE]])
+batch_labels = torch.tensor(
+    [[1, 0, 3, 2], [4, 1, IGNORE, IGNORE], [2, IGNORE, IGNORE, IGNORE]]
+)
 batch_mask = batch_labels != IGNORE
 print(batch_mask)
 print("counted:", batch_mask.sum().item(), "of", batch_mask.numel())
@@ -333,7 +337,9 @@ def kl_divergence(soft_targets, soft_log_predictions, mask):
     """
     shape = tuple(soft_targets.shape)
     if soft_log_predictions.shape != shape:
-        raise ValueError(f"soft_log_predictions has shape {tuple(soft_log_predictions.shape)}; it must be {shape}")
+        raise ValueError(
+            f"soft_log_predictions has shape {tuple(soft_log_predictions.shape)}; it must be {shape}"
+        )
     if mask.shape != shape[:-1]:
         raise ValueError(f"mask has shape {tuple(mask.shape)}; it must be {shape[:-1]}")
     per_word = F.kl_div(soft_log_predictions, soft_targets, reduction="none")
@@ -353,7 +359,9 @@ check(kl_divergence)
 
 # %%
 word_number = torch.arange(21.0)
-two_groups = torch.logaddexp(0.4 - (word_number - 5) ** 2 / 3, -((word_number - 15) ** 2) / 3).view(1, 1, 21)
+two_groups = torch.logaddexp(
+    0.4 - (word_number - 5) ** 2 / 3, -((word_number - 15) ** 2) / 3
+).view(1, 1, 21)
 bumps = [
     (-((word_number - centre) ** 2) / (2 * width**2)).view(1, 1, 21)
     for centre in torch.arange(0, 21)
@@ -365,17 +373,25 @@ bumps = [
 def divergence(from_logits, to_logits):
     """KL from one model to another at T = 1, in nats; both have one token, which counts."""
     one_token = torch.ones(1, 1, dtype=torch.bool)
-    return kl_divergence(soft_targets(from_logits, 1.0), soft_log_predictions(to_logits, 1.0), one_token).item()
+    return kl_divergence(
+        soft_targets(from_logits, 1.0), soft_log_predictions(to_logits, 1.0), one_token
+    ).item()
 
 
 # %%
 best = {
-    "best for KL(teacher ‖ student)": min(bumps, key=lambda bump: divergence(two_groups, bump)),
-    "best for KL(student ‖ teacher)": min(bumps, key=lambda bump: divergence(bump, two_groups)),
+    "best for KL(teacher ‖ student)": min(
+        bumps, key=lambda bump: divergence(two_groups, bump)
+    ),
+    "best for KL(student ‖ teacher)": min(
+        bumps, key=lambda bump: divergence(bump, two_groups)
+    ),
 }
 for name, bump in best.items():
     forward, reverse = divergence(two_groups, bump), divergence(bump, two_groups)
-    print(f"{name}:  teacher first {forward:.2f} nats, student first {reverse:.2f} nats")
+    print(
+        f"{name}:  teacher first {forward:.2f} nats, student first {reverse:.2f} nats"
+    )
 
 # %% [markdown]
 # **Predict first.** Sketch the teacher's two bumps. Then draw the student's best bump for each direction: does it sit
@@ -384,7 +400,13 @@ for name, bump in best.items():
 # %%
 fitted = {name: soft_targets(bump, 1.0)[0, 0] for name, bump in best.items()}
 figure, axes = plt.subplots(figsize=(7, 3.2))
-axes.bar(word_number, soft_targets(two_groups, 1.0)[0, 0], label="teacher", color="lightgrey", edgecolor="black")
+axes.bar(
+    word_number,
+    soft_targets(two_groups, 1.0)[0, 0],
+    label="teacher",
+    color="lightgrey",
+    edgecolor="black",
+)
 lines(axes, word_number, fitted, marker="o")
 axes.set(xlabel="number of the word", ylabel="probability", xticks=range(0, 21, 5))
 show(
@@ -430,17 +452,28 @@ DivergenceExplorer(fit="reverse")
 # %%
 def cross_entropy(from_logits, to_logits):
     """Cross-entropy of one model with the soft targets of another at T = 1, in nats."""
-    return -(soft_targets(from_logits, 1.0) * soft_log_predictions(to_logits, 1.0)).sum().item()
+    return (
+        -(soft_targets(from_logits, 1.0) * soft_log_predictions(to_logits, 1.0))
+        .sum()
+        .item()
+    )
 
 
 # %%
 scales = torch.linspace(0, 3, 61)
-kl, ce = ([measure(teacher_example, c * teacher_example) for c in scales] for measure in (divergence, cross_entropy))
+kl, ce = (
+    [measure(teacher_example, c * teacher_example) for c in scales]
+    for measure in (divergence, cross_entropy)
+)
 entropy = cross_entropy(teacher_example, teacher_example)
 figure, axes = plt.subplots(figsize=(7, 3.2))
 lines(axes, scales, {"KL divergence": kl, "cross-entropy with the soft targets": ce})
 axes.axhline(entropy, color="black", linestyle=":", label="entropy of the teacher")
-axes.set(xlabel="scale c of the student's logits (1 is the teacher)", ylabel="nats", ylim=(0, 2.6))
+axes.set(
+    xlabel="scale c of the student's logits (1 is the teacher)",
+    ylabel="nats",
+    ylim=(0, 2.6),
+)
 axes.legend(loc="upper left", fontsize="small")
 show(
     figure,
@@ -509,9 +542,13 @@ def hard_loss(student_logits, labels):
     """
     shape = tuple(student_logits.shape)
     if labels.shape != shape[:-1]:
-        raise ValueError(f"labels has shape {tuple(labels.shape)}; it must be {shape[:-1]}")
+        raise ValueError(
+            f"labels has shape {tuple(labels.shape)}; it must be {shape[:-1]}"
+        )
     flat_logits = widen(student_logits).flatten(0, -2)
-    total = F.cross_entropy(flat_logits, labels.flatten(), ignore_index=IGNORE, reduction="sum")
+    total = F.cross_entropy(
+        flat_logits, labels.flatten(), ignore_index=IGNORE, reduction="sum"
+    )
     return total / (labels != IGNORE).sum().clamp(min=1)
 
 
@@ -564,7 +601,9 @@ check(hard_loss)
 
 
 # %% exercise="distillation_loss"
-def distillation_loss(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+def distillation_loss(
+    student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5
+):
     """alpha · T² · KL(teacher_T || student_T) + (1 - alpha) · CE(labels, student), in nats.
 
     student_logits, teacher_logits: `(B, S, V)`. labels: `(B, S)`, aligned; -100 is counted in neither term.
@@ -579,7 +618,9 @@ def distillation_loss(student_logits, teacher_logits, labels, temperature=3.0, a
         raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1")
     shape = tuple(student_logits.shape)
     if teacher_logits.shape != shape:
-        raise ValueError(f"teacher_logits has shape {tuple(teacher_logits.shape)}; it must be {shape}, the student's")
+        raise ValueError(
+            f"teacher_logits has shape {tuple(teacher_logits.shape)}; it must be {shape}, the student's"
+        )
     hard = hard_loss(student_logits, labels)
     targets = soft_targets(teacher_logits, temperature)
     log_predictions = soft_log_predictions(student_logits, temperature)
@@ -612,7 +653,9 @@ batch = random_batch(10, 50257)
 soft, hard = (distillation_loss(*batch, 3.0, alpha).item() for alpha in (1.0, 0.0))
 print(f"yours, with α = 0.5: {distillation_loss(*batch).item():.4f}")
 print(f"its soft term is {soft:.4f}, its hard term {hard:.4f}")
-print(f"with a soft term 10 times as large it would be {0.5 * 10 * soft + 0.5 * hard:.4f}")
+print(
+    f"with a soft term 10 times as large it would be {0.5 * 10 * soft + 0.5 * hard:.4f}"
+)
 
 # %% [markdown]
 # Per token the loss is about 6.2; another seed moves it by a tenth or two. The difference is in the soft term. The
@@ -629,21 +672,40 @@ def soft_terms(positions):
     """T² · KL at T = 3 on random logits: divided by the tokens that count, and as batchmean divides it."""
     student, teacher, labels = random_batch(positions, 1000)
     divide_by_rows = nn.KLDivLoss(reduction="batchmean")
-    batchmean = divide_by_rows(soft_log_predictions(student, 3.0), soft_targets(teacher, 3.0))
-    return distillation_loss(student, teacher, labels, 3.0, 1.0).item(), 3.0**2 * batchmean.item()
+    batchmean = divide_by_rows(
+        soft_log_predictions(student, 3.0), soft_targets(teacher, 3.0)
+    )
+    return distillation_loss(
+        student, teacher, labels, 3.0, 1.0
+    ).item(), 3.0**2 * batchmean.item()
 
 
 # %%
 lengths = [1, 10, 32, 128]
 for S in lengths:
     per_token, batchmean = soft_terms(S)
-    print(f"S = {S:3}: {per_token:.3f} per token, {batchmean:7.3f} with batchmean; α acts as {S / (S + 1):.3f}")
+    print(
+        f"S = {S:3}: {per_token:.3f} per token, {batchmean:7.3f} with batchmean; α acts as {S / (S + 1):.3f}"
+    )
 
 # %%
 per_token, batchmean = zip(*(soft_terms(S) for S in lengths), strict=True)
 figure, axes = plt.subplots(figsize=(7, 3.2))
-lines(axes, lengths, {"divided by the tokens that count": per_token, "batchmean: divided by B": batchmean}, marker="o")
-axes.set(xscale="log", yscale="log", xlabel="positions S in a row", ylabel="soft term, with T² (nats)")
+lines(
+    axes,
+    lengths,
+    {
+        "divided by the tokens that count": per_token,
+        "batchmean: divided by B": batchmean,
+    },
+    marker="o",
+)
+axes.set(
+    xscale="log",
+    yscale="log",
+    xlabel="positions S in a row",
+    ylabel="soft term, with T² (nats)",
+)
 axes.set_xticks(lengths, lengths, minor=False)
 axes.minorticks_off()
 show(
@@ -708,7 +770,9 @@ class DistillationLoss(nn.Module):
 
         student_logits, teacher_logits: `(B, S, V)`. labels: `(B, S)`, aligned; -100 is not counted.
         """
-        return distillation_loss(student_logits, teacher_logits, labels, self.temperature, self.alpha)
+        return distillation_loss(
+            student_logits, teacher_logits, labels, self.temperature, self.alpha
+        )
 
 
 # %% check="DistillationLoss" points=3
@@ -725,7 +789,9 @@ check(DistillationLoss)
 source = torch.Generator().manual_seed(1)
 teacher = 2 * torch.randn(2, 8, 1000, generator=source)
 student = (teacher + torch.randn(2, 8, 1000, generator=source)).requires_grad_()
-labels = torch.multinomial(teacher.softmax(dim=-1).flatten(0, 1), 1, generator=source).view(2, 8)
+labels = torch.multinomial(
+    teacher.softmax(dim=-1).flatten(0, 1), 1, generator=source
+).view(2, 8)
 temperatures = [1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0]
 
 
@@ -745,18 +811,34 @@ def gradient_length(temperature, alpha):
 # %%
 for T in temperatures:
     ratio = gradient_length(T, 1.0) / gradient_length(T, 0.0)
-    print(f"T = {T:4g}: soft ÷ hard is {ratio:.4f} with T² and {ratio / T**2:.4f} without")
+    print(
+        f"T = {T:4g}: soft ÷ hard is {ratio:.4f} with T² and {ratio / T**2:.4f} without"
+    )
 
 # %%
 with_square = [gradient_length(T, 1.0) for T in temperatures]
-without_square = [length / T**2 for length, T in zip(with_square, temperatures, strict=True)]
+without_square = [
+    length / T**2 for length, T in zip(with_square, temperatures, strict=True)
+]
 
 guide = [without_square[-1] * (temperatures[-1] / T) ** 2 for T in temperatures]
 figure, axes = plt.subplots(figsize=(7, 3.8))
-axes.plot(temperatures, guide, color="grey", linewidth=1, label="for comparison: slope −2")
+axes.plot(
+    temperatures, guide, color="grey", linewidth=1, label="for comparison: slope −2"
+)
 axes.axhline(gradient_length(1.0, 0.0), color="black", linestyle=":", label="hard term")
-lines(axes, temperatures, {"soft term, with T²": with_square, "soft term, without T²": without_square}, marker="o")
-axes.set(xscale="log", yscale="log", xlabel="temperature T", ylabel="length of the gradient\n(nats per unit of logit)")
+lines(
+    axes,
+    temperatures,
+    {"soft term, with T²": with_square, "soft term, without T²": without_square},
+    marker="o",
+)
+axes.set(
+    xscale="log",
+    yscale="log",
+    xlabel="temperature T",
+    ylabel="length of the gradient\n(nats per unit of logit)",
+)
 axes.set_xticks([1, 2, 5, 10, 20], [1, 2, 5, 10, 20])
 axes.minorticks_off()
 show(
@@ -795,10 +877,17 @@ explorer = LossExplorer(words=words, alpha=0.5, temperature=3.0)
 explorer
 
 # %%
-one_token = [torch.tensor(logits).view(1, 1, -1) for logits in (explorer.student_logits, explorer.teacher_logits)]
+one_token = [
+    torch.tensor(logits).view(1, 1, -1)
+    for logits in (explorer.student_logits, explorer.teacher_logits)
+]
 label_now = torch.tensor([[explorer.label]])
-yours = distillation_loss(*one_token, label_now, explorer.temperature, explorer.alpha).item()
-print(f"total: yours {yours:.4f} nats, the explorer's {explorer.losses['total']:.4f} nats")
+yours = distillation_loss(
+    *one_token, label_now, explorer.temperature, explorer.alpha
+).item()
+print(
+    f"total: yours {yours:.4f} nats, the explorer's {explorer.losses['total']:.4f} nats"
+)
 
 # %% [markdown]
 # ## T squared with no hard term
@@ -810,7 +899,9 @@ print(f"total: yours {yours:.4f} nats, the explorer's {explorer.losses['total']:
 # %%
 source = torch.Generator().manual_seed(2)
 free_teacher = 2 * torch.randn(1, 8, 10, generator=source)
-next_words = torch.multinomial(free_teacher[0].softmax(dim=-1), 1, generator=source).view(1, 8)
+next_words = torch.multinomial(
+    free_teacher[0].softmax(dim=-1), 1, generator=source
+).view(1, 8)
 high, rate = 3.0, 2.0  # the temperature and the learning rate
 
 
@@ -822,7 +913,9 @@ def loss_with(free_student, alpha):
 
 def loss_without(free_student, alpha):
     """The same without T²: the soft term divided by it again."""
-    return alpha * loss_with(free_student, 1.0) / high**2 + (1 - alpha) * loss_with(free_student, 0.0)
+    return alpha * loss_with(free_student, 1.0) / high**2 + (1 - alpha) * loss_with(
+        free_student, 0.0
+    )
 
 
 # %%
@@ -830,7 +923,9 @@ def train(loss, alpha, learning_rate, steps=60):
     """Plain gradient descent from all-zero logits. Returns KL to the teacher at T = 1 before each step, in nats."""
     free_student, distance = torch.zeros_like(free_teacher, requires_grad=True), []
     for _ in range(steps):
-        distance.append(distillation_loss(free_student, free_teacher, next_words, 1.0, 1.0).item())
+        distance.append(
+            distillation_loss(free_student, free_teacher, next_words, 1.0, 1.0).item()
+        )
         (slope,) = torch.autograd.grad(loss(free_student, alpha), free_student)
         free_student = (free_student - learning_rate * slope).detach().requires_grad_()
     return torch.tensor(distance)
@@ -849,15 +944,22 @@ def two_runs(alpha):
 
 for alpha in (1.0, 0.5):
     square, no_square = two_runs(alpha)
-    print(f"α = {alpha}: the two runs differ by at most {(square - no_square).abs().max():.1e} nats")
+    print(
+        f"α = {alpha}: the two runs differ by at most {(square - no_square).abs().max():.1e} nats"
+    )
 
 # %%
-names = (f"with T², learning rate {rate:g}", f"without T², learning rate {rate * high**2:g}")
+names = (
+    f"with T², learning rate {rate:g}",
+    f"without T², learning rate {rate * high**2:g}",
+)
 runs = {alpha: dict(zip(names, two_runs(alpha), strict=True)) for alpha in (1.0, 0.5)}
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
 for axes, alpha in zip(panels, runs, strict=True):
     lines(axes, range(60), runs[alpha], linewidth=2.5)
-    axes.set(title=f"α = {alpha}", xlabel="step", ylabel="KL to the teacher at T = 1 (nats)")
+    axes.set(
+        title=f"α = {alpha}", xlabel="step", ylabel="KL to the teacher at T = 1 (nats)"
+    )
     axes.set_ylim(bottom=0)
 show(
     figure,
