@@ -29,7 +29,7 @@ def test_every_lab_has_its_title_minutes_needs_and_exercises(labs):
     assert [card.name for card in found] == sorted(path.name for path in (ROOT / "labs").iterdir())
     first = found[0]
     assert (first.title, first.minutes) == ("Lab 01: Temperature", "60")
-    assert first.needs.startswith("Python, and PyTorch's tensors")
+    assert first.needs.startswith("Python and PyTorch tensors")
     assert first.exercises == ("softmax_with_temperature", "entropy", "non_top_mass")
     assert all(card.title and card.minutes and card.needs and card.exercises for card in found)
 
