@@ -1,7 +1,7 @@
-"""How good is a student? Perplexity with an interval, distance to the truth, and the share of a gap that it closed.
+"""How good is a student? Perplexity with an interval, distance to the truth, and the share of the gap that it closed.
 
-Every mean is over predicted tokens, so the size of a batch changes nothing. Models are measured in eval mode and are
-afterwards in the mode in which they came.
+Every mean is over predicted tokens, so the batch size does not matter. Models are measured in eval mode, and returned
+to the mode they were in.
 """
 
 import math
@@ -21,11 +21,14 @@ from helpers.losses import IGNORE, widen
 
 
 def row_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Negative log-likelihood of each row, summed over its predicted tokens, and how many these are; each `(B,)`.
+    """Negative log-likelihood of each row, summed over its predicted tokens, and their number; each `(B,)`.
 
-    batch: input_ids and attention_mask `(B, S)`. Float64 sums, in nats. The first token of a row is predicted by
-    nothing and is not counted, nor is padding. Pad on the right: after padding on the left, the first token counts as
-    predicted by it.
+    Sums are float64, in nats. A row's first token is not counted, because nothing predicts it; nor is padding.
+
+    Args:
+        model: called with input_ids and attention_mask; returns an object with logits `(B, S, V)`.
+        batch: input_ids and attention_mask `(B, S)`, padded on the right: after padding on the left, a row's first
+            token would count as predicted by the padding.
     """
     logits, labels = _predictions(model, batch)
     log_probs = F.log_softmax(widen(logits), dim=-1)
@@ -34,7 +37,7 @@ def row_nll(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def token_nll(model: nn.Module, batch: Batch) -> tuple[float, int]:
-    """Total negative log-likelihood of a batch in nats, and the number of tokens that were predicted."""
+    """Total negative log-likelihood of a batch in nats, and the number of predicted tokens."""
     nll, tokens = row_nll(model, batch)
     return float(nll.sum()), int(tokens.sum())
 
@@ -42,7 +45,7 @@ def token_nll(model: nn.Module, batch: Batch) -> tuple[float, int]:
 def perplexity(model: nn.Module, batches: Iterable[Batch]) -> float:
     """exp(total negative log-likelihood / number of predicted tokens), over all batches.
 
-    Raises ValueError if not one token is predicted.
+    Raises ValueError if no token is predicted.
     """
     return measure_perplexity(model, batches, resamples=0).value
 
@@ -50,11 +53,20 @@ def perplexity(model: nn.Module, batches: Iterable[Batch]) -> float:
 def measure_perplexity(
     model: nn.Module, batches: Iterable[Batch], *, resamples: int = 1000, confidence: float = 0.95, seed: int = 0
 ) -> Estimate:
-    """Perplexity and its interval: rows are drawn again with replacement, and the perplexity is computed from these.
+    """Perplexity and its bootstrap interval: that of the perplexities of rows resampled with replacement.
 
-    confidence: the share of the resamples that lies inside, 0.95 leaves out 2.5 % on either side. With resamples=0 the
-    interval is the value. The interval says how far the choice of rows matters; it says nothing of training seeds.
-    Raises ValueError if not one token is predicted.
+    The interval says how much the choice of rows matters; it says nothing about training seeds.
+
+    Args:
+        model: as in `row_nll`.
+        batches: as in `row_nll`.
+        resamples: with 0, the interval is the value itself.
+        confidence: share of the resamples inside the interval; 0.95 leaves out 2.5 % on either side.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: no token is predicted.
+
     Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentile interval).
     """
     rows = _collect(lambda batch: row_nll(model, batch), batches)
@@ -62,12 +74,16 @@ def measure_perplexity(
 
 
 def _exp(nats: float) -> float:
-    """exp, infinite where a float cannot hold it: a model that is sure of wrong words can lose 1,000 nats a token."""
+    """exp, infinite where a float overflows: a model that is sure of wrong words can lose 1,000 nats per token."""
     return math.exp(nats) if nats < 709 else math.inf
 
 
 class Comparison(NamedTuple):
-    """A student beside its teacher: the student's perplexity, KL(teacher || student) in nats, share of equal top-1."""
+    """A student compared with its teacher.
+
+    perplexity: the student's. kl: KL(teacher || student) in nats. agreement: share of tokens where both have the same
+    most likely one.
+    """
 
     perplexity: Estimate
     kl: Estimate
@@ -85,25 +101,25 @@ def compare_with_teacher(
 ) -> Comparison:
     """Perplexity, KL to the teacher at temperature 1, and how often both have the same most likely token.
 
-    teacher: called as the student is, a model in eval mode or a `HiddenStateCache`. Means over predicted tokens, with
-    bootstrap intervals over rows as in `measure_perplexity`.
-    Raises ValueError if not one token is predicted.
+    Means are over predicted tokens, with bootstrap intervals over rows as in `measure_perplexity`.
+
+    Args:
+        student: as in `row_nll`.
+        teacher: called like the student; a model in eval mode, or a `HiddenStateCache`.
+        batches, resamples, confidence, seed: as in `measure_perplexity`.
+
+    Raises:
+        ValueError: no token is predicted.
     """
     parts: list[Tensor] = []
     for batch in batches:
         logits, labels = _predictions(student, batch)
         with torch.no_grad():
-            wanted = teacher(
+            teacher_logits = teacher(
                 batch["input_ids"].to(logits.device), attention_mask=batch["attention_mask"].to(logits.device)
-            ).logits
-        for row, theirs, row_labels in zip(logits, wanted[:, :-1], labels, strict=True):  # a row at a time: V is large
-            counted = row_labels != IGNORE
-            ours = F.log_softmax(widen(row[counted]), dim=-1)
-            theirs = F.log_softmax(widen(theirs[counted]), dim=-1)
-            nll = F.nll_loss(ours, row_labels[counted], reduction="sum").double()
-            kl = (theirs.exp() * (theirs - ours)).sum().double()
-            same = (ours.argmax(dim=-1) == theirs.argmax(dim=-1)).sum().double()
-            parts.append(torch.stack([nll, kl, same, counted.sum().double()]))
+            ).logits[:, :-1]
+        for row in zip(logits, teacher_logits, labels, strict=True):  # row by row, because V is large
+            parts.append(_compare_row(*row))
     sums = torch.stack(parts).cpu() if parts else torch.zeros(1, 4)
     nll, kl, same, tokens = sums.unbind(dim=1)
     if not tokens.sum():
@@ -116,10 +132,21 @@ def compare_with_teacher(
     )
 
 
-def row_distance(model: nn.Module, language: KnownLanguage, batch: Batch) -> tuple[Tensor, Tensor]:
-    """KL(truth || model) of each row, summed over its predicted tokens, and how many these are; each `(B,)`.
+def _compare_row(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
+    """Sums over a row's counted tokens, `(4,)` float64: NLL, KL, equal most likely tokens, and their number."""
+    counted = labels != IGNORE
+    student = F.log_softmax(widen(student_logits[counted]), dim=-1)
+    teacher = F.log_softmax(widen(teacher_logits[counted]), dim=-1)
+    nll = F.nll_loss(student, labels[counted], reduction="sum").double()
+    kl = (teacher.exp() * (teacher - student)).sum().double()
+    same = (student.argmax(dim=-1) == teacher.argmax(dim=-1)).sum().double()
+    return torch.stack([nll, kl, same, counted.sum().double()])
 
-    batch: rows of the language `(B, S)`. Each token's KL is over the whole vocabulary, exact, in float64 and nats.
+
+def row_distance(model: nn.Module, language: KnownLanguage, batch: Batch) -> tuple[Tensor, Tensor]:
+    """KL(truth || model) of each row, summed over its predicted tokens, and their number; each `(B,)`.
+
+    batch: rows of the language `(B, S)`. Each token's KL is over the whole vocabulary: exact, in float64, in nats.
     """
     logits, labels = _predictions(model, batch)
     truth = language.next_token_probs(batch["input_ids"])[:, :-1].to(logits.device)
@@ -132,9 +159,15 @@ def row_distance(model: nn.Module, language: KnownLanguage, batch: Batch) -> tup
 def distance_to_truth(model: nn.Module, language: KnownLanguage, batches: Iterable[Batch]) -> float:
     """Mean KL(truth || model) per predicted token in nats: 0 for the truth itself, and never below.
 
-    batches: rows of the language that the model was not trained on. On these rows, the mean loss that a model can
-    expect is the truth's entropy plus this distance.
-    Raises ValueError if not one token is predicted, or where the rows are not of the language.
+    A model's expected loss is the truth's entropy plus this distance.
+
+    Args:
+        model: as in `row_nll`.
+        language: the truth.
+        batches: rows of the language that the model was not trained on.
+
+    Raises:
+        ValueError: no token is predicted, or the rows are not of the language.
     """
     return measure_distance(model, language, batches, resamples=0).value
 
@@ -156,20 +189,26 @@ def measure_distance(
 def gap_closed(teacher: float, before: float, after: float) -> float:
     """Share of the gap to the teacher that training closed: (ln before - ln after) / (ln before - ln teacher).
 
-    teacher, before, after: perplexities of the teacher and of the student before and after. 1 means that the student
-    reached the teacher, 0 that nothing was gained; it may be negative or above 1.
-    Raises ValueError if a perplexity is not above 0, or if before equals teacher, as there is then no gap.
+    1 means that the student reached the teacher, 0 that it gained nothing. The share may be negative or above 1.
+
+    Args:
+        teacher: the teacher's perplexity.
+        before: the student's perplexity before training.
+        after: the student's perplexity after training.
+
+    Raises:
+        ValueError: a perplexity is not above 0, or before equals teacher, so that there is no gap.
     """
     for name, value in {"teacher": teacher, "before": before, "after": after}.items():
         if not value > 0:
             raise ValueError(f"{name} is {value}; a perplexity must be above 0")
     if before == teacher:
-        raise ValueError(f"before and teacher are both {teacher}; they must differ, as there is no gap to close")
+        raise ValueError(f"before and teacher are both {teacher}; they must differ, or there is no gap to close")
     return (math.log(before) - math.log(after)) / (math.log(before) - math.log(teacher))
 
 
 def _predictions(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Aligned logits and labels of a batch, from the model in eval mode and without gradients."""
+    """A batch's aligned logits and labels, from the model in eval mode and without gradients."""
     with torch.no_grad(), _eval_mode(model):
         device = next(model.parameters(), torch.empty(0)).device
         input_ids, attention_mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
@@ -179,7 +218,7 @@ def _predictions(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def _eval_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode for the length of a `with`; every submodule is then in the mode in which it was."""
+    """Eval mode within this context; afterwards every submodule is in its previous mode again."""
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:

@@ -1,8 +1,8 @@
 """The losses of knowledge distillation, in plain torch.
 
 Shapes: logits `(B, S, V)`, labels and masks `(B, S)`; B rows, S positions, V vocabulary. Unit: nats.
-Labels are *aligned*: `labels[b, s]` is the target of `logits[b, s]` and -100 is not counted. Shift first, with
-`helpers.labels.next_token_pairs`. Every loss is a mean over counted tokens; where nothing is counted it is 0 with a
+Labels are *aligned*: `labels[b, s]` is the target of `logits[b, s]`, and the label -100 is not counted. Shift first,
+with `helpers.labels.next_token_pairs`. Every loss is a mean over counted tokens; if no token is counted it is 0, with a
 gradient of 0. Softmax, and the division by the temperature before it, run in float32 or wider.
 """
 
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-IGNORE = -100  # the label that says "do not count this token", as in torch.nn.functional.cross_entropy
+IGNORE = -100  # the label of a token that is not counted, as in torch.nn.functional.cross_entropy
 
 
 def forward_kl(
@@ -20,11 +20,18 @@ def forward_kl(
 ) -> Tensor:
     """KL(teacher_T || student_T), mean over counted tokens, in nats, without the factor T².
 
-    student_logits, teacher_logits: `(B, S, V)`. mask: `(B, S)`, true or 1 where a token counts; None counts all.
-    temperature: T > 0, divides both logits. Returns a 0-d tensor, float32 (float64 if either input is float64).
-    The gradient reaches the student only.
+    Args:
+        student_logits: `(B, S, V)`.
+        teacher_logits: `(B, S, V)`. No gradient reaches them.
+        mask: `(B, S)`, true or 1 where a token counts; None counts all.
+        temperature: T > 0; both logits are divided by it.
 
-    Raises ValueError if the temperature is not a finite number above 0, or if shapes do not fit.
+    Returns:
+        A 0-d tensor, float32 (float64 if either input is float64).
+
+    Raises:
+        ValueError: the temperature is not a finite number above 0, or the shapes do not fit together.
+
     Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", section 2.
     """
     student, teacher = _log_probs_of_counted(student_logits, teacher_logits, mask, temperature)
@@ -36,8 +43,9 @@ def reverse_kl(
 ) -> Tensor:
     """KL(student_T || teacher_T), mean over counted tokens, in nats, without the factor T².
 
-    Where `forward_kl` asks the student to cover all that the teacher finds likely, this one asks it to say nothing that
-    the teacher finds unlikely. Arguments, result and errors are those of `forward_kl`.
+    `forward_kl` asks the student to cover everything that the teacher finds likely; this one asks it to avoid
+    everything that the teacher finds unlikely. Arguments, result and errors are those of `forward_kl`.
+
     Source: Gu, Dong, Wei, Huang 2024, "MiniLLM: Knowledge Distillation of Large Language Models".
     """
     student, teacher = _log_probs_of_counted(student_logits, teacher_logits, mask, temperature)
@@ -53,16 +61,19 @@ def jensen_shannon(
 ) -> Tensor:
     """beta · KL(teacher_T || mixture) + (1 - beta) · KL(student_T || mixture), mean over counted tokens, in nats.
 
-    The mixture is beta · teacher_T + (1 - beta) · student_T, so beta weighs the teacher in it. Never more than ln 2.
-    Divided by beta it becomes `forward_kl` as beta nears 0, and divided by 1 - beta it becomes `reverse_kl` as beta
-    nears 1; at 0 and at 1 it would always be 0. The other arguments, result and errors are those of `forward_kl`.
+    The mixture is beta · teacher_T + (1 - beta) · student_T, so beta is the teacher's weight in it. The result is at
+    most ln 2. Divided by beta it approaches `forward_kl` as beta approaches 0, and divided by 1 - beta it approaches
+    `reverse_kl` as beta approaches 1; at 0 and at 1 it would always be 0. The other arguments, result and errors are
+    those of `forward_kl`.
 
-    Raises ValueError also if beta is not above 0 and below 1.
+    Raises:
+        ValueError: also if beta is not above 0 and below 1.
+
     Source: Agarwal et al. 2024, "On-Policy Distillation of Language Models" (GKD), equation 1.
     """
     if not 0 < beta < 1:
         raise ValueError(
-            f"beta is {beta}; it must be above 0 and below 1 (the ends have names of their own: forward_kl, reverse_kl)"
+            f"beta is {beta}; it must be above 0 and below 1 (for the two ends, use forward_kl and reverse_kl)"
         )
     student, teacher = _log_probs_of_counted(student_logits, teacher_logits, mask, temperature)
     mixture = torch.logaddexp(teacher + math.log(beta), student + math.log(1 - beta))
@@ -72,9 +83,15 @@ def jensen_shannon(
 def hard_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy with the labels, mean over tokens whose label is not -100, in nats.
 
-    student_logits: `(B, S, V)`. labels: `(B, S)`, whole numbers, aligned with the logits. Returns a 0-d tensor,
-    float32 or wider. Raises ValueError if shapes do not fit.
-    Source: torch.nn.functional.cross_entropy, whose mean of nothing is NaN where this one is 0.
+    Args:
+        student_logits: `(B, S, V)`.
+        labels: `(B, S)`, integers, aligned with the logits.
+
+    Returns:
+        A 0-d tensor, float32 or wider. If no token counts it is 0, where torch's `cross_entropy` gives NaN.
+
+    Raises:
+        ValueError: the shapes do not fit together.
     """
     check_labels(student_logits, labels)
     counted = labels != IGNORE
@@ -86,11 +103,21 @@ def distillation_loss(
 ) -> Tensor:
     """alpha · T² · KL(teacher_T || student_T) + (1 - alpha) · CE(labels, student), mean over counted tokens, in nats.
 
-    student_logits, teacher_logits: `(B, S, V)`. labels: `(B, S)`, aligned; -100 is counted in neither term.
-    alpha in [0, 1] weighs the soft term: 1 is soft targets only, 0 is hard labels only. T² keeps the soft term's
-    gradient comparable with the hard term's when T changes. Returns a 0-d tensor, float32 or wider.
+    T² keeps the soft term's gradient comparable with the hard term's when T changes.
 
-    Raises ValueError if the temperature is not a finite number above 0, alpha is outside [0, 1], or shapes do not fit.
+    Args:
+        student_logits: `(B, S, V)`.
+        teacher_logits: `(B, S, V)`. No gradient reaches them.
+        labels: `(B, S)`, aligned with the logits; a token with the label -100 counts in neither term.
+        temperature: T > 0 of the soft term.
+        alpha: weight of the soft term in [0, 1]: 1 is soft targets only, 0 is hard labels only.
+
+    Returns:
+        A 0-d tensor, float32 or wider.
+
+    Raises:
+        ValueError: the temperature is not a finite number above 0, alpha is outside [0, 1], or the shapes do not fit.
+
     Source: Hinton, Vinyals, Dean 2015, section 2.
     """
     check_alpha(alpha)
@@ -100,7 +127,7 @@ def distillation_loss(
 
 
 def widen(logits: Tensor) -> Tensor:
-    """The same logits in float32, or in float64 if they already are: bfloat16 keeps only 8 bits of each logit."""
+    """The same logits in float32 (float64 stays float64), because bfloat16 has only 8 significant bits."""
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
@@ -111,9 +138,9 @@ def check_temperature(temperature: float) -> None:
 
 
 def check_alpha(alpha: float) -> None:
-    """Raise ValueError unless alpha lies in [0, 1]."""
+    """Raise ValueError unless alpha is in [0, 1]."""
     if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha is {alpha}; it must lie between 0 (hard labels only) and 1 (soft targets only)")
+        raise ValueError(f"alpha is {alpha}; it must be between 0 (hard labels only) and 1 (soft targets only)")
 
 
 def check_same_shape(student_logits: Tensor, teacher_logits: Tensor) -> None:
@@ -122,14 +149,14 @@ def check_same_shape(student_logits: Tensor, teacher_logits: Tensor) -> None:
     if student and teacher and student[-1] != teacher[-1]:
         raise ValueError(
             f"teacher_logits have a vocabulary of {teacher[-1]} and student_logits one of {student[-1]}; "
-            "teacher and student must share one vocabulary"
+            "teacher and student must use the same vocabulary"
         )
     if student != teacher:
-        raise ValueError(f"teacher_logits have shape {teacher}; they must have that of student_logits, {student}")
+        raise ValueError(f"teacher_logits have shape {teacher}; they must have the shape of student_logits, {student}")
 
 
 def check_labels(student_logits: Tensor, labels: Tensor) -> None:
-    """Raise ValueError unless there is one label for each position of the logits."""
+    """Raise ValueError unless each position of the logits has one label."""
     if labels.shape != student_logits.shape[:-1]:
         raise ValueError(
             f"labels have shape {tuple(labels.shape)}; they must have one entry for each position of student_logits, "
@@ -142,7 +169,7 @@ def _log_probs_of_counted(
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities of student and teacher at temperature T on the N counted tokens, each `(N, V)`.
 
-    Tokens that do not count are left out before anything is computed, so what stands there can do no harm.
+    Uncounted tokens are removed before anything is computed, so their logits cannot affect value or gradient.
     """
     check_temperature(temperature)
     check_same_shape(student_logits, teacher_logits)

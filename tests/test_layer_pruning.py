@@ -24,8 +24,8 @@ def test_a_cut_student_runs_through_the_kept_layers_only():
         torch.nn.init.constant_(teacher.model.layers[unused].mlp.up_proj.weight, 7.0)
     by_hand = small_llama()
     by_hand.model.layers = torch.nn.ModuleList([by_hand.model.layers[index] for index in (0, 2, 5)])
-    for place, layer in enumerate(by_hand.model.layers):
-        layer.self_attn.layer_idx = place
+    for index, layer in enumerate(by_hand.model.layers):
+        layer.self_attn.layer_idx = index
     by_hand.config.num_hidden_layers = 3
     assert torch.allclose(student(IDS).logits, by_hand(IDS, use_cache=False).logits, atol=1e-6)
     assert student.config.num_hidden_layers == 3 and teacher.config.num_hidden_layers == 6
@@ -50,7 +50,7 @@ def test_a_student_saves_and_loads(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [[], [0, 6], [-1, 2], [2, 1], [1, 1]])
-def test_layers_that_there_are_not_are_said(kept):
+def test_layers_that_the_teacher_does_not_have_are_refused(kept):
     with pytest.raises(ValueError, match="layers is .* between 0 and 5"):
         keep_layers(small_llama(), kept)
 

@@ -1,4 +1,4 @@
-"""helpers.training: the plain loop against the same steps written out, and what it promises of teacher and student."""
+"""helpers.training: the loop against the same steps written out, and what it promises about teacher and student."""
 
 import copy
 import json
@@ -38,20 +38,20 @@ def batches():
 
 
 def assert_same(model, expected):
-    """Same weights, but for the biases of the attention's keys: softmax takes them out again, so that their gradient is
-    0 but for rounding, and Adam makes whole steps of rounding."""
+    """Same weights, except for the biases of the attention's keys: they cancel in the softmax, so that their gradient
+    is only rounding, and Adam turns rounding into full steps."""
     for (name, weight), other in zip(model.named_parameters(), expected.parameters(), strict=True):
-        kept = torch.ones_like(weight, dtype=torch.bool)
+        compared = torch.ones_like(weight, dtype=torch.bool)
         if name.endswith("c_attn.bias"):
-            kept[len(weight) // 3 : 2 * len(weight) // 3] = False
-        torch.testing.assert_close(weight[kept], other[kept], rtol=1e-4, atol=1e-5)
+            compared[len(weight) // 3 : 2 * len(weight) // 3] = False
+        torch.testing.assert_close(weight[compared], other[compared], rtol=1e-4, atol=1e-5)
 
 
 def weights(model):
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def test_the_loop_takes_the_steps_that_its_formula_says(batches):
+def test_the_loop_takes_the_steps_of_the_formula(batches):
     student, teacher = small(0), small(1)
     expected = copy.deepcopy(student)
     config = DistillConfig(steps=3, temperature=2.0, alpha=0.3, learning_rate=0.1)
@@ -86,7 +86,7 @@ def test_the_teacher_teaches_in_eval_mode_and_is_not_changed(batches):
     assert not teacher.training and not any(parameter.requires_grad for parameter in teacher.parameters())
 
 
-def test_the_student_trains_with_dropout_and_comes_back_without(batches):
+def test_the_student_trains_with_dropout_and_comes_back_in_eval_mode(batches):
     runs = []
     for seed in (0, 0, 1):
         student = small(0, dropout=0.5)
@@ -112,14 +112,14 @@ def test_with_alpha_zero_the_teacher_does_not_matter(batches):
 def test_with_alpha_one_the_student_becomes_its_teacher():
     ids = torch.randint(0, 5, (32, 6), generator=torch.Generator().manual_seed(0))
     student, teacher = small(0), small(1)
-    teacher.lm_head.weight.data *= 30  # a teacher with an opinion
+    teacher.lm_head.weight.data *= 30  # a confident teacher
     batches = make_batches(whole_rows(ids), 16)
     config = DistillConfig(steps=150, alpha=1.0, learning_rate=3e-2)
     history = distill(student, teacher, batches, config, progress=False)
     assert history.losses[-1] < history.losses[0] / 10
 
 
-def test_arguments_that_cannot_be_right_are_refused(batches):
+def test_arguments_outside_their_range_are_refused(batches):
     with pytest.raises(ValueError, match="batches holds 0"):
         distill(small(0), small(1), [], DistillConfig(steps=5), progress=False)
     with pytest.raises(ValueError, match="teacher is None and alpha is 0.5"):
@@ -147,7 +147,7 @@ def test_count_parameters_counts_frozen_ones_and_tied_ones_once():
     assert count_parameters(model) == 3 * 4 + 4 + 8
 
 
-def test_batches_that_are_accumulated_take_the_step_of_one_large_batch():
+def test_accumulated_batches_take_the_step_of_one_large_batch():
     """Rows with very different counts, so that a mean of the batches' means would be another number."""
     ids = torch.randint(0, 5, (8, 6), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)
@@ -166,7 +166,7 @@ def test_batches_that_are_accumulated_take_the_step_of_one_large_batch():
         assert_same(student, runs[0][0])
 
 
-def test_one_pass_is_as_many_steps_as_the_batches_fill(batches):
+def test_the_default_is_one_pass_over_the_batches(batches):
     for accumulate, steps in [(1, 2), (2, 1)]:
         config = DistillConfig(alpha=0.0, accumulate=accumulate)
         assert len(distill(small(0), None, batches, config, progress=False).losses) == steps
@@ -187,7 +187,7 @@ def run_with_dropout(batches, path=None, every=50, seed=11, on_step=None, **conf
 
 
 @pytest.mark.parametrize("same_batches", [True, False])
-def test_a_run_that_was_interrupted_goes_on_to_the_same_numbers(tmp_path, same_batches):
+def test_an_interrupted_run_resumes_with_the_same_numbers(tmp_path, same_batches):
     expected, whole = run_with_dropout(shuffled())
 
     def interrupt(step, history):
@@ -207,7 +207,7 @@ def test_a_run_that_was_interrupted_goes_on_to_the_same_numbers(tmp_path, same_b
     assert torch.equal(weights(student), weights(expected))
 
 
-def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(tmp_path):
+def test_a_killed_run_resumes_from_its_last_checkpoint(tmp_path):
     expected, whole = run_with_dropout(shuffled())
 
     def die(step, history):
@@ -223,14 +223,14 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(tmp_path):
     assert history == whole and torch.equal(weights(student), weights(expected))
 
 
-def test_a_run_that_is_done_is_read_and_not_done_again(tmp_path):
+def test_a_finished_run_is_read_and_not_repeated(tmp_path):
     path = tmp_path / "run.safetensors"
     trained, history = run_with_dropout(shuffled(), path)
     again, history_again = run_with_dropout(shuffled(), path, on_step=lambda *_: pytest.fail("a step"))
     assert history_again == history and torch.equal(weights(again), weights(trained))
 
 
-def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
+def test_a_checkpoint_with_other_settings_is_refused(tmp_path):
     path = tmp_path / "run.safetensors"
     run_with_dropout(shuffled(), path)
     with pytest.raises(ValueError, match="alpha was 0.5 and is 0.25"):
@@ -253,7 +253,7 @@ def test_a_checkpoint_of_another_teacher_text_or_order_is_refused(tmp_path, chan
         run(**others[changed])
 
 
-def test_a_run_goes_on_in_the_precision_in_which_it_began(tmp_path, monkeypatch):
+def test_a_run_resumes_in_the_precision_it_began_with(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
     _, history = run_with_dropout(shuffled(), path, precision=torch.bfloat16)
     monkeypatch.setattr("helpers.training.choose_precision", lambda model: torch.float32)  # a slow moment, say
@@ -268,7 +268,7 @@ def test_an_order_that_cannot_be_repeated_cannot_be_checkpointed(tmp_path):
         run_with_dropout(loader, tmp_path / "run")
 
 
-def test_an_interrupt_without_a_checkpoint_ends_the_run_after_its_step(batches):
+def test_an_interrupt_without_a_checkpoint_stops_the_run_after_the_step(batches):
     student = small(0)
     steps = []
 
@@ -313,16 +313,32 @@ def test_a_compiled_student_takes_the_same_steps(batches):
 
 
 def one_of_two(rank, port, batches, folder):
-    """What each process does; in a process of its own."""
+    """What each process does: a whole run, then the same run with an interrupt in the second process, resumed."""
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1"}
     os.environ["MASTER_PORT"] = str(port)
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=True)
-    student = small(rank)  # the second process starts elsewhere: it must take the first one's weights
-    history = distill(student, small(9), batches, DistillConfig(steps=5), accelerator=accelerator, progress=False,
-                      checkpoint=Checkpointer(folder / "run.safetensors"))  # fmt: skip
-    (folder / f"history{rank}.json").write_text(json.dumps([accelerator.num_processes, history.losses, history.tokens]))
+
+    def run(name, on_step=None):
+        student = small(rank)  # the second process starts elsewhere: it must take the first one's weights
+        history = distill(student, small(9), batches, DistillConfig(steps=5), accelerator=accelerator, progress=False,
+                          checkpoint=Checkpointer(folder / f"{name}.safetensors"), on_step=on_step)  # fmt: skip
+        return student, history
+
+    student, history = run("whole")
     save_model(student, str(folder / f"student{rank}.safetensors"))
+    stopped_after = []
+
+    def interrupt(step, _):
+        stopped_after[:] = [step]
+        if rank == 1 and step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run("interrupted", interrupt)
+    resumed = run("interrupted")[1].losses
+    record = [accelerator.num_processes, history.losses, history.tokens, stopped_after, resumed]
+    (folder / f"history{rank}.json").write_text(json.dumps(record))
     torch.distributed.destroy_process_group()
 
 
@@ -345,10 +361,11 @@ def test_two_processes_take_the_steps_of_one_that_accumulates(tmp_path):
         process.join(300)
         assert process.exitcode == 0
     for rank in range(2):
-        number, losses, tokens = json.loads((tmp_path / f"history{rank}.json").read_text())
-        assert number == 2 and tokens == history.tokens
+        count, losses, tokens, stopped_after, resumed = json.loads((tmp_path / f"history{rank}.json").read_text())
+        assert count == 2 and tokens == history.tokens
         assert losses == pytest.approx(history.losses, rel=1e-5)
+        assert stopped_after == [2] and resumed == losses  # an interrupt in one process stops both at the same step
         taught = small(3)
         load_model(taught, str(tmp_path / f"student{rank}.safetensors"))
         assert_same(taught, student)
-    assert load_file(str(tmp_path / "run.safetensors"))["random"].shape[0] == 2  # each process's own
+    assert load_file(str(tmp_path / "whole.safetensors"))["random"].shape[0] == 2  # each process's own

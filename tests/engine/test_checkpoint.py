@@ -1,4 +1,4 @@
-"""helpers.engine.checkpoint: does a run that was cut off go on to the same numbers, and is a wrong file refused?"""
+"""helpers.engine.checkpoint: an interrupted run resumes with the same numbers, and a wrong file is refused."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ def train(model, optimizer, steps):
     "make", [adamw, lambda model: torch.optim.SGD(model.parameters(), lr=0.05), lambda model: torch.optim.SGD(
         model.parameters(), lr=0.05, momentum=0.9)]
 )  # fmt: skip
-def test_a_run_goes_on_to_the_same_numbers(tmp_path, make):
+def test_a_run_resumes_with_the_same_numbers(tmp_path, make):
     path = tmp_path / "folder" / "run.safetensors"
     torch.manual_seed(3)
     model = student()
@@ -56,7 +56,7 @@ def test_a_run_goes_on_to_the_same_numbers(tmp_path, make):
         assert torch.equal(weight, again.state_dict()[name]), name
 
 
-def test_tied_weights_stay_tied_and_are_kept_once(tmp_path):
+def test_tied_weights_stay_tied_and_are_saved_once(tmp_path):
     path = tmp_path / "run"
     model = student()
     assert model.lm_head.weight is model.transformer.wte.weight
@@ -69,7 +69,7 @@ def test_tied_weights_stay_tied_and_are_kept_once(tmp_path):
     assert torch.equal(again.lm_head.weight, model.lm_head.weight)
 
 
-def test_the_order_of_the_batches_comes_back(tmp_path):
+def test_the_order_of_the_batches_is_restored(tmp_path):
     generator = torch.Generator().manual_seed(5)
     start = generator.get_state()
     first = torch.randperm(100, generator=generator)
@@ -114,7 +114,7 @@ def test_another_model_is_refused(tmp_path):
         load_checkpoint(path, wider, adamw(wider), settings={})
 
 
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
+def test_a_file_that_is_not_a_checkpoint_is_refused(tmp_path):
     model = student()
     (tmp_path / "text").write_text("hello")
     save_file({"a": torch.zeros(1)}, str(tmp_path / "tensors"))

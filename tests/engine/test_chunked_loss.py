@@ -1,4 +1,4 @@
-"""helpers.engine.chunked_loss against the plain formula, in float64: value, gradients, and what is ever alive."""
+"""helpers.engine.chunked_loss against the plain formula, in float64: value, gradients, and the largest tensor."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def gpt2(seed):
 
 
 def llama(seed, tied=True):
-    """As SmolLM2 is built, in small."""
+    """SmolLM2's architecture, small."""
     torch.manual_seed(seed)
     config = LlamaConfig(vocab_size=VOCABULARY, hidden_size=16, intermediate_size=24, num_hidden_layers=2,
                          num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=tied)  # fmt: skip
@@ -66,7 +66,7 @@ def gradients(model, loss):
 @pytest.mark.parametrize("chunk", [1, 4, 11, 1000])
 def test_value_and_every_gradient_are_those_of_the_plain_formula(batch, make, alpha, chunk):
     student, teacher = make(0), freeze(make(1))
-    teacher.get_output_embeddings().weight.data *= 20  # a teacher with an opinion
+    teacher.get_output_embeddings().weight.data *= 20  # a confident teacher
     expected = plain(student, teacher, batch, 2.0, alpha)
     wanted = gradients(student, expected)
     total = int(counted_labels(batch)[0].sum())
@@ -83,7 +83,7 @@ def test_value_and_every_gradient_are_those_of_the_plain_formula(batch, make, al
 
 
 class LargestResult(TorchDispatchMode):
-    """The most elements that any operation put into one tensor."""
+    """The number of elements of the largest tensor that any operation returned."""
 
     elements = 0
 
@@ -95,7 +95,7 @@ class LargestResult(TorchDispatchMode):
         return result
 
 
-def test_no_more_logits_are_alive_than_a_chunk_has():
+def test_no_tensor_is_larger_than_the_logits_of_a_chunk():
     ids = torch.randint(0, 1000, (4, 32), generator=torch.Generator().manual_seed(0))
     student, teacher = (new_model(1, 8, 2, vocabulary=1000, positions=32, seed=seed) for seed in (0, 1))
     freeze(teacher)
@@ -158,7 +158,7 @@ def test_under_bfloat16_autocast_only_the_products_lose_digits(batch):
     assert alike > 0.999
 
 
-def test_a_teacher_whose_head_cannot_be_told_apart_gives_its_logits():
+def test_a_teacher_that_cannot_be_taken_apart_gives_its_logits():
     language = KnownLanguage.stories()
     student, oracle = load_student("tiny"), freeze(OracleTeacher(language))
     assert backbone_and_head(oracle) is None
@@ -168,7 +168,7 @@ def test_a_teacher_whose_head_cannot_be_told_apart_gives_its_logits():
     torch.testing.assert_close(loss, expected)
 
 
-def test_a_student_whose_head_cannot_be_told_apart_is_trained_plainly(batch):
+def test_a_student_that_cannot_be_taken_apart_is_trained_with_the_plain_formula(batch):
     class Wrapped(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -184,6 +184,6 @@ def test_a_student_whose_head_cannot_be_told_apart_is_trained_plainly(batch):
         torch.testing.assert_close(gradient, wanted[name])
 
 
-def test_a_chunk_of_nothing_is_refused():
+def test_an_empty_chunk_is_refused():
     with pytest.raises(ValueError, match="chunk is 0"):
         loss_in_chunks(torch.ones(2, 3), torch.ones(4, 3), None, None, chunk=0)

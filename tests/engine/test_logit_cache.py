@@ -26,7 +26,7 @@ def model(seed):
 @pytest.fixture
 def teacher():
     made = freeze(model(1))
-    made.lm_head.weight.data *= 20  # a teacher with an opinion
+    made.lm_head.weight.data *= 20  # a confident teacher
     return made
 
 
@@ -52,7 +52,7 @@ def gradient(student, targets, batch, chunk=None):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_with_all_tokens_kept_the_loss_and_its_gradient_are_the_plain_ones(tmp_path, teacher, rows, dtype):
+def test_with_k_equal_to_v_loss_and_gradient_are_the_plain_ones(tmp_path, teacher, rows, dtype):
     cache = cache_of(tmp_path / "cache", teacher, rows, TopK(VOCABULARY, dtype))
     student = model(0)
     tolerance = 1e-6 if dtype == "float32" else 2e-3
@@ -111,7 +111,7 @@ def test_more_tokens_make_the_bias_smaller():
 
 
 @pytest.mark.parametrize("power", [1.0, 0.6])
-def test_samples_are_right_in_the_mean_in_value_and_in_gradient(tmp_path, teacher, rows, power):
+def test_samples_have_no_bias_in_value_or_gradient(tmp_path, teacher, rows, power):
     """The mean of n draws nears the full loss like 1 / sqrt(n); weights that are off would stay off."""
     batch = number_rows({name: rows[name].repeat(20, 1) for name in ("input_ids", "attention_mask")})  # 20 draws each
     student = model(0)
@@ -250,7 +250,7 @@ def test_nothing_counted_is_zero(tmp_path, teacher, rows):
         assert loss == 0 and torch.equal(found, torch.zeros_like(found))
 
 
-def test_arguments_that_cannot_be_right_are_refused(tmp_path, teacher, rows):
+def test_arguments_outside_their_range_are_refused(tmp_path, teacher, rows):
     for method, message in [(TopK(0), "k is 0"), (TopK(VOCABULARY + 1), "at most the vocabulary of 23"),
                             (Sampled(0), "k is 0"), (Sampled(5, proposal_power=0), "proposal_power is 0")]:  # fmt: skip
         with pytest.raises(ValueError, match=message):
@@ -260,7 +260,7 @@ def test_arguments_that_cannot_be_right_are_refused(tmp_path, teacher, rows):
     assert not (tmp_path / "cache").exists()
 
 
-def test_the_disk_is_asked_beforehand(tmp_path, teacher, rows, monkeypatch):
+def test_too_little_disk_space_is_noticed_beforehand(tmp_path, teacher, rows, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 10}))
     with pytest.raises(OSError, match="the disk has less"):
         cache_of(tmp_path / "cache", teacher, rows)

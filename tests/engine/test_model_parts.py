@@ -7,7 +7,7 @@ from helpers.engine.model_parts import backbone_and_head
 from tests.small_models import small_gpt2, small_llama
 
 
-def test_a_head_that_changes_its_logits_is_left_alone():
+def test_a_model_that_caps_its_logits_is_not_taken_apart():
     model = small_llama()
     assert backbone_and_head(model) is not None
     model.config.final_logit_softcapping = 30.0  # as Gemma does

@@ -1,4 +1,4 @@
-"""helpers.engine.precision: who gets bfloat16."""
+"""helpers.engine.precision: which models use bfloat16, and on which devices."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def test_large_models_follow_the_device_and_small_ones_keep_float32(monkeypatch,
 
 
 @pytest.mark.parametrize(("slow", "expected"), [(torch.float32, True), (torch.bfloat16, False), (None, False)])
-def test_the_faster_dtype_pays_and_a_draw_does_not(monkeypatch, slow, expected):
+def test_bfloat16_must_be_clearly_faster(monkeypatch, slow, expected):
     """A clock that only products move: 3 ticks in the slow dtype, 1 in the other."""
     now = [0.0]
 
