@@ -8,8 +8,11 @@ import nbformat
 import pytest
 
 from helpers.cli import main
+from helpers.grader.course.lab import Lab
+from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.reports.feedback import feedback_page
 from tests.browser.conftest import free_port, served
-from tests.conftest import AVERAGE, DOUBLE
+from tests.conftest import AVERAGE, DOUBLE, ROOT
 
 HOSTILE = """
 
@@ -88,6 +91,18 @@ def test_a_person_marks_in_formgrader_and_the_student_reads_it(formgrader, grade
 def test_report_and_feedback_are_accessible_and_fit_a_telephone(graded, open_page, accessible, page, colours):
     shown = open_page((graded / page).as_uri(), width=390, height=800, colours=colours)
     accessible(shown)
+    assert shown.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_feedback_on_a_lab_with_long_names_fits_a_telephone(open_page, tmp_path):
+    lab = Lab(ROOT / "solutions" / "01_temperature")
+    rows = [
+        Row(case.exercise, case.name, 0.0, points, "missing", seen="the exercise is not written yet", about=case.about)
+        for exercise in lab.exercises.values()
+        for case, points in zip(exercise.cases, exercise.case_points.values(), strict=True)
+    ]
+    (tmp_path / "page.html").write_text(feedback_page(lab, "ben", Judgement(lab.name, rows)))
+    shown = open_page((tmp_path / "page.html").as_uri(), width=390, height=800)
     assert shown.evaluate("document.documentElement.scrollWidth") <= 390
 
 
