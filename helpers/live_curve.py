@@ -1,11 +1,11 @@
-"""A training run as it goes: a bar, the time to go, and the loss curve, all in one place that is updated.
+"""The progress of a training run: a bar, the time left, and the loss curve, updated in place.
 
     with LiveCurve("Distillation", steps=300) as live:
         for batch in batches:
             live.add(train_step(student, teacher, batch, optimizer))
 
-In a notebook this is one `ipywidgets.HTML`, in plain Python a line of text now and then. The curve is drawn as an SVG
-image with a text for screen readers; no matplotlib figure is made, so none can be left open.
+In a notebook this is one `ipywidgets.HTML`, in plain Python a line of text after each tenth of the run. The curve is an
+SVG image with alt text; no matplotlib figure is made, so none can be left open.
 """
 
 from __future__ import annotations
@@ -20,18 +20,27 @@ from IPython import get_ipython
 from IPython.display import display
 
 WIDTH, HEIGHT = 560, 220  # of the curve, in pixels
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 42  # room for the axes' labels
-MOST_POINTS = 300  # a curve of more steps is thinned out to these
-SMOOTH = 20  # steps in the running mean
+LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 42  # margins for the axis labels
+MAX_POINTS = 300  # a curve of more steps is thinned out to this many
+WINDOW = 20  # steps in the running mean
 PALE, STRONG = "#56B4E9", "#0072B2"  # Okabe and Ito's sky blue and blue
 
 
 class LiveCurve:
-    """Shows how far a run is; use it as a context manager and `add` the loss after each step.
+    """Shows the progress of a run; use it as a context manager and `add` the loss after each step.
 
-    title: what is going on, for people. steps: how many there will be. done: losses of steps from before, when a run
-    that was cut off goes on. unit: of the loss. interval: seconds between two updates; more would only slow the run.
-    `losses` holds every loss so far. Raises ValueError if steps is below 1 or below the number that is done.
+    `losses` holds every loss so far.
+
+    Args:
+        title: What is running, for people.
+        steps: How many steps there will be.
+        done: Losses of earlier steps, when an interrupted run is resumed.
+        unit: Unit of the loss.
+        interval: Seconds between two updates; updating more often would only slow the run down.
+        clock: Returns the time in seconds.
+
+    Raises:
+        ValueError: If steps is below 1 or below the number that is done.
     """
 
     def __init__(
@@ -45,7 +54,9 @@ class LiveCurve:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if steps < max(1, len(done)):
-            raise ValueError(f"steps is {steps}; it must be at least 1, and at least the {len(done)} that are done")
+            raise ValueError(
+                f"steps is {steps}; it must be at least 1, and at least {len(done)}, the number that is done"
+            )
         self.title, self.steps, self.unit, self.interval = title, steps, unit, interval
         self.losses = [float(loss) for loss in done]
         self._before, self._clock, self._widget = len(self.losses), clock, None
@@ -57,11 +68,11 @@ class LiveCurve:
             self._widget = ipywidgets.HTML(self.html())
             display(self._widget)
         elif self._before:
-            print(f"{self.title}: going on after step {self._before}")
+            print(f"{self.title}: resuming after step {self._before}")
         return self
 
     def add(self, loss: float) -> None:
-        """Note the loss of one more step, and update what is shown if the last update is a while ago."""
+        """Record the loss of one more step, and update the display if the last update is old enough."""
         self.losses.append(float(loss))
         now = self._clock()
         if self._widget is not None:
@@ -83,25 +94,25 @@ class LiveCurve:
     # ------------------------------------------------------------------------------------------------------ as text
 
     def status(self, ended: str = "") -> str:
-        """How far the run is, in one line: step, loss, time to go."""
+        """The progress of the run in one line: step, loss, time left."""
         parts = [f"{self.title}: step {len(self.losses)} of {self.steps}"]
         if self.losses:
             parts.append(f"loss {running_mean(self.losses)[-1]:.3f} {self.unit}")
         if ended:
             parts.append(ended)
         elif len(self.losses) == self.steps:
-            parts.append(f"done in {in_words(self._clock() - self._started)}")
+            parts.append(f"done in {format_duration(self._clock() - self._started)}")
         elif len(self.losses) > self._before:
-            parts.append(f"about {in_words(self.seconds_left())} to go")
+            parts.append(f"about {format_duration(self.seconds_left())} left")
         return ", ".join(parts)
 
     def seconds_left(self) -> float:
-        """Seconds to go if the rest runs at the pace so far; steps of an earlier run say nothing of the pace."""
+        """Seconds left at the pace so far; the steps of an earlier run do not count for the pace."""
         pace = (self._clock() - self._started) / max(1, len(self.losses) - self._before)
         return pace * (self.steps - len(self.losses))
 
     def html(self, ended: str = "") -> str:
-        """What the widget shows: bar and line of text, below them the curve once there are two points."""
+        """What the widget shows: bar and line of text, and below them the curve once there are two points."""
         bar = (
             f'<progress max="{self.steps}" value="{len(self.losses)}" style="width:{WIDTH}px;max-width:100%" '
             f'aria-label="{escape(self.title, quote=True)}"></progress>'
@@ -116,11 +127,11 @@ class LiveCurve:
     # ---------------------------------------------------------------------------------------------------- the curve
 
     def alt(self) -> str:
-        """What a screen reader says in place of the curve."""
+        """The curve's alt text."""
         smooth = running_mean(self.losses)
         return (
             f"Loss over {len(self.losses)} steps, in {self.unit}: from {self.losses[0]:.2f} at the first step to "
-            f"{smooth[-1]:.2f}, the mean of the last {min(SMOOTH, len(smooth))}."
+            f"{smooth[-1]:.2f}, the mean of the last {min(WINDOW, len(smooth))}."
         )
 
     def svg(self) -> str:
@@ -131,14 +142,14 @@ class LiveCurve:
         right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
 
         def points(values: Sequence[float]) -> str:
-            every = max(1, -(-len(values) // MOST_POINTS))
-            kept = [(step, value) for step, value in enumerate(values, 1) if (len(values) - step) % every == 0]
-            places = (
+            every = max(1, -(-len(values) // MAX_POINTS))
+            thinned = [(step, value) for step, value in enumerate(values, 1) if (len(values) - step) % every == 0]
+            positions = (
                 (LEFT + step / self.steps * (right - LEFT), TOP + (high - value) / (high - low) * (bottom - TOP))
-                for step, value in kept
+                for step, value in thinned
                 if abs(value) < float("inf")
             )
-            return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+            return " ".join(f"{x:.1f},{y:.1f}" for x, y in positions)
 
         return "".join(
             [
@@ -159,14 +170,14 @@ class LiveCurve:
         )
 
 
-def running_mean(values: Sequence[float], width: int = SMOOTH) -> list[float]:
-    """The mean of each value and the up to `width` - 1 before it."""
+def running_mean(values: Sequence[float], width: int = WINDOW) -> list[float]:
+    """The mean of each value and up to `width` - 1 values before it."""
     windows = (values[max(0, end - width) : end] for end in range(1, len(values) + 1))
     return [sum(window) / len(window) for window in windows]
 
 
-def in_words(seconds: float) -> str:
-    """A length of time as people say it: "8 s", "4 min", "2 h 5 min"."""
+def format_duration(seconds: float) -> str:
+    """A duration as people write it: "8 s", "4 min", "2 h 5 min"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""What the labs' plots share: colours that colour-blind readers can tell apart, patterns, alt text for every figure."""
+"""Shared by the labs' plots: colours that colour-blind readers can tell apart, patterns, alt text for every figure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 from IPython import get_ipython
@@ -21,21 +22,20 @@ COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#00
 HATCHES = ["", "///", "...", "xxx", "\\\\\\", "ooo", "---", "+++"]
 LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, (8, 3))]
 
-LETTERS = 8  # that fit side by side into an inch, below an axis
-SHARPNESS = 2  # pixels drawn for each pixel shown, so that text stays sharp on dense screens and when zoomed in
+LETTERS_PER_INCH = 8  # that fit side by side below an axis
+OVERSAMPLING = 2  # pixels drawn for each pixel shown, so that text stays sharp on dense screens and when zoomed in
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Show a figure once, with the text that a screen reader speaks in its place, then close it.
+    """Show a figure once, with alt text for screen readers, then close it.
 
-    alt: what a reader learns from the figure, in a sentence or three. In a notebook the figure goes out as an HTML
-    image with this text, because JupyterLab ignores the alt text of a bare PNG, and as a PNG for tools that read no
-    HTML. In plain Python there is no place for a picture, and while a class is graded nobody looks: then the text is
-    printed.
+    alt: what a reader learns from the figure, in one to three sentences. In a notebook the figure is shown as an HTML
+    image with this text, because JupyterLab ignores the alt text of a bare PNG, and as a PNG for tools that do not read
+    HTML. In plain Python, and while a class is graded, the text is printed instead.
 
     Raises ValueError if alt is empty.
     """
-    if get_ipython() is None or nobody_looks():
+    if get_ipython() is None or is_graded():
         _close(figure, alt)
         print(f"Figure: {alt}")
         return
@@ -49,14 +49,14 @@ def as_html(figure: Figure, alt: str) -> str:
 
     Raises ValueError if alt is empty.
     """
-    if nobody_looks():
+    if is_graded():
         _close(figure, alt)
         return f"<p>Figure: {escape(alt)}</p>"
     return _rendered(figure, alt)[2]
 
 
-def nobody_looks() -> bool:
-    """Say whether a class is being graded, by nbgrader or by `distillab grade`; drawing is most of a lab's time."""
+def is_graded() -> bool:
+    """Whether a class is being graded, by nbgrader or `distillab grade`: drawing takes most of a lab's time."""
     return os.environ.get("NBGRADER_EXECUTION") == "autograde"
 
 
@@ -67,36 +67,43 @@ def _close(figure: Figure, alt: str) -> None:
 
 
 def _rendered(figure: Figure, alt: str) -> tuple[str, int, str]:
-    """Close a figure and return it as a PNG in base64, its width in shown pixels, and as HTML."""
+    """Close a figure and return it as a base64 PNG, its displayed width in pixels, and as HTML."""
     buffer = io.BytesIO()
     if alt.strip():
-        figure.savefig(buffer, format="png", bbox_inches="tight", dpi=SHARPNESS * figure.dpi)
+        figure.savefig(buffer, format="png", bbox_inches="tight", dpi=OVERSAMPLING * figure.dpi)
     _close(figure, alt)
     png = buffer.getvalue()
-    width = int.from_bytes(png[16:20], "big") // SHARPNESS  # a PNG's width stands in its first 24 bytes
+    width = int.from_bytes(png[16:20], "big") // OVERSAMPLING  # the width in a PNG's header
     data = base64.b64encode(png).decode("ascii")
     source = f"data:image/png;base64,{data}"
     return data, width, f'<img src="{source}" width="{width}" style="max-width:100%" alt="{escape(alt)}">'
 
 
 def bars(axes: Axes, names: Sequence[str], heights: Mapping[str, Sequence[float]]) -> None:
-    """Draw grouped bars: one group a name, in it one bar a series, each series with its own colour and pattern.
+    """Draw grouped bars: a group for each name, with a bar for each series in its own colour and pattern.
 
-    heights: for each series, by the text for the legend, one number a name (a list or a 1-D tensor). Long names are
-    broken over lines, and turned where they would overlap. Axis labels are left to the caller.
+    heights: for each series, by its text in the legend, one number per name (a list or a 1-D tensor). Long names are
+    wrapped, and rotated if they would overlap. Axis labels are left to the caller.
 
-    Raises ValueError if a series has another length than `names`, or if there are more series than colours.
+    Raises ValueError if a series and `names` differ in length, or if there are more series than colours.
     """
     _check_series(heights, len(names))
     width = 0.8 / len(heights)
-    for place, (series, values) in enumerate(heights.items()):
-        middles = [group + (place - (len(heights) - 1) / 2) * width for group in range(len(names))]
-        style = {"color": COLORS[place], "hatch": HATCHES[place], "edgecolor": "black", "linewidth": 0.6}
-        axes.bar(middles, [float(value) for value in values], width, label=series, **style)
+    for index, (series, values) in enumerate(heights.items()):
+        axes.bar(
+            [group + (index - (len(heights) - 1) / 2) * width for group in range(len(names))],
+            [float(value) for value in values],
+            width,
+            label=series,
+            color=COLORS[index],
+            hatch=HATCHES[index],
+            edgecolor="black",
+            linewidth=0.6,
+        )
     wrapped = [textwrap.fill(name, 14) for name in names]
     axes.set_xticks(range(len(names)), wrapped)
     longest = max(len(line) for name in wrapped for line in name.split("\n"))
-    if longest * len(names) > LETTERS * axes.figure.get_figwidth():
+    if longest * len(names) > LETTERS_PER_INCH * cast(Figure, axes.figure).get_figwidth():
         plt.setp(axes.get_xticklabels(), rotation=30, ha="right", rotation_mode="anchor")
     axes.grid(axis="y", alpha=0.3)
     axes.set_axisbelow(True)
@@ -104,25 +111,25 @@ def bars(axes: Axes, names: Sequence[str], heights: Mapping[str, Sequence[float]
         axes.legend()
 
 
-def lines(axes: Axes, x: Sequence[float], heights: Mapping[str, Sequence[float]], **style: object) -> None:
-    """Draw one line a series over the same x, each with its own colour and dashes, and name them in a legend.
+def lines(axes: Axes, x: Sequence[float], heights: Mapping[str, Sequence[float]], **style: Any) -> None:
+    """Draw a line for each series over the same x, each with its own colour and dashes, and add a legend.
 
-    heights: for each series, by the text for the legend, one number for each of `x` (a list or a 1-D tensor). style:
-    what else `Axes.plot` takes, for example marker="o". Axis labels are left to the caller.
+    heights: for each series, by its text in the legend, one number per entry of `x` (a list or a 1-D tensor). style:
+    other options of `Axes.plot`, for example marker="o". Axis labels are left to the caller.
 
-    Raises ValueError if a series has another length than `x`, or if there are more series than colours.
+    Raises ValueError if a series and `x` differ in length, or if there are more series than colours.
     """
     _check_series(heights, len(x))
-    for place, (series, values) in enumerate(heights.items()):
+    for index, (series, values) in enumerate(heights.items()):
         numbers = [float(value) for value in values]
-        axes.plot(x, numbers, label=series, color=COLORS[place], linestyle=LINES[place], **style)
+        axes.plot(x, numbers, label=series, color=COLORS[index], linestyle=LINES[index], **style)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
 
 
 def _check_series(heights: Mapping[str, Sequence[float]], length: int) -> None:
     if len(heights) > len(COLORS):
-        raise ValueError(f"heights has {len(heights)} series; more than {len(COLORS)} cannot be told apart")
+        raise ValueError(f"heights has {len(heights)} series; at most {len(COLORS)} can be told apart")
     for series, values in heights.items():
         if len(values) != length:
-            raise ValueError(f"heights[{series!r}] holds {len(values)} numbers, and {length} are due")
+            raise ValueError(f"heights[{series!r}] has {len(values)} numbers; it needs {length}")

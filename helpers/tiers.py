@@ -1,10 +1,9 @@
-"""The three sizes in which the labs run: which models, which text, which settings, and what each needs beforehand.
+"""The three sizes in which the labs run: their models, texts and settings, and what each needs.
 
-    preflight()                          what the tier downloads, needs and takes, and what is still missing
-    training, held_out = load_batches()  its text, as batches
+    training, held_out = load_batches()  the tier's text, as batches
 
-The tier is chosen as `helpers.models.choose_tier` says: the argument, else DISTILLAB_TIER, else "tiny". Nothing here
-downloads anything by itself.
+The tier is chosen by `helpers.models.choose_tier`: the argument, else DISTILLAB_TIER, else "tiny". What a tier needs
+before a run, and what is missing, is said by `helpers.setup.preflight`.
 """
 
 from __future__ import annotations
@@ -33,13 +32,18 @@ TINY_ROWS = 300
 
 @dataclass(frozen=True)
 class Tier:
-    """A tier in numbers. Names are for people.
+    """A tier's settings and needs.
 
-    minutes: for labs 03 and 04 together, on two cores (tiny), on two cores with fast bfloat16 (laptop), on one GPU
-    (gpu); reckoned but for tiny, and `preflight` reckons the laptop tier anew for the machine that it runs on.
-    download_mb: what has to be fetched once, in 10⁶ bytes. memory_gb: what the run holds at its peak, in 10⁹ bytes.
-    steps, batch_size, length, learning_rate, temperature, alpha: the settings of the lab's run; length in tokens.
-    held_out_rows: rows that students are measured on.
+    Attributes:
+        name: "tiny", "laptop" or "gpu".
+        teacher, student, text: What they are, for people.
+        download_mb: What is downloaded once, in 10⁶ bytes.
+        memory_gb: Peak memory of the run, in 10⁹ bytes.
+        minutes: Time for labs 03 and 04 together, on two cores (tiny), two cores with fast bfloat16 (laptop), or one
+            GPU (gpu). Measured for tiny and estimated for the others; for laptop, `preflight` estimates it again on
+            the machine that it runs on.
+        steps, batch_size, length, learning_rate, temperature, alpha: The settings of the lab's run; length in tokens.
+        held_out_rows: Rows that students are measured on.
     """
 
     name: str
@@ -81,7 +85,7 @@ SETTINGS = {
             name="laptop",
             teacher="SmolLM2-135M-Instruct (30 layers, 135 million weights)",
             student="the same with 15 of its layers (81 million weights)",
-            text="the Python language reference that every Python carries, or a text of yours",
+            text="the Python language reference that comes with every Python, or your own text",
             download_mb=DOWNLOAD_MB,
             memory_gb=5,
             minutes=15,
@@ -97,7 +101,7 @@ SETTINGS = {
             name="gpu",
             teacher="GPT-2-medium (24 layers, 355 million weights)",
             student="DistilGPT-2 (6 layers, 82 million weights)",
-            text="2,000 paragraphs of WikiText-2, or a text of yours",
+            text="2,000 paragraphs of WikiText-2, or your own text",
             download_mb=1_880,
             memory_gb=8,
             minutes=10,
@@ -111,28 +115,36 @@ SETTINGS = {
         ),
     )
 }
-WIKITEXT, WIKITEXT_ROWS, SHORTEST = "Salesforce/wikitext:wikitext-2-raw-v1", 2_000, 50  # shortest in characters
+WIKITEXT, WIKITEXT_ROWS = "Salesforce/wikitext:wikitext-2-raw-v1", 2_000
+MIN_PARAGRAPH_CHARACTERS = 50  # headings are shorter
 
 
 def tier_of(tier: str | None = None) -> Tier:
-    """The tier's names and settings. Raises ValueError for a tier that there is not."""
+    """The tier's settings and needs. Raises ValueError for an unknown tier."""
     return SETTINGS[choose_tier(tier)]
 
 
 def load_batches(tier: str | None = None, source: str | None = None) -> tuple[DataLoader, DataLoader]:
-    """Batches to train on, in an order drawn anew in each pass, and batches to measure on, in theirs.
+    """Batches to train on, shuffled again in each pass, and batches to measure on, in a fixed order.
 
-    source: None for the tier's own text, else what `helpers.data.batches.read_texts` reads: a .txt or .jsonl file, or
-    the name of a data set on the hub. The tiny tier has no other text, as its models know 210 words. In the laptop
-    tier, and for a text of your own, rows are blocks of the text, the first 80 % to train on, and rows to measure on
-    are spread over the rest. The gpu tier's rows are WikiText-2's paragraphs, cut or padded: training and validation
-    split. A batch is {"input_ids", "attention_mask"}, each `(B, S)`. The same call gives the same batches. Raises
-    ValueError for a tier that there is not and for a source that the tier cannot read.
+    A batch is {"input_ids", "attention_mask"}, each `(B, S)`. The same call gives the same batches.
+
+    In the laptop tier, and for your own text, rows are blocks of the text: the first 80 % are for training, and the
+    held-out rows are spread over the rest. In the gpu tier, rows are WikiText-2's paragraphs, truncated or padded, from
+    its training and validation splits.
+
+    Args:
+        tier: See `choose_tier`.
+        source: None for the tier's own text, else a .txt or .jsonl file or the name of a data set on the hub (see
+            `helpers.data.batches.read_texts`). The tiny tier has no other text, because its models know 210 words.
+
+    Raises:
+        ValueError: For an unknown tier, or a source that the tier cannot read.
     """
     chosen = tier_of(tier)
     if chosen.name == "tiny":
         if source is not None:
-            raise ValueError(f'source is "{source}"; the tiny tier reads its own stories only, so leave source out')
+            raise ValueError(f'source is "{source}"; the tiny tier reads only its own stories, so omit source')
         language = KnownLanguage.stories()
         training = whole_rows(language.sample(TINY_ROWS, chosen.length, seed=0))
         held_out = whole_rows(language.sample(chosen.held_out_rows, chosen.length, HELD_OUT_SEED))
@@ -151,4 +163,4 @@ def load_batches(tier: str | None = None, source: str | None = None) -> tuple[Da
 
 def _paragraphs(split: str, count: int) -> list[str]:
     """The first paragraphs of a split of WikiText-2 that are longer than a heading."""
-    return [text for text in hub_texts(WIKITEXT, split) if len(text.strip()) > SHORTEST][:count]
+    return [text for text in hub_texts(WIKITEXT, split) if len(text.strip()) > MIN_PARAGRAPH_CHARACTERS][:count]

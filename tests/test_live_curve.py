@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from helpers import live_curve
-from helpers.live_curve import LiveCurve, in_words, running_mean
+from helpers.live_curve import LiveCurve, format_duration, running_mean
 
 
 class Clock:
@@ -39,7 +39,7 @@ def test_plain_python_gets_a_line_of_text_at_each_tenth(capsys):
             curve.add(2.0 - step / 100)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 10
-    assert lines[0] == "Test: step 10 of 100, loss 1.955 nats a token, about 45 s to go"
+    assert lines[0] == "Test: step 10 of 100, loss 1.955 nats a token, about 45 s left"
     assert lines[-1] == "Test: step 100 of 100, loss 1.105 nats a token, done in 50 s"
     assert curve.losses[:2] == [2.0, 1.99] and len(curve.losses) == 100
 
@@ -50,7 +50,7 @@ def test_time_to_go_counts_only_the_steps_of_this_run(capsys):
         clock.now += 4
         curve.add(1.0)
         assert curve.seconds_left() == pytest.approx(36)
-    assert capsys.readouterr().out.startswith("Test: going on after step 10")
+    assert capsys.readouterr().out.startswith("Test: resuming after step 10")
 
 
 def test_a_notebook_gets_one_widget_updated_in_place_and_no_figure(widgets):
@@ -79,7 +79,7 @@ def polylines(curve):
 def test_the_curve_falls_to_the_right_and_stays_inside():
     with LiveCurve("Test", 1000, done=[5 - step / 200 for step in range(900)]) as curve:
         raw, smooth = polylines(curve)
-    assert len(raw) <= live_curve.MOST_POINTS and raw[-1][0] == pytest.approx(
+    assert len(raw) <= live_curve.MAX_POINTS and raw[-1][0] == pytest.approx(
         live_curve.LEFT + 0.9 * (live_curve.WIDTH - live_curve.RIGHT - live_curve.LEFT), abs=0.1
     )
     assert [x for x, _ in raw] == sorted(x for x, _ in raw) and [y for _, y in raw] == sorted(y for _, y in raw)
@@ -110,4 +110,4 @@ def test_a_number_of_steps_that_cannot_be():
 
 def test_running_mean_and_words():
     assert running_mean([1.0, 3.0, 5.0, 7.0], 2) == [1.0, 2.0, 4.0, 6.0]
-    assert [in_words(s) for s in (8.4, 240, 7500)] == ["8 s", "4 min", "2 h 5 min"]
+    assert [format_duration(s) for s in (8.4, 240, 7500)] == ["8 s", "4 min", "2 h 5 min"]

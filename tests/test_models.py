@@ -113,7 +113,7 @@ def test_what_is_here_needs_no_download(monkeypatch, tmp_path):
 def test_a_model_that_cannot_be_had_is_said_in_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("DISTILLAB_STUDENT", str(tmp_path / "nowhere"))
     with pytest.raises(
-        FetchError, match="the gpu tier's student .*nowhere.* are you online.*DISTILLAB_STUDENT"
+        FetchError, match="the gpu tier's student .*nowhere.* Are you online.*DISTILLAB_STUDENT"
     ) as raised:
         load_student("gpu")
     assert "\n" not in str(raised.value)

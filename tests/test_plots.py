@@ -154,7 +154,7 @@ def test_lines_differ_in_colour_and_in_dashes():
 @pytest.mark.parametrize("draw", [bars, lines])
 @pytest.mark.parametrize(
     ("heights", "message"),
-    [({"short": [1.0]}, "holds 1 numbers, and 2 are due"), ({str(n): [1.0, 1.0] for n in range(9)}, "9 series")],
+    [({"short": [1.0]}, "has 1 numbers; it needs 2"), ({str(n): [1.0, 1.0] for n in range(9)}, "9 series")],
 )
 def test_series_that_do_not_fit_are_refused(draw, heights, message):
     _, axes = plt.subplots()

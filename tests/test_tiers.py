@@ -34,7 +34,7 @@ def test_tiny_batches_are_the_same_each_time_and_held_out_is_apart():
 
 
 def test_the_tiny_tier_reads_no_other_text():
-    with pytest.raises(ValueError, match='source is "notes.txt"; the tiny tier reads its own stories'):
+    with pytest.raises(ValueError, match='source is "notes.txt"; the tiny tier reads only its own stories'):
         load_batches("tiny", "notes.txt")
 
 

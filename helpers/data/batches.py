@@ -52,7 +52,7 @@ def make_batches(rows: Batch, batch_size: int, seed: int | None = None) -> DataL
     seed: None keeps the order of the rows; a number shuffles them, anew in each pass, the same way for the same seed.
     """
     generator = None if seed is None else torch.Generator().manual_seed(seed)
-    dataset = StackDataset(**rows)
+    dataset: StackDataset = StackDataset(**rows)  # type: ignore[arg-type]  # a tensor is indexed like a data set
     return DataLoader(dataset, batch_size, shuffle=seed is not None, generator=generator)
 
 

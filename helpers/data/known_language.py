@@ -84,7 +84,8 @@ class KnownLanguage:
         generator = torch.Generator().manual_seed(seed)
         texts = []
         for _ in range(count):
-            state, words = self.start, []
+            state = self.start
+            words: list[str] = []
             while not words or words[-1] != END:
                 token = int(torch.multinomial(self.probs[state], 1, generator=generator))
                 state = int(self.next_state[state, token])

@@ -1,12 +1,12 @@
-"""The small language of the `tiny` tier: short stories whose every probability is written down here.
+"""The small language of the `tiny` tier: short stories in which every probability is known.
 
-A story runs through the states below. In a state, one word is drawn; state and word together give the next state. So
-whoever has read the story so far knows the state, and with it the true probability of every next word. Who the story
-is about, where it happens and how it turns out are remembered in the state: after "Mia went to the beach and found a
-tiny", it is "she_beach_good", and the next word is something good from a beach.
+A story runs through the states below. In a state, one word is sampled; state and word together determine the next
+state. So the words read so far determine the state, and with it the true probability of every next word. The state
+remembers who the story is about, where it happens and how it turns out: after "Mia went to the beach and found a tiny",
+it is "she_beach_good", and the next word is something good from a beach.
 
-Change a word or a weight and you have another language; `scripts/train_tiny.py` then trains its teacher.
-`helpers.data.known_language` turns it into numbers.
+If you change a word or a weight, you get another language; `scripts/train_tiny.py` then trains its teacher.
+`helpers.data.known_language` turns the rules into probabilities.
 """
 
 Rule = tuple[dict[str, float], str]  # words with their weights, and the state they lead to
@@ -45,25 +45,23 @@ PLACES = {
         "bad": "mouse fire mess rat ghost leak beetle moth",
     },
 }
-MOODS = {
-    "good": {
-        "feel": {"happy": 0.6, "glad": 0.2, "joyful": 0.1, "cheerful": 0.05, "proud": 0.03, "delighted": 0.02},
-        "act": "smiled laughed sang danced clapped cheered jumped giggled whistled hummed",
-    },
-    "bad": {
-        "feel": {"scared": 0.5, "afraid": 0.25, "sad": 0.1, "upset": 0.07, "nervous": 0.05, "worried": 0.03},
-        "act": "cried screamed shouted froze trembled hid sobbed gasped shivered fainted",
-    },
+FEELINGS = {
+    "good": {"happy": 0.6, "glad": 0.2, "joyful": 0.1, "cheerful": 0.05, "proud": 0.03, "delighted": 0.02},
+    "bad": {"scared": 0.5, "afraid": 0.25, "sad": 0.1, "upset": 0.07, "nervous": 0.05, "worried": 0.03},
+}
+ACTIONS = {
+    "good": "smiled laughed sang danced clapped cheered jumped giggled whistled hummed",
+    "bad": "cried screamed shouted froze trembled hid sobbed gasped shivered fainted",
 }
 
 
 def ranked(words: str) -> dict[str, float]:
-    """Weights 1, 1/2, 1/3 … for the words in their order, as word frequencies fall in real text (Zipf's law)."""
+    """Weights 1, 1/2, 1/3 … for the words in order, like word frequencies in real text (Zipf's law)."""
     return {word: 1 / rank for rank, word in enumerate(words.split(), start=1)}
 
 
 def share(amount: float, words: dict[str, float]) -> dict[str, float]:
-    """The same words, with weights that sum to `amount`."""
+    """The same words with weights scaled to sum to `amount`."""
     total = sum(words.values())
     return {word: amount * weight / total for word, weight in words.items()}
 
@@ -71,7 +69,7 @@ def share(amount: float, words: dict[str, float]) -> dict[str, float]:
 def story_rules() -> Rules:
     """Every state's rules, `{state: [({word: weight}, next state), …]}`; the weights of a state sum to 1.
 
-    The story begins, and after the end-of-text token begins again, in the state "start".
+    A story begins in the state "start", and the end-of-text token leads back to it.
     """
     names = {who: ranked(words) for who, words in NAMES.items()}
     rules: Rules = {
@@ -112,15 +110,15 @@ def story_rules() -> Rules:
                     (share(0.4, ranked(words["bad look"])), f"{here}_bad"),
                 ],
             }
-            rules |= {f"{here}_{mood}": [(share(1, ranked(words[mood])), f"{who}_{mood}_stop")] for mood in MOODS}
-        for mood, words in MOODS.items():
-            so = f"{who}_{mood}"
+            rules |= {f"{here}_{mood}": [(share(1, ranked(words[mood])), f"{who}_{mood}_stop")] for mood in FEELINGS}
+        for mood, feelings in FEELINGS.items():
+            mood_state = f"{who}_{mood}"
             rules |= {
-                f"{so}_stop": [({".": 0.8, "!": 0.2}, f"{so}_who")],
-                f"{so}_who": [({who.capitalize(): 1}, f"{so}_felt")],
-                f"{so}_felt": [({"felt": 0.7, "was": 0.2, "looked": 0.1}, f"{so}_feeling")],
-                f"{so}_feeling": [(words["feel"], f"{so}_and")],
-                f"{so}_and": [({"and": 0.6}, f"{so}_act"), ({".": 0.4}, f"{who}_last")],
-                f"{so}_act": [(share(1, ranked(words["act"])), f"{who}_stop")],
+                f"{mood_state}_stop": [({".": 0.8, "!": 0.2}, f"{mood_state}_who")],
+                f"{mood_state}_who": [({who.capitalize(): 1}, f"{mood_state}_felt")],
+                f"{mood_state}_felt": [({"felt": 0.7, "was": 0.2, "looked": 0.1}, f"{mood_state}_feeling")],
+                f"{mood_state}_feeling": [(feelings, f"{mood_state}_and")],
+                f"{mood_state}_and": [({"and": 0.6}, f"{mood_state}_act"), ({".": 0.4}, f"{who}_last")],
+                f"{mood_state}_act": [(share(1, ranked(ACTIONS[mood])), f"{who}_stop")],
             }
     return rules

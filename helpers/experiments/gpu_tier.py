@@ -1,11 +1,11 @@
-"""How fast is the gpu tier's training here, and how much memory does it take? At true size, without a download.
+"""How fast is the gpu tier's training on this machine, and how much memory does it take? At true size, no download.
 
     python -m helpers.experiments.gpu_tier     → results/gpu_tier.json
 
-GPT-2-medium and DistilGPT-2 are built with random weights, saved to folders, and loaded and trained by the same code
-and with the same settings as the tier's own (rows of random tokens, without padding). Random weights cost what trained
-ones do, but nothing can be learned from them: there is no perplexity here. It runs on the GPU if PyTorch finds one,
-else on the CPU, and says which.
+GPT-2-medium and DistilGPT-2 are built with random weights, saved to folders, and loaded and trained by the tier's own
+code with its own settings (on rows of random tokens, without padding). Random weights cost as much as trained ones, but
+nothing can be learned from them, so no perplexity is measured. It runs on the GPU if PyTorch finds one, else on the
+CPU, and says which.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from torch import nn
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from helpers.data.batches import make_batches, whole_rows
 from helpers.engine.precision import choose_precision
@@ -44,16 +46,18 @@ def build_folders(folder: Path, shapes: dict[str, dict]) -> dict[str, Path]:
 
 
 def benchmark(folders: dict[str, Path], steps: int, progress: bool = True) -> dict:
-    """Train for one step to warm up and for `steps` that are timed; return what was measured.
+    """Train for one step to warm up, then time `steps` more, and return what was measured.
 
-    seconds: wall time of the timed steps. processor_seconds: the CPU's, which other programs hardly change.
-    teraflop: products of one step, 2 for each weight and token forward, twice that backward, embeddings left out.
-    peak_gb: of GPU memory, or of this process's main memory.
+    In the result, seconds is the wall time of the timed steps, and processor_seconds their CPU time, which other
+    programs hardly change. teraflop counts one step: 2 operations for each weight and token forward, twice that
+    backward, without the embeddings. peak_gb is the peak of GPU memory, or of this process's main memory.
     """
     tier = tier_of("gpu")
     os.environ |= {f"DISTILLAB_{role.upper()}": str(folder) for role, folder in folders.items()}
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    teacher, student = load_teacher("gpu").to(device), load_student("gpu").to(device)
+    teacher, student = load_teacher("gpu"), load_student("gpu")
+    for model in (teacher, student):
+        cast(nn.Module, model).to(device)
     generator = torch.Generator().manual_seed(0)
     vocabulary = teacher.config.vocab_size
     ids = torch.randint(vocabulary, ((steps + 1) * tier.batch_size, tier.length), generator=generator)
@@ -66,7 +70,7 @@ def benchmark(folders: dict[str, Path], steps: int, progress: bool = True) -> di
     if device.type == "cuda":
         peak = torch.cuda.max_memory_allocated()
     else:
-        import resource  # Windows has no such module
+        import resource  # not on Windows
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     tokens = steps * tier.batch_size * tier.length
@@ -89,8 +93,9 @@ def benchmark(folders: dict[str, Path], steps: int, progress: bool = True) -> di
     }
 
 
-def _products(model: GPT2LMHeadModel) -> int:
+def _products(model: PreTrainedModel) -> int:
     """Weights of the matrices that every token is multiplied with: those of the layers, and the head."""
+    model = cast(GPT2LMHeadModel, model)
     matrices = sum(parameter.numel() for parameter in model.transformer.h.parameters() if parameter.dim() == 2)
     return matrices + model.lm_head.weight.numel()
 

@@ -258,7 +258,7 @@ class ResumableRun:
     ) -> tuple[History, dict]:
         """Train or continue training; return the history and the time of all steps, those before a resume included."""
         assert config.steps is not None
-        clock = StepClock(self.times, goes_on=self.checkpoint.exists())
+        clock = StepClock(self.times, resumed=self.checkpoint.exists())
         history = distill(
             model,
             teacher,

@@ -1,4 +1,4 @@
-"""The machine that a figure was measured on, and the one way in which results are written."""
+"""The machine that a figure was measured on, and the function that writes results."""
 
 import json
 import os
@@ -14,7 +14,7 @@ VECTOR_UNITS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")  # as /proc/cpuinf
 
 
 def describe_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict:
-    """Return what a figure depends on besides the code: cores, threads, the processor and its units, versions.
+    """Return what a figure depends on besides the code: cores, threads, processor, its vector units, versions.
 
     The processor is described as Linux knows it: vendor ("GenuineIntel", "AuthenticAMD"), family and model number,
     which tell two processors apart even where a virtual machine hides the full name, and which of `VECTOR_UNITS` it

@@ -1,4 +1,4 @@
-"""Wall time and processor time: of a block, and of a training run that may be cut off and go on in another process.
+"""Wall time and processor time of a block, and of a run that may be interrupted and resumed in another process.
 
 Processor time is what the run itself took on all cores; other programs on the machine hardly change it.
 """
@@ -20,21 +20,24 @@ class Clock:
 
 
 class StepClock:
-    """Times every step of a run and keeps the times in a file, so that those before a cut-off count as well.
+    """Times every step of a run and writes the times to a file, so that steps before an interruption count as well.
 
-    path: a line for each step with its number, wall and processor seconds. goes_on: whether the run goes on from a
-    checkpoint; if not, times that an earlier run left there are thrown away. The first step begins with the clock.
+    Args:
+        path: Gets a line for each step, with its number, wall seconds and processor seconds.
+        resumed: Whether the run continues from a checkpoint. If not, times that an earlier run left are deleted.
+
+    The first step begins when the clock is made.
     """
 
-    def __init__(self, path: Path, *, goes_on: bool):
-        self.path, self.goes_on = path, goes_on
+    def __init__(self, path: Path, *, resumed: bool):
+        self.path, self.resumed = path, resumed
         path.parent.mkdir(parents=True, exist_ok=True)
-        if not goes_on:
+        if not resumed:
             path.write_text("")
         self.last = time.perf_counter(), time.process_time()
 
     def step(self, number: int, _: object = None) -> None:
-        """Note a step that has just ended; `distill` takes this as its `on_step`."""
+        """Record a step that has just ended; pass this to `distill` as `on_step`."""
         now = time.perf_counter(), time.process_time()
         wall, processor = (after - before for after, before in zip(now, self.last, strict=True))
         self.last = now
@@ -44,9 +47,9 @@ class StepClock:
     def total(self, steps: int) -> dict:
         """Seconds of all steps, and whether the run was resumed.
 
-        A step that was done again after a cut-off counts once; one whose line was cut off counts as the mean.
+        A step that was repeated after an interruption counts once; one whose line was cut short counts as the mean.
         """
         lines = (line.split() for line in self.path.read_text().splitlines())
         times = {int(line[0]): (float(line[1]), float(line[2])) for line in lines if len(line) == 3}
         wall, processor = (sum(seconds) / len(times) * steps for seconds in zip(*times.values(), strict=True))
-        return {"seconds": wall, "processor_seconds": processor, "resumed": self.goes_on}
+        return {"seconds": wall, "processor_seconds": processor, "resumed": self.resumed}

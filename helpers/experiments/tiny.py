@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -136,7 +136,7 @@ def sweep(
     alphas: Sequence[float] = ALPHAS,
     temperatures: Sequence[float] = TEMPERATURES,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
-    **options,
+    **options: Any,
 ) -> dict:
     """Students at several alphas (with the temperature of `MIXED`) and at several temperatures (with its alpha).
 

@@ -1,7 +1,7 @@
-"""A working copy of the labs, and the notebook that opens first: the labs, what each needs, and how far you are.
+"""A working copy of the labs, and the notebook that opens first: the labs, their prerequisites, and your progress.
 
-`distillab lab`, which `make lab` runs, makes both and starts JupyterLab there. In a notebook, `overview()` shows
-the same. Progress is what your own checks showed, kept on your machine only.
+`distillab lab` (which `make lab` runs) makes both and starts JupyterLab there. In a notebook, `overview()` shows the
+same. Progress is recorded by your own checks, on your machine only.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CODE = "from helpers.setup.launcher import overview\n\noverview()"
 
 @dataclass(frozen=True)
 class LabCard:
-    """What the launcher says of a lab: its title, minutes, what one needs, and its exercises."""
+    """What the launcher says about a lab: title, minutes, prerequisites and exercises."""
 
     name: str
     title: str
@@ -47,16 +47,16 @@ class LabCard:
 
 
 def cards(folder: Path) -> list[LabCard]:
-    """Return a card for each lab in `folder`, in their order; a file that is no lab's notebook is left out."""
-    found = []
+    """Return a card for each lab in `folder`, in order; files that are not lab notebooks are left out."""
+    labs = []
     for file in sorted(folder.glob("[0-9][0-9]_*/[0-9][0-9]_*.ipynb")):
         try:
             cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
         except (ValueError, KeyError):
-            continue  # half written or emptied by its owner: the launcher still opens
+            continue  # damaged or still being written: the launcher opens without it
         text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
         checks = (re.match(r"check\((\w+)\)", "".join(c["source"])) for c in cells if c["cell_type"] == "code")
-        found.append(
+        labs.append(
             LabCard(
                 name=file.parent.name,
                 title=_first(r"^# (.+)$", text) or file.stem,
@@ -65,7 +65,7 @@ def cards(folder: Path) -> list[LabCard]:
                 exercises=tuple(dict.fromkeys(match[1] for match in checks if match)),
             )
         )
-    return found
+    return labs
 
 
 def _first(pattern: str, text: str) -> str:
@@ -74,13 +74,13 @@ def _first(pattern: str, text: str) -> str:
 
 
 class Overview:
-    """The labs with the student's progress; shows itself as a table in a notebook and as text elsewhere."""
+    """The labs with the student's progress; displays itself as a table in a notebook and as text elsewhere."""
 
     def __init__(self, labs: list[LabCard], progress: dict, ready: Preflight) -> None:
         self.labs, self.progress, self.ready = labs, progress, ready
 
     def standing(self, lab: LabCard) -> str:
-        """Say how many of a lab's exercises are right, and which one is next."""
+        """Say how many of a lab's exercises are right, and which one comes next."""
         passed = [name for name in lab.exercises if self.progress.get(name, {}).get("passed")]
         if not lab.exercises:
             return "no exercises"
@@ -113,19 +113,20 @@ class Overview:
             rows += f"<td {left}>{needs}</td><td {left}>{escape(self.standing(lab))}</td></tr>"
         table = f"<table><caption>The labs, and how far you are</caption><thead><tr>{heads}</tr></thead>"
         table += f"<tbody>{rows}</tbody></table>"
-        kept = f"Progress is what your checks showed; it is kept in {progress_file()} and nowhere else."
-        return f"{table}<p>{escape(self.tier())}</p><p>{escape(kept)}</p>"
+        note = f"Your progress is what your checks showed. It is stored only in {progress_file()}."
+        return f"{table}<p>{escape(self.tier())}</p><p>{escape(note)}</p>"
 
 
 def overview(folder: Path | str = ".") -> Overview:
-    """Return the labs in `folder` with the progress so far, and what the chosen tier lacks."""
+    """Return the labs in `folder` with the progress so far, and what is missing for the chosen tier."""
     return Overview(cards(Path(folder)), read_progress(), preflight())
 
 
 def copy_labs(labs: Path, folder: Path) -> list[Path]:
-    """Copy what `folder` does not have yet of the released labs in `labs`; return the new files.
+    """Copy the released labs in `labs` that `folder` does not have yet; return the new files.
 
-    Never over a file that is there. A file appears whole: stopped on the way, the next call goes on.
+    Existing files are never overwritten. A file is complete once it appears; after an interruption, the next call
+    copies the rest.
     """
     copied = []
     for source in sorted(path for path in Path(labs).rglob("*") if path.is_file()):
@@ -139,13 +140,13 @@ def copy_labs(labs: Path, folder: Path) -> list[Path]:
 
 
 def write(folder: Path) -> Path:
-    """Write the launcher into `folder`, its table as it stands now, and return its path.
+    """Write the launcher, with its current table, into `folder`, and return its path.
 
-    Raises FileExistsError where a notebook of that name is somebody else's.
+    Raises FileExistsError if another notebook has its name.
     """
     path = folder / NAME
     if path.exists() and not json.loads(path.read_text(encoding="utf-8")).get("metadata", {}).get("distillab"):
-        raise FileExistsError(f"{path} is not the launcher; rename it, and run this again")
+        raise FileExistsError(f"{path} is not the launcher; rename it and run the command again")
     shown = overview(folder)
     data = {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
     output = {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": data}

@@ -22,11 +22,11 @@ def test_a_block(now):
 
 
 def test_steps_of_both_processes_count_and_a_repeated_one_once(now, tmp_path):
-    clock = StepClock(tmp_path / "run.seconds", goes_on=False)
+    clock = StepClock(tmp_path / "run.seconds", resumed=False)
     for now[0], step in ((1.0, 1), (2.0, 2), (3.0, 3)):
         clock.step(step)
     now[0] = 50.0
-    clock = StepClock(tmp_path / "run.seconds", goes_on=True)  # from a checkpoint after step 2
+    clock = StepClock(tmp_path / "run.seconds", resumed=True)  # from a checkpoint after step 2
     for now[0], step in ((54.0, 3), (55.0, 4)):
         clock.step(step)
     assert clock.total(4) == {"seconds": 7.0, "processor_seconds": 14.0, "resumed": True}
@@ -34,12 +34,12 @@ def test_steps_of_both_processes_count_and_a_repeated_one_once(now, tmp_path):
 
 def test_a_line_that_was_cut_off_counts_as_the_mean(now, tmp_path):
     (tmp_path / "run.seconds").write_text("1 2.0 4.0\n2 4.0")
-    assert StepClock(tmp_path / "run.seconds", goes_on=True).total(2)["seconds"] == 4.0
+    assert StepClock(tmp_path / "run.seconds", resumed=True).total(2)["seconds"] == 4.0
 
 
 def test_a_new_run_throws_away_what_an_earlier_one_left(now, tmp_path):
     (tmp_path / "run.seconds").write_text("1 2.0 4.0\n")
-    clock = StepClock(tmp_path / "run.seconds", goes_on=False)
+    clock = StepClock(tmp_path / "run.seconds", resumed=False)
     now[0] = 1.0
     clock.step(1, None)
     assert clock.total(1) == {"seconds": 1.0, "processor_seconds": 2.0, "resumed": False}
