@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager, start_new_kernel
+from traitlets.config import Config
 
-from helpers.grader.sandbox import doctor
 from helpers.grader.sandbox.copy_back import MAX_DEPTH, MAX_REASONS, CopyReport, copy_new_files, paths_below
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
-
-needs_sandbox = pytest.mark.skipif(not doctor.isolates(), reason=f"no sandbox on this host:\n{doctor.report()}")
+from tests.grader.sandbox.conftest import needs_sandbox
 
 
 @pytest.fixture
@@ -75,6 +74,10 @@ def link_to_a_folder(path: Path, outside: Path) -> None:
     path.symlink_to(outside)
 
 
+def dangling_link(path: Path, outside: Path) -> None:
+    path.symlink_to(outside / "nothing.txt")
+
+
 def hard_link(path: Path, outside: Path) -> None:
     os.link(outside / "secret.txt", path)
 
@@ -100,7 +103,9 @@ def device(path: Path, outside: Path) -> None:
         pytest.skip("only root can make a device")
 
 
-@pytest.mark.parametrize("make", [link_to_a_file, link_to_a_folder, hard_link, pipe, unix_socket, device])
+@pytest.mark.parametrize(
+    "make", [link_to_a_file, link_to_a_folder, dangling_link, hard_link, pipe, unix_socket, device]
+)
 def test_only_regular_files_are_copied(sandbox, host, outside, make):
     make(sandbox / "item", outside)
     (sandbox / "neighbour.txt").write_text("plain")
@@ -122,6 +127,11 @@ def test_an_existing_file_is_never_replaced(sandbox, host):
     expected = {"data.txt": "the course's", "late.txt": "made meanwhile", "new.txt": "the notebook's"}
     assert contents(host) == expected
     assert report.copied == ["new.txt"] and [line.split(":")[0] for line in report.left_out] == ["'late.txt'"]
+
+
+def test_links_to_folders_exist_too(host, outside):
+    (host / "link").symlink_to(outside)
+    assert paths_below(str(host)) == {"link"}
 
 
 def test_a_file_deleted_meanwhile_does_not_come_back(sandbox, host):
@@ -338,10 +348,19 @@ def test_a_restart_brings_the_files_out(start, host):
 
 
 @needs_sandbox
-def test_it_can_be_switched_off(start, host):
+def test_the_configuration_switches_it_off(kernel_name, host):
+    manager = KernelManager(kernel_name=SANDBOX_KERNEL, config=Config({"SandboxProvisioner": {"copy_back": False}}))
+    manager.start_kernel(cwd=str(host))
+    try:
+        assert manager.provisioner._kernel.folder is None, "the sandbox's memory is free once the kernel has ended"
+    finally:
+        manager.shutdown_kernel(now=True)
+
+
+@needs_sandbox
+def test_one_launch_can_go_without(start, host):
     manager = start(host, "open('before.txt', 'w').write('x')")
     manager.restart_kernel(now=True, copy_back=False)
     (host / "before.txt").unlink()
-    assert manager.provisioner._kernel.folder is None, "the sandbox's memory is free once the kernel has ended"
     manager.shutdown_kernel(now=True)
     assert contents(host) == {}

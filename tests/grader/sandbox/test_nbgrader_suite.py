@@ -14,13 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pytest
-
-from helpers.grader.sandbox import doctor
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
+from tests.grader.sandbox.conftest import needs_sandbox
 
 SUITE = "nbgrader.tests.apps.test_nbgrader_autograde"
-needs_sandbox = pytest.mark.skipif(not doctor.isolates(), reason=f"no sandbox on this host:\n{doctor.report()}")
 
 
 def run_suite(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
