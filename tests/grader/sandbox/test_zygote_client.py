@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,8 +25,7 @@ ENDLESS = "import signal\nwhile True: signal.pause()"
 @pytest.fixture
 def grader_at_work(course, notebook, tmp_path):
     """A grader in a separate process, its temporary folder, and handles on its processes, while a cell never ends."""
-    temporary = tmp_path / "t"
-    temporary.mkdir()
+    temporary = Path(tempfile.mkdtemp(dir="/tmp"))  # in a folder with a longer name the zygote would not work
     path = tmp_path / "submitted" / "ann" / "00_mini" / "00_mini.ipynb"
     path.parent.mkdir(parents=True)
     nbformat.write(notebook(before=f"held = open('here', 'w')\n{ENDLESS}"), path)
@@ -41,6 +42,7 @@ def grader_at_work(course, notebook, tmp_path):
     if process.poll() is None:
         process.kill()
     process.wait()
+    shutil.rmtree(temporary)
 
 
 def _handles_on_descendants(process: subprocess.Popen) -> list[int]:
