@@ -1,6 +1,12 @@
 """The grading benchmark: its stock tests ask the same as the judge, and its class is honest."""
 
-from benchmarks.grading import TEST, answers_of, stock_notebook, test_source
+import ast
+import json
+
+from benchmarks.grading import answers_of, stock_notebook, test_source
+from helpers.checks.compare import mismatch
+from helpers.checks.observers import decode
+from helpers.grader.course.forbidden_imports import imports_of
 from helpers.grader.demo import misconception_cell
 
 test_source.__test__ = False  # a source of tests, not one itself
@@ -28,7 +34,22 @@ def test_stock_tests_give_the_reference_full_marks_and_a_mistake_what_the_judge_
     assert passed(mini, "double", wrong) == 0
     unchecked = "def double(values):\n    return values * 2.0"
     assert abs(passed(mini, "double", unchecked) - 3.0) < 1e-9  # validation is a quarter of the four points
-    assert "json" in TEST and "pickle" not in TEST
+
+
+def test_a_stock_test_holds_the_judges_inputs_and_values_as_json(mini):
+    for name, exercise in mini.exercises.items():
+        for case in exercise.cases:
+            tree = ast.parse(test_source(mini, case))
+            texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+            held = json.loads(max((text for text in texts if isinstance(text, str)), key=len))
+            expected = mini.key(name)[case.name].expected
+            assert {label: mismatch(expected[label], decode(value)) for label, value in held["right"].items()} == {
+                label: None for label in expected
+            }
+            assert mismatch(list(case.arguments), [decode(argument) for argument in held["arguments"]]) is None
+            used = ("compare.differs", "observers.decode", "observers.observe")
+            modules = {"helpers", "helpers.checks", "helpers.checks.compare", "helpers.checks.observers"}
+            assert imports_of(ast.unparse(tree)) == modules | {f"helpers.checks.{name}" for name in used}
 
 
 def test_the_class_is_right_or_has_one_known_mistake(mini):

@@ -1,8 +1,15 @@
 """The judge on real kernels: every verdict, honest or hostile, and nobody's trick earns a point."""
 
-import nbformat
-import pytest
+import ast
+import base64
+import random
 
+import nbformat
+import numpy
+import pytest
+import torch
+
+from helpers.grader.course.lab import seed_of
 from helpers.grader.judging.judge import judge
 from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, DOUBLE
@@ -198,7 +205,72 @@ def test_numpy_counts_where_no_gradient_is_due(judged):
     assert verdicts(judgement, "double") == ["correct", "wrong", "correct", "wrong"]
 
 
-def test_the_hidden_inputs_and_expected_values_are_not_in_the_kernel(judged):
+SEARCH = """
+import base64, os, sys
+MASK, PART = 0x55, 6
+
+def in_memory(needles):
+    \"\"\"The names of the masked needles that this process's memory holds; the search itself never unmasks one.\"\"\"
+    found = set()
+    with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", 0) as memory:
+        for line in maps:
+            bounds, access = line.split()[:2]
+            start, end = (int(bound, 16) for bound in bounds.split("-"))
+            if not access.startswith("rw"):
+                continue
+            while start < end:
+                try:
+                    memory.seek(start)
+                    chunk = memory.read(min(end - start, 2**24))
+                except (OSError, ValueError, OverflowError):
+                    break
+                for name, (offset, masked) in needles.items():
+                    part = bytes(byte ^ MASK for byte in masked[offset : offset + PART])
+                    at = chunk.find(part)
+                    while at >= 0 and name not in found:
+                        whole = chunk[max(0, at - offset) : at - offset + len(masked)]
+                        if bytes(byte ^ MASK for byte in whole) == masked:
+                            found.add(name)
+                        at = chunk.find(part, at + 1)
+                start += max(1, len(chunk) - 200) if start + len(chunk) < end else len(chunk) or end - start
+    return found
+"""
+
+
+def masked(data):
+    """The bytes in a form that does not find itself, after the offset of the six that are most unlike others."""
+    offset = max(range(len(data) - 5), key=lambda start: len(set(data[start : start + 6])))
+    return offset, bytes(byte ^ 0x55 for byte in data)
+
+
+def forms_of(name, tensor):
+    """The bytes in which a tensor of float32 could lie in memory: as float32, as float64, in base64 as it is sent."""
+    single, double = tensor.numpy().tobytes(), tensor.double().numpy().tobytes()
+    unpadded = base64.b64encode(single[: len(single) // 3 * 3])
+    return {f"{name} as {form}": masked(data) for form, data in
+            (("float32", single), ("float64", double), ("base64", unpadded))}  # fmt: skip
+
+
+def test_what_was_not_sent_yet_is_nowhere_in_the_kernels_memory(judged, mini):
+    """Neither inputs of later cases nor expected values nor those of known mistakes; the first input is, of course."""
+    case, later = mini.exercises["double"].cases[0], mini.exercises["Average"].cases[0]
+    key = mini.key("double")[case.name]
+    hidden = forms_of("a later input", later.arguments[0]) | forms_of("the expected value", key.expected["value"])
+    hidden |= forms_of("a known mistake's value", key.known_wrong["squared"]["value"])
+    sent = forms_of("the input", case.arguments[0])
+    answer = f"found = []\ndef double(values):\n    if not found:\n        found.append(in_memory({hidden | sent!r}))\n"
+    answer += "    if values.numel() == 0: raise ValueError\n    return values * 2"
+    limits = Limits(cell=30, exercise=60, notebook=120)
+    average = AVERAGE + "\nprint(sorted(found[0]))"
+    judgement = judged(answer, average, before=SEARCH, limits=limits)
+    assert verdicts(judgement, "double") == ["correct"] * 4
+    cell = next(cell for cell in judgement.notebook.cells if cell.id == "Average")
+    found = set(ast.literal_eval(cell.outputs[0].text))
+    assert {"the input as float32", "the input as base64"} <= found, "the search itself finds nothing"
+    assert not found & set(hidden)
+
+
+def test_the_course_is_not_imported_in_the_kernel(judged):
     search = (
         "import gc, sys\n"
         "def double(values):\n"
@@ -229,6 +301,28 @@ def test_what_a_later_cell_changes_does_not_count(judged, notebook):
     assert points(judged(made)) == 7
 
 
-def test_random_numbers_are_seeded_so_that_a_regrade_gives_the_same(judged):
-    source = "def double(values):\n    return values * 2 + (torch.rand(()) > 0.5)"
-    assert verdicts(judged(source), "double") == verdicts(judged(source), "double")
+DRAWING = """import random, numpy
+drawn = []
+def draw():
+    drawn.append((torch.rand(()).item(), random.random(), numpy.random.rand()))
+draw()
+def double(values):
+    draw()
+    return values * 2"""
+
+
+def test_random_numbers_are_seeded_so_that_a_regrade_gives_the_same(judged, mini):
+    """The notebook draws from seed 0, and each case from a seed of its own."""
+    average = AVERAGE + "\nprint(drawn)"
+    judgement = judged(DRAWING, average)
+    printed = next(cell for cell in judgement.notebook.cells if cell.id == "Average").outputs[0].text
+    seeds = [0] + [seed_of(case) for case in mini.exercises["double"].cases]
+    expected = []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        random.seed(seed)
+        numpy.random.seed(seed)
+        expected.append((torch.rand(()).item(), random.random(), numpy.random.rand()))
+    # The last case validates: its good call goes before the bad one, which draws on.
+    expected.append((torch.rand(()).item(), random.random(), numpy.random.rand()))
+    assert ast.literal_eval(printed) == expected and len(set(seeds)) == 5
