@@ -3,6 +3,7 @@
 The grader, the scheduler, the workers and the database server are real processes here.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -12,7 +13,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -29,6 +29,8 @@ from tests.conftest import AVERAGE, DOUBLE
 ROOT = Path(__file__).parents[3]
 SQUARED = "def double(values):\n    return values ** 2"
 CLASS = 6
+WAIT_SECONDS = 300  # for another process, before the test fails
+POLL_SECONDS = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def stored(output):
     return {path.stem: path.stat().st_mtime_ns for path in (output / "judgements").glob("*/*.json")}
 
 
-@contextmanager
+@contextlib.contextmanager
 def process(arguments, **options):
     """A process of its own group that is gone when the block ends."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -90,9 +92,14 @@ def process(arguments, **options):
 
 
 def wait_until(condition, *processes):
+    """Return once the condition holds. Fails if a process ends first, or if nothing happens for `WAIT_SECONDS`."""
+    deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
-        assert all(one.poll() is None for one in processes), "a process ended too early"
-        time.sleep(0.02)
+        assert time.monotonic() < deadline, f"still waiting after {WAIT_SECONDS} s"
+        for running in processes:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(POLL_SECONDS / len(processes))
+                pytest.fail(f"a process ended too early, with status {running.returncode}")
 
 
 # ------------------------------------------------------------------------------------------------------------- resume

@@ -25,6 +25,7 @@ from helpers.grader.run.cluster import judge_packed, pack
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.retry import judge_with_retry
 from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
+from tests.conftest import DOUBLE
 
 
 @pytest.fixture
@@ -143,6 +144,51 @@ def test_what_concerns_all_alike_stops_the_run():
     with pytest.raises(RunStopped, match="other version"):
         list(judge_with_retry(judge_here, [Submission("ada", "00_mini"), Submission("ben", "00_mini")]))
     assert asked == ["ada"]
+
+
+# ------------------------------------------------------------------------------------------- what a run plans to judge
+
+
+def written(tmp_path):
+    """Return when each judgement was written, by student and lab."""
+    paths = (tmp_path / "out" / "judgements").glob("*/*.json")
+    return {(path.stem, path.parent.name): path.stat().st_mtime_ns for path in paths}
+
+
+def hand_in_by_moodle(tmp_path, name, notebook):
+    folder = tmp_path / "in" / f"{name}_7_assignsubmission_file_"
+    folder.mkdir(exist_ok=True)
+    nbformat.write(notebook, folder / "00_mini.ipynb")
+
+
+def test_a_refusal_that_still_stands_is_kept_when_the_students_notebook_changes(run, judged, notebook, tmp_path):
+    hand_in_by_moodle(tmp_path, "Ann", notebook())
+    hand_in_by_moodle(tmp_path, "Bob", notebook())  # a second folder of participant 7, which is refused
+    assert run()[0] == 0 and stored(tmp_path) == ["7", "7", "ada", "ben", "cem"]
+    hand_in_by_moodle(tmp_path, "Ann", notebook(DOUBLE))
+    assert run()[0] == 0 and stored(tmp_path) == ["7", "7", "ada", "ben", "cem"]
+
+
+def test_several_refusals_of_one_student_are_one_and_settled_after_one_run(run, judged, notebook, tmp_path):
+    for name in ("Ann", "Bob", "Cleo"):
+        hand_in_by_moodle(tmp_path, name, notebook())
+    assert run()[0] == 0
+    first = written(tmp_path)
+    assert run()[0] == 0 and written(tmp_path) == first
+
+
+def test_a_judgement_whose_marks_are_not_in_the_gradebook_does_not_hold(run, judged, tmp_path):
+    assert run("--workers", "1")[0] == 0 and judged == ["ada", "ben", "cem"]
+    assert run("--db", f"sqlite:///{tmp_path}/other.db")[0] == 0
+    assert sorted(judged[3:]) == ["ada", "ben", "cem"]
+
+
+def test_again_judges_everything_anew(run, judged, tmp_path):
+    assert run()[0] == 0
+    first = written(tmp_path)
+    assert run("--again")[0] == 0
+    assert sorted(judged[3:]) == ["ada", "ben", "cem"]
+    assert all(time > first[key] for key, time in written(tmp_path).items())
 
 
 # ------------------------------------------------------------------------------------------ locks, disks and gradebooks
