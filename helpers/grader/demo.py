@@ -1,7 +1,7 @@
-"""The whole job once, for anyone to see: release the labs, grade a synthetic class, distil a teacher.
+"""The demo: release the labs, grade a synthetic class, distil a teacher.
 
-The class is made from the labs' own sources: right answers are the reference's, wrong ones are known misconceptions,
-and two submissions are broken. Every mark in the table comes from running the notebooks through the judge.
+The class is made from the labs: right answers are the reference solutions, wrong ones are known misconceptions, and two
+submissions are broken. Every mark in the table comes from running the notebooks through the judge.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox.doctor import isolates
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL, UNSAFE_KERNEL
 
-CELL_SECONDS = 8.0  # instead of 30, so that the cell that never ends does not hold up the demo
-ENDLESS = "# I wanted to see it learn\nwhile True:\n    pass"
-MARKER = ".distillab-demo"  # stands in a folder that the demo made, and may therefore clear
-PER_LAB = 3  # students with one misconception each, for each of the two labs
+CELL_SECONDS = 8.0  # instead of 30, so that the endless cell does not hold up the demo
+ENDLESS_CELL = "# I wanted to see it learn\nwhile True:\n    pass"
+MARKER = ".distillab-demo"  # marks a folder that the demo made and may therefore clear
+STUDENTS_PER_LAB = 3  # with one misconception each, for each of the two labs
+WITH_A_MISCONCEPTION = ("dan", "eli", "fay", "gus", "hana", "ivo")
 
 
 def right_answers(lab: Lab) -> dict[str, str]:
-    """Return the reference's cells by id: exercises without solution markers, and the model's written answers."""
+    """Return the reference's cells by id: exercises without solution markers, and model answers to the questions."""
     answers = {}
     for cell in lab.notebook.cells:
         if cell.metadata.get("nbgrader", {}).get("solution"):
@@ -46,14 +47,15 @@ def right_answers(lab: Lab) -> dict[str, str]:
 
 def misconception_cell(lab: Lab, exercise: str, name: str) -> str:
     """Return a misconception as the cell that a student would have written: renamed, without its decorator."""
-    nodes = ast.parse((lab.folder / "misconceptions.py").read_text(encoding="utf-8")).body
-    node = next(node for node in nodes if getattr(node, "name", None) == name)
-    node.name, node.decorator_list = exercise, []
-    return ast.unparse(node)
+    for node in ast.parse((lab.folder / "misconceptions.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+            node.name, node.decorator_list = exercise, []
+            return ast.unparse(node)
+    raise GraderError(f"{lab.name}: misconceptions.py defines no {name}.")
 
 
 def handed_in(released: NotebookNode, answers: dict[str, str]) -> NotebookNode:
-    """Return a released notebook with some cells filled in."""
+    """Return a copy of a released notebook with `answers`, by cell id, filled in."""
     notebook = copy.deepcopy(released)
     for cell in notebook.cells:
         cell.source = answers.get(cell.id, cell.source)
@@ -61,33 +63,33 @@ def handed_in(released: NotebookNode, answers: dict[str, str]) -> NotebookNode:
 
 
 def make_class(course: Path, labs: list[Lab], folder: Path) -> int:
-    """Write the submissions of eleven students to each lab into `folder`; return how many notebooks there are."""
-    written = 0
+    """Write eleven students' submissions for each lab into `folder`; return the number of notebooks."""
+    count = 0
     for lab in labs:
         released = nbformat.read(course / "labs" / lab.name / f"{lab.name}.ipynb", as_version=4)
         right = right_answers(lab)
         half = dict(list(right.items())[: len(right) // 2])
         students = {"ada": right, "ben": {}, "cleo": half}
         students |= _with_misconceptions(lab, labs, right)
-        endless = {**right, next(reversed(lab.exercises)): ENDLESS} if lab is labs[-1] else right
+        endless = {**right, next(reversed(lab.exercises)): ENDLESS_CELL} if lab is labs[-1] else right
         students |= {"nils": endless, "olga": right}
         for student, answers in students.items():
             path = folder / student / lab.name / f"{lab.name}.ipynb"
             path.parent.mkdir(parents=True, exist_ok=True)
             text = nbformat.writes(handed_in(released, answers))
             if student == "olga" and lab is labs[0]:
-                text = text[: len(text) // 2]  # the upload broke off
+                text = text[: len(text) // 2]  # as if the upload had been cut off
             path.write_text(text, encoding="utf-8")
-            written += 1
-    return written
+            count += 1
+    return count
 
 
 def _with_misconceptions(lab: Lab, labs: list[Lab], right: dict[str, str]) -> dict[str, dict[str, str]]:
-    """Return the answers of six students: each holds one misconception in one lab, and is right in the other."""
-    names = iter(("dan", "eli", "fay", "gus", "hana", "ivo"))
+    """Return the answers of six students, each with one misconception in one lab and right answers in the other."""
+    names = iter(WITH_A_MISCONCEPTION)
     students = {}
     for other in labs[-2:]:
-        for exercise in list(other.exercises.values())[:PER_LAB]:
+        for exercise in list(other.exercises.values())[:STUDENTS_PER_LAB]:
             known = exercise.misconceptions[0].name
             wrong = {exercise.name: misconception_cell(other, exercise.name, known)} if other is lab else {}
             students[next(names)] = {**right, **wrong}
@@ -95,10 +97,10 @@ def _with_misconceptions(lab: Lab, labs: list[Lab], right: dict[str, str]) -> di
 
 
 def demo(course: Path, output: Path) -> None:
-    """Run the demo and print what it did. Everything it writes but labs/ goes into `output`."""
-    course, began = Path(course).resolve(), time.perf_counter()
+    """Run the demo and print its results. Except for labs/, everything it writes goes into `output`."""
+    course, start = Path(course).resolve(), time.perf_counter()
     if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
-        raise GraderError(f"{output} holds something else already. Name another folder with --output.")
+        raise GraderError(f"{output} already contains something else. Choose another folder with --output.")
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     (output / MARKER).touch()
@@ -115,7 +117,7 @@ def demo(course: Path, output: Path) -> None:
     limits = replace(Limits(), cell=CELL_SECONDS)
     kernel = SANDBOX_KERNEL if isolates() else UNSAFE_KERNEL
     if kernel == UNSAFE_KERNEL:
-        print("   This computer cannot lock notebooks in (see: distillab doctor). These are the demo's own: they run.")
+        print("   This computer cannot isolate notebooks (see: distillab doctor). The demo runs only its own.")
     options = GradingOptions(labs=names, limits=limits, kernel_name=kernel)
     result = grade(course, output / "submitted", output / "graded", options)
     print(textwrap.indent(class_table(result.judgements, labs), "   "))
@@ -123,29 +125,28 @@ def demo(course: Path, output: Path) -> None:
     _title("3. Distil a teacher")
     distil()
 
-    _title("Where it lies")
+    _title("Where to find the results")
     feedback = output / "graded" / "feedback" / "gus" / labs[-1].name / f"{labs[-1].name}.html"
     print(f"   marks     {output / 'graded' / 'grades.csv'} and {output / 'graded' / 'gradebook.db'}")
     print(f"   feedback  {output / 'graded' / 'feedback'}, for example {feedback}")
-    print(f"   class     {output / 'graded' / 'class_report.html'}, and marks for Canvas and Moodle beside it")
-    print("   labs      make lab opens them in JupyterLab, in a working copy of your own")
-    print(f"\nDone in {time.perf_counter() - began:.0f} s.")
+    print(f"   class     {output / 'graded' / 'class_report.html'}, with marks for Canvas and Moodle next to it")
+    print("   labs      make lab opens a working copy in JupyterLab")
+    print(f"\nDone in {time.perf_counter() - start:.0f} s.")
 
 
 def distil() -> None:
-    """Distil the tiny teacher into the tiny student for one seed and print perplexities and distances to the truth."""
-
+    """Distil the tiny teacher into the tiny student for one seed; print perplexities and distances from the truth."""
     result = compare_students(seeds=(0,), arms=(CONTROL, MIXED))
     print(f"   {'':<34}{'perplexity':>11}{'nats from the truth':>21}")
-    for name, said in (("truth", "truth (the floor)"), ("teacher", "teacher"), ("before", "student before")):
+    for name, label in (("truth", "truth (the floor)"), ("teacher", "teacher"), ("before", "student before")):
         entry = result[name]
-        print(f"   {said:<34}{entry['perplexity']['value']:>11.3f}{entry['distance']['value']:>21.3f}")
-    for arm, said in ((CONTROL, "student, hard labels only"), (MIXED, "student, distilled")):
+        print(f"   {label:<34}{entry['perplexity']['value']:>11.3f}{entry['distance']['value']:>21.3f}")
+    for arm, label in ((CONTROL, "student, hard labels only"), (MIXED, "student, distilled")):
         entry = result["arms"][arm.name]
-        print(f"   {said:<34}{entry['perplexity']['mean']:>11.3f}{entry['distance']['mean']:>21.3f}")
+        print(f"   {label:<34}{entry['perplexity']['mean']:>11.3f}{entry['distance']['mean']:>21.3f}")
     setting = result["setting"]
     print(
-        f"   Both students had {setting['steps']} steps on the same {setting['training_tokens']:,} tokens. "
+        f"   Both students took {setting['steps']} steps on the same {setting['training_tokens']:,} tokens. "
         "One seed here, five in results/tiny_distillation.json."
     )
 

@@ -1,16 +1,16 @@
-"""Errors whose text is for people: what happened, what was expected and what to do."""
+"""Errors whose text is shown to people: what happened, what was expected and what to do."""
 
 
 class GraderError(Exception):
-    """Something a person can mend; the command shows its text as a single line, without a traceback."""
+    """Something the user can fix; the command prints its text as one line, without a traceback."""
 
 
 class RunStopped(GraderError):
-    """Something that concerns every submission alike, so that a run had better stop."""
+    """Something that affects every submission alike, so the run should stop."""
 
 
 class Refused(Exception):
-    """A submission that is not judged; the text is the reason, `verdict` is "error" or "denied"."""
+    """A submission that is not judged. The text is the reason; `verdict` is "error" or "denied"."""
 
     def __init__(self, reason: str, verdict: str = "error") -> None:
         super().__init__(reason)

@@ -1,12 +1,13 @@
-"""Judged autograding inside nbgrader: what `nbgrader autograde` runs, named in `nbgrader_config.py`.
+"""Judging inside nbgrader: the preprocessor that `nbgrader autograde` runs, as named in `nbgrader_config.py`.
 
-The notebook goes through the same `judge` as under `distillab grade`, and its marks through the same `record`; the one
-difference is who looks for the submissions.
+It judges notebooks and records marks with the same functions as `distillab grade`; only the submissions are found by
+nbgrader instead.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbconvert.exporters import NotebookExporter
@@ -29,10 +30,15 @@ REFUSAL = "distillab_refusal"
 
 
 class ForgivingExporter(NotebookExporter):
-    """Reads a submission as the intake does, so that a notebook which cannot be read gets a verdict like any other."""
+    """Reads a submission as `distillab grade` does, so that an unreadable notebook gets a verdict like any other."""
 
-    def from_filename(self, filename: str, resources: dict | None = None, **options: object) -> tuple[str, dict]:
-        """Return the notebook as text after the preprocessors; a refused one goes through empty, with the reason."""
+    def from_filename(
+        self, filename: str, resources: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the preprocessed notebook as text, and the resources.
+
+        A refused notebook is replaced by an empty one that carries the reason in its metadata.
+        """
         path = Path(filename)
         try:
             notebook = read_notebook(path, Judge(config=self.config).limits.file, keep=(REFUSAL,))
@@ -46,22 +52,23 @@ class ForgivingExporter(NotebookExporter):
 class Judge(NbGraderPreprocessor):
     """Judges a notebook, enters the marks in the gradebook, and leaves the outcome in the check cells."""
 
-    kernel_name = Unicode(SANDBOX_KERNEL, help="The kernel that runs students' code; python3 locks nothing in.").tag(
+    kernel_name = Unicode(SANDBOX_KERNEL, help="The kernel that runs students' code; python3 does not isolate it.").tag(
         config=True
     )
-    cell_seconds = Float(30, help="Wall time for one cell.").tag(config=True)
-    exercise_seconds = Float(10, help="Wall time for all cases of one exercise.").tag(config=True)
-    notebook_seconds = Float(300, help="Wall time for a whole notebook, with every restart of its kernel.").tag(
+    cell_seconds = Float(30, help="Seconds of wall time for one cell.").tag(config=True)
+    exercise_seconds = Float(10, help="Seconds of wall time for all cases of one exercise.").tag(config=True)
+    notebook_seconds = Float(300, help="Seconds of wall time for a whole notebook, with kernel restarts.").tag(
         config=True
     )
-    memory_mebibytes = Integer(4096, help="Memory of all processes of a notebook together.").tag(config=True)
-    processes = Integer(256, help="Processes and threads of a notebook.").tag(config=True)
-    files_mebibytes = Integer(512, help="What a notebook may write.").tag(config=True)
-    output_mebibytes = Integer(10, help="How much output of a notebook is kept.").tag(config=True)
-    notebook_mebibytes = Integer(20, help="How large a notebook's file may be.").tag(config=True)
+    memory_mebibytes = Integer(4096, help="Memory of all processes of a notebook together, in MiB.").tag(config=True)
+    processes = Integer(256, help="Number of processes and threads of a notebook.").tag(config=True)
+    files_mebibytes = Integer(512, help="How much a notebook may write, in MiB.").tag(config=True)
+    output_mebibytes = Integer(10, help="How much output of a notebook is kept, in MiB.").tag(config=True)
+    notebook_mebibytes = Integer(20, help="Largest size of a notebook's file, in MiB.").tag(config=True)
 
     @property
     def limits(self) -> Limits:
+        """The configured limits on one notebook."""
         return Limits(
             cell=self.cell_seconds,
             exercise=self.exercise_seconds,
@@ -73,16 +80,16 @@ class Judge(NbGraderPreprocessor):
             file=self.notebook_mebibytes * 2**20,
         )
 
-    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        """Judge one notebook; nbgrader calls this in the course's folder."""
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        """Judge one notebook and record its marks; nbgrader calls this in the course's folder."""
         put_environment_first()
         prepare(self.kernel_name)
-        where = resources["nbgrader"]
-        lab = load_lab(Path.cwd(), where["assignment"])
+        submission = resources["nbgrader"]
+        lab = load_lab(Path.cwd(), submission["assignment"])
         if REFUSAL in nb.metadata:
             judgement = refused(lab.name, *nb.metadata[REFUSAL])
         else:
             judgement = judge_notebook(lab, nb, Path(resources["metadata"]["path"]), self.limits, self.kernel_name)
-        with Gradebook(where["db_url"]) as gradebook:
-            record(gradebook, lab, where["student"], judgement)
+        with Gradebook(submission["db_url"]) as gradebook:
+            record(gradebook, lab, submission["student"], judgement)
         return graded_notebook(lab, judgement), resources

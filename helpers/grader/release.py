@@ -1,8 +1,8 @@
-"""Release the labs: solutions/NN_name/NN_name.py → labs/NN_name/NN_name.ipynb and the checks' numbers.
+"""Release the labs: solutions/NN_name/NN_name.py → labs/NN_name/NN_name.ipynb and the values for the visible checks.
 
-nbgrader itself makes the student's notebook from the instructor's. The result holds no outputs, no timestamps and no
-random ids, so that the same source gives the same bytes everywhere; a test compares them with what is committed.
-A lab that somebody has worked in since its release is never overwritten.
+nbgrader itself makes the student's notebook from the instructor's. The result has no outputs, no timestamps and no
+random ids, so the same source gives the same bytes everywhere; a test compares them with the committed files. A lab in
+which someone has worked since its release is never overwritten.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from nbgrader.preprocessors import (
 )
 from traitlets.config import Config
 
+from helpers.atomic import write_text
 from helpers.checks.fixtures import ModelSpec
 from helpers.checks.observers import encode
 from helpers.checks.visible_check import NOT_WRITTEN
@@ -41,11 +42,12 @@ from helpers.grader.course.lab import Lab, find_labs
 from helpers.grader.errors import GraderError
 from helpers.grader.reports.gradebook import require_same_cells
 
-DECIMALS = 7  # of the numbers in the checks' files; the checks' own tolerance is 1e-5
+DECIMALS = 7  # of the values for the visible checks, whose tolerance is 1e-5
+MAX_INPUT_DECIMALS = 3  # of the inputs of an example, so that a person can read them
 
 
 class ClearAnswers(ClearSolutions):
-    """nbgrader's ClearSolutions, with a stub that says which exercise is not written yet."""
+    """nbgrader's ClearSolutions, with a stub that names the exercise that has not been written yet."""
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
         name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
@@ -58,7 +60,7 @@ class Stamp(NbGraderPreprocessor):
     """Writes the lab's name and the digest of the released notebook into its metadata."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        """Stamp the notebook, last of all preprocessors."""
+        """Stamp the notebook; this must be the last preprocessor."""
         nb.metadata["distillab"] = {"lab": resources["nbgrader"]["assignment"]}
         nb.metadata["distillab"]["release"] = digest(json.loads(nbformat.writes(nb)))
         return nb, resources
@@ -68,10 +70,10 @@ RELEASE_PREPROCESSORS = [ClearAnswers, LockCells, ComputeChecksums, SaveCells, C
 
 
 def put_environment_first() -> None:
-    """Put this Python's own bin folder first in PATH: nbgrader starts `alembic` from there."""
-    own = str(Path(sys.executable).parent)
-    if os.environ.get("PATH", "").split(os.pathsep)[0] != own:
-        os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", "")])
+    """Put this environment's bin folder first in PATH, where nbgrader looks for `alembic`."""
+    folder = str(Path(sys.executable).parent)
+    if os.environ.get("PATH", "").split(os.pathsep)[0] != folder:
+        os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
 
 
 def generate(lab: Lab, folder: Path, database: str) -> str:
@@ -84,7 +86,7 @@ def generate(lab: Lab, folder: Path, database: str) -> str:
     config = Config()
     config.CourseDirectory.root = str(folder)
     config.CourseDirectory.db_url = database
-    config.CourseDirectory.course_id = "default_course"  # nbgrader's own default; PostgreSQL minds that there is one
+    config.CourseDirectory.course_id = "default_course"  # nbgrader's default; PostgreSQL requires that it exists
     config.CourseDirectory.assignment_id = lab.name
     config.GenerateAssignment.preprocessors = RELEASE_PREPROCESSORS
     converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
@@ -95,7 +97,7 @@ def generate(lab: Lab, folder: Path, database: str) -> str:
 
 
 def instructor_notebook(lab: Lab) -> NotebookNode:
-    """Return the lab's notebook with the solutions, without our own notes on cells."""
+    """Return the lab's notebook with the solutions, without our own cell metadata."""
     notebook = nbformat.from_dict(lab.notebook)
     for cell in notebook.cells:
         cell.metadata.pop("distillab", None)
@@ -103,14 +105,14 @@ def instructor_notebook(lab: Lab) -> NotebookNode:
 
 
 def digest(content: dict[str, Any]) -> str:
-    """Return the digest of a notebook file's JSON content, which leaves out the place where it is kept itself."""
-    kept = json.loads(json.dumps(content))
-    kept["metadata"].get("distillab", {}).pop("release", None)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+    """Return the digest of a notebook file's JSON content, leaving out the field that stores the digest itself."""
+    copied = json.loads(json.dumps(content))
+    copied["metadata"].get("distillab", {}).pop("release", None)
+    return hashlib.sha256(json.dumps(copied, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def untouched(path: Path) -> bool:
-    """Is the file at `path` exactly as a release wrote it, or not there at all?"""
+    """Return whether the file at `path` is exactly as a release wrote it, or does not exist."""
     if not path.exists():
         return True
     try:
@@ -120,11 +122,11 @@ def untouched(path: Path) -> bool:
         return False
 
 
-# ------------------------------------------------------------------------------------------------ the checks' numbers
+# -------------------------------------------------------------------------------------- values for the visible checks
 
 
 def checks_text(lab: Lab) -> str:
-    """Return the numbers that the visible checks of a lab need, as the text of a JSON file."""
+    """Return the values that the visible checks of a lab compare with, as the text of a JSON file."""
     exercises = {
         name: {"heading": exercise.heading, "examples": [_example(lab, case) for case in exercise.examples]}
         for name, exercise in lab.exercises.items()
@@ -135,9 +137,9 @@ def checks_text(lab: Lab) -> str:
 def _example(lab: Lab, case: Case) -> dict[str, Any]:
     if not _is_short(case.arguments):
         raise GraderError(
-            f"{lab.name}: the example {case.exercise}/{case.name} needs inputs of at most three decimals."
+            f"{lab.name}: the example {case.exercise}/{case.name} needs inputs with at most three decimals."
         )
-    # In float64 and then rounded, so that the last bits, which differ between processors, are not in the file.
+    # Computed in float64 and then rounded, because the last bits differ between processors.
     wide = replace(case, arguments=_wide(case.arguments))
     expected = lab.expected(wide)
     known = {item.name: item for item in lab.exercises[case.exercise].misconceptions}
@@ -158,9 +160,9 @@ def _example(lab: Lab, case: Case) -> dict[str, Any]:
 
 
 def _is_short(value: Any) -> bool:
-    """Has every number in an example at most three decimals, so that a person can read it?"""
+    """Return whether every number has so few decimals that a person can read it."""
     if isinstance(value, torch.Tensor) and value.is_floating_point():
-        return torch.equal(torch.round(value.double(), decimals=3).to(value.dtype), value)
+        return torch.equal(torch.round(value.double(), decimals=MAX_INPUT_DECIMALS).to(value.dtype), value)
     return all(_is_short(item) for item in value) if isinstance(value, (tuple, list)) else True
 
 
@@ -177,7 +179,7 @@ def _rounded_all(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _rounded(value: Any) -> Any:
-    """Return a value with its numbers rounded; a zero below zero becomes zero."""
+    """Return a value with its numbers rounded; adding 0.0 turns -0.0 into 0.0."""
     if isinstance(value, torch.Tensor) and value.is_floating_point():
         return torch.round(value.double(), decimals=DECIMALS) + 0.0
     if isinstance(value, float):
@@ -189,9 +191,9 @@ def _rounded(value: Any) -> Any:
 
 
 def release(course: Path, names: list[str] | None = None) -> dict[str, str]:
-    """Release labs into `course`/labs and the checks' numbers into the helpers. Return what became of each file.
+    """Write labs to `course`/labs and the values for their visible checks to the helpers.
 
-    The outcomes are "unchanged", "written" and "kept": somebody worked in the file, so it stays as it is.
+    Returns what happened to each file: "unchanged", "written", or "kept" because someone has worked in it.
     """
     course = Path(course)
     outcomes: dict[str, str] = {}
@@ -214,6 +216,5 @@ def _write(path: Path, text: str) -> str:
         return "unchanged"
     if path.suffix == ".ipynb" and not untouched(path):
         return "kept"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
     return "written"
