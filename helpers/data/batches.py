@@ -1,7 +1,7 @@
 """From text to batches.
 
-A batch is a mapping with `input_ids` and `attention_mask`, each `(B, S)` long; rows of tokens are held the same way,
-with all N rows in one `(N, S)` tensor. `make_batches` cuts rows into batches.
+A batch is a mapping with `input_ids` and `attention_mask`, two `(B, S)` tensors of dtype long. All N rows of a text are
+held the same way, as `(N, S)` tensors; `make_batches` splits them into batches.
 """
 
 import json
@@ -24,7 +24,7 @@ def whole_rows(input_ids: Tensor) -> dict[str, Tensor]:
 def encode_rows(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_length: int) -> dict[str, Tensor]:
     """One row for each text, `(N, S)`: its tokens, the end-of-text token, then padding up to the longest row.
 
-    Rows are cut at max_length tokens; a row that was cut has no end-of-text token, because its text goes on.
+    Rows are truncated to max_length tokens; a truncated row has no end-of-text token, because its text continues.
     Raises ValueError if there is no text.
     """
     if not texts:
@@ -35,21 +35,21 @@ def encode_rows(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, max_le
 
 
 def pack_blocks(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, length: int) -> dict[str, Tensor]:
-    """Blocks without padding, `(N, length)`: all texts one after the other, the end-of-text token after each.
+    """Blocks without padding, `(N, length)`: all texts concatenated, with the end-of-text token after each.
 
-    What is left over at the end, less than one block, is dropped. Raises ValueError if it would be everything.
+    The remainder at the end, less than one block, is dropped. Raises ValueError if there is not even one block.
     """
     tokens = [token for text in texts for token in tokenizer(text + tokenizer.eos_token)["input_ids"]]
     count = len(tokens) // length
     if count == 0:
-        raise ValueError(f"texts hold {len(tokens)} tokens; a block needs length = {length} of them")
+        raise ValueError(f"texts have {len(tokens)} tokens; one block needs length = {length} of them")
     return whole_rows(torch.tensor(tokens[: count * length]).view(count, length))
 
 
 def make_batches(rows: Batch, batch_size: int, seed: int | None = None) -> DataLoader:
-    """Batches of batch_size rows, the last one smaller if need be; go through them as often as you like.
+    """Batches of batch_size rows (the last one may be smaller), which can be iterated any number of times.
 
-    seed: None keeps the order of the rows; a number shuffles them, anew in each pass, the same way for the same seed.
+    seed: None keeps the order of the rows; a number shuffles them again in each pass, reproducibly.
     """
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     dataset: StackDataset = StackDataset(**rows)  # type: ignore[arg-type]  # a tensor is indexed like a data set
@@ -57,12 +57,13 @@ def make_batches(rows: Batch, batch_size: int, seed: int | None = None) -> DataL
 
 
 def read_texts(source: str | None = None) -> list[str]:
-    """The texts of a source, none of them empty.
+    """The texts of a source, without empty ones.
 
-    source: None for the Python language reference that every Python carries (`pydoc_data.topics`, one text a topic);
-    a path that ends in .txt (one text), or in .jsonl (one text a line, in the field `text`); else the name of a data
-    set on the Hugging Face hub, "owner/name" or "owner/name:configuration", whose training split has a column `text`.
-    Raises ValueError, naming the source, for a file that is not there or not so, and for a data set that cannot be had.
+    source: None for the Python language reference that comes with every Python (`pydoc_data.topics`, one text per
+    topic); a path that ends in .txt (one text) or .jsonl (one text per line, in the field `text`); else the name of a
+    data set on the Hugging Face hub, "owner/name" or "owner/name:configuration", whose training split has a column
+    `text`. Raises ValueError, naming the source, for a file that is missing or has another format, and for a data set
+    that cannot be loaded.
     """
     if source is None:
         from pydoc_data.topics import topics
@@ -82,12 +83,12 @@ def read_texts(source: str | None = None) -> list[str]:
                                                      if line.strip()]  # fmt: skip
     texts = [text for text in texts if text.strip()]
     if not texts:
-        raise ValueError(f'source is "{source}"; it holds no text')
+        raise ValueError(f'source is "{source}"; it contains no text')
     return texts
 
 
 def split_rows(rows: Batch, share: float = 0.8) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The first `share` of the rows to train on, and the rest to measure on, so that no text stands in both."""
+    """The first `share` of the rows to train on, and the rest to measure on, so that no row is in both."""
     first = round(share * len(rows["input_ids"]))
     return (
         {name: tensor[:first] for name, tensor in rows.items()},
@@ -96,7 +97,7 @@ def split_rows(rows: Batch, share: float = 0.8) -> tuple[dict[str, Tensor], dict
 
 
 def spread_rows(rows: Batch, count: int) -> dict[str, Tensor]:
-    """`count` rows at even distances, or all where there are fewer."""
+    """`count` evenly spaced rows, or all rows if there are fewer."""
     total = len(rows["input_ids"])
     chosen = torch.arange(min(count, total)) * total // min(count, total)
     return {name: tensor[chosen] for name, tensor in rows.items()}
@@ -113,18 +114,18 @@ def _text_of(line: str, source: str, number: int) -> str:
 
 
 def hub_texts(source: str, split: str = "train") -> list[str]:
-    """The column `text` of a split of a data set on the hub, "owner/name" or "owner/name:configuration", but blanks.
+    """The texts, without blank ones, of a split of a data set on the hub, "owner/name" or "owner/name:configuration".
 
-    Downloads it, and shows that, where the hub's cache does not have it. Raises ValueError where it cannot be had.
+    Downloads it, with a progress bar, unless the hub's cache has it. Raises ValueError if it cannot be loaded.
     """
-    import datasets  # slow to import, and needed for the hub only
+    import datasets  # slow to import, and needed only for the hub
 
     name, _, configuration = source.partition(":")
     try:
         texts = datasets.load_dataset(name, configuration or None, split=split)["text"]
-    except Exception as problem:  # the hub's client raises many kinds; all of them mean that the text is not there
+    except Exception as problem:  # the hub's client raises many types; all mean that there is no text
         raise ValueError(
-            f'source is "{source}"; it is neither a .txt nor a .jsonl file, and as a data set of the hub it cannot be '
-            f"loaded ({type(problem).__name__}: {str(problem).splitlines()[0]})"
+            f'source is "{source}"; it is neither a .txt nor a .jsonl file, and it cannot be loaded as a data '
+            f"set from the hub ({type(problem).__name__}: {str(problem).splitlines()[0]})"
         ) from problem
     return [text for text in texts if text.strip()]

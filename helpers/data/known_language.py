@@ -1,13 +1,13 @@
 """A language whose true next-token distribution is known, so that every model of it can be measured exactly.
 
-`KnownLanguage` is a probabilistic automaton over words. In a state, a word is drawn; state and word together give the
-next state (such an automaton is called unifilar). So the state follows from the words read so far, and with it come the
-true next-token probabilities, the entropy rate, and the identity on which the labs lean:
+`KnownLanguage` is a probabilistic automaton over words. In each state a word is sampled; state and word together
+determine the next state (such an automaton is called unifilar). So the words read so far determine the state, and with
+it the true next-token probabilities, the entropy rate, and the identity that the labs use:
 
     cross-entropy of a model = entropy of the truth + KL(truth || model)
 
-Everything here is float64 and in nats. Rows of tokens start with the first word of a story or with the end-of-text
-token; after that token a new story starts, wherever it stands, so rows may be padded with it on either side.
+Everything here is float64 and in nats. A row of tokens starts with the first word of a story or with the end-of-text
+token. After that token a new story starts, wherever it is, so rows may be padded with it on either side.
 Source: Travers and Crutchfield 2014, "Equivalence of History and Generator epsilon-Machines" (unifilar automata).
 """
 
@@ -21,16 +21,17 @@ from transformers import PreTrainedTokenizerFast
 
 from helpers.data.story_grammar import END, Rules, story_rules
 
-UNKNOWN = "<|unknown|>"  # what the tokenizer makes of a word that the language does not have; its probability is 0
+UNKNOWN = "<|unknown|>"  # a word that is not in the language; its probability is 0
 START = "start"
-IMPOSSIBLE = -1e4  # the oracle's logit of a word with probability 0: finite, and 0 after a softmax at any T below 100
+IMPOSSIBLE_LOGIT = -1e4  # for a word with probability 0: finite, and 0 after a softmax at any T below 100
 
 
 class KnownLanguage:
-    """An automaton over words, and what follows from it.
+    """An automaton over words, with its exact probabilities and entropies.
 
-    rules: `{state: [({word: weight}, next state), …]}` as made by `helpers.data.story_grammar.story_rules`; weights are
-    normalised within a state. A state "start" begins each text, and the end-of-text token must lead back to it.
+    rules: `{state: [({word: weight}, next state), …]}`, as `helpers.data.story_grammar.story_rules` returns them.
+    Weights are normalised within a state. The state "start" begins each text, and the end-of-text token must lead back
+    to it.
 
     words: token -> word; states: state number -> name; probs `(states, V)` and next_state `(states, V)`, -1 where a
     word is impossible. Raises ValueError if a word leads from one state to two, or if a rule leads nowhere.
@@ -38,19 +39,19 @@ class KnownLanguage:
 
     def __init__(self, rules: Rules):
         self.states = list(rules)
-        found = {word for state in rules.values() for words, _ in state for word in words}
-        self.words = [END, UNKNOWN, *sorted(found - {END, UNKNOWN})]
+        vocabulary = {word for state in rules.values() for words, _ in state for word in words}
+        self.words = [END, UNKNOWN, *sorted(vocabulary - {END, UNKNOWN})]
         self.token_of = {word: token for token, word in enumerate(self.words)}
         self.probs = torch.zeros(len(self.states), len(self.words), dtype=torch.float64)
         self.next_state = torch.full(self.probs.shape, -1)
         number = {name: index for index, name in enumerate(self.states)}
         if START not in number:
-            raise ValueError(f'rules have no state "{START}"; a text has to begin there')
+            raise ValueError(f'rules have no state "{START}"; every text begins there')
         for name, state in rules.items():
             for words, target in state:
                 if target not in number or (END in words and target != START):
                     raise ValueError(
-                        f'state "{name}" leads to "{target}"; it must be a state, and "{START}" after {END}'
+                        f'state "{name}" leads to "{target}"; it must lead to a state, and to "{START}" after {END}'
                     )
                 for word, weight in words.items():
                     if self.next_state[number[name], self.token_of[word]] >= 0:
@@ -67,7 +68,7 @@ class KnownLanguage:
         return cls(story_rules())
 
     def sample(self, rows: int, length: int, seed: int) -> Tensor:
-        """Token rows `(rows, length)`, long: the end-of-text token, then stories one after the other, cut at `length`.
+        """Token rows `(rows, length)`, long: the end-of-text token, then one story after another, cut at `length`.
 
         The same seed gives the same rows.
         """
@@ -96,7 +97,7 @@ class KnownLanguage:
     def states_along(self, input_ids: Tensor) -> Tensor:
         """The state after each token, `(B, S)` long, for rows `input_ids` `(B, S)` that start with a story.
 
-        Raises ValueError, naming row, position and word, where the language cannot continue that way.
+        Raises ValueError, naming row, position and word, if the language cannot continue that way.
         """
         states = torch.empty_like(input_ids)
         state = torch.full_like(input_ids[:, 0], self.start)
@@ -127,7 +128,7 @@ class KnownLanguage:
         return matrix.scatter_add_(1, self.next_state.clamp(min=0), self.probs)
 
     def stationary(self) -> Tensor:
-        """Share of time an endless text spends in each state, `(states,)`: the π with π = π P that sums to 1."""
+        """The stationary distribution, `(states,)`: each state's share of an endless text; π = π P, summing to 1."""
         count = len(self.states)
         balance = self.transitions().T - torch.eye(count, dtype=torch.float64)
         system = torch.cat([balance, torch.ones(1, count, dtype=torch.float64)])
@@ -136,27 +137,27 @@ class KnownLanguage:
         return torch.linalg.lstsq(system, ones).solution[:, 0]
 
     def entropy_rate(self) -> float:
-        """Entropy of the next token given all before it, in nats a token, averaged over an endless text.
+        """Mean entropy of the next token given all earlier ones, in nats per token, over an endless text.
 
-        No model of the language has a lower mean loss; exp of it is the lowest perplexity.
+        No model of the language has a lower mean loss; its exp is the lowest possible perplexity.
         """
         return float(self.stationary() @ self.state_entropies())
 
     def row_entropy(self, length: int) -> float:
         """The same for rows from `sample(…, length, …)`: the mean entropy of tokens 1 … length - 1 of a row, in nats.
 
-        It differs a little from the entropy rate, as every row starts at the beginning of a story.
+        It differs slightly from the entropy rate, because every row starts at the beginning of a story.
         """
-        where = torch.zeros(len(self.states), dtype=torch.float64)
-        where[self.start] = 1
+        distribution = torch.zeros(len(self.states), dtype=torch.float64)
+        distribution[self.start] = 1
         total = 0.0
         for _ in range(length - 1):
-            total += float(where @ self.state_entropies())
-            where = where @ self.transitions()
+            total += float(distribution @ self.state_entropies())
+            distribution = distribution @ self.transitions()
         return total / (length - 1)
 
     def tokenizer(self) -> PreTrainedTokenizerFast:
-        """A tokenizer of words and punctuation. Padding and end of text share one token, as in GPT-2."""
+        """A tokenizer for words and punctuation. Padding and end of text share one token, as is usual with GPT-2."""
         core = Tokenizer(WordLevel(self.token_of, unk_token=UNKNOWN))
         core.pre_tokenizer = pre_tokenizers.Split(Regex(r"\w+|[^\w\s]"), behavior="removed", invert=True)
         core.decoder = decoders.WordPiece()
@@ -169,7 +170,7 @@ class OracleTeacher(nn.Module):
     """A teacher that knows the truth: its logits are the logarithms of the true next-token probabilities.
 
     Called like a transformers model; returns an object with `logits` `(B, S, V)`, float32. A word that cannot follow
-    gets the logit -10000. Raises ValueError where the rows are not stories of the language.
+    gets the logit -10000. Raises ValueError if the rows are not stories of the language.
     """
 
     def __init__(self, language: KnownLanguage):
@@ -177,6 +178,6 @@ class OracleTeacher(nn.Module):
         self.language = language
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> SimpleNamespace:
-        """input_ids: `(B, S)`. attention_mask is not needed: padding is end-of-text, which starts a new story."""
+        """input_ids: `(B, S)`. attention_mask is ignored: padding is end-of-text, which starts a new story."""
         probs = self.language.next_token_probs(input_ids)
-        return SimpleNamespace(logits=probs.log().clamp(min=IMPOSSIBLE).float())
+        return SimpleNamespace(logits=probs.log().clamp(min=IMPOSSIBLE_LOGIT).float())

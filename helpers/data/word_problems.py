@@ -1,8 +1,8 @@
 """Word problems whose answer takes k steps, each of which needs the step before it, with worked solutions.
 
-The tiny tier of lab 05 runs on them: they come from a seed, their answers are exact, and k says how hard they are. A
+The tiny tier of lab 05 uses them: they are generated from a seed, their answers are exact, and k is their difficulty. A
 problem is a mapping with `question` (text), `answer` (a whole number) and `steps` (k). A worked solution is a *trace*
-in the form that GSM8K uses too: each step a line with one equation in it, and `#### N` as the last line.
+in the format of GSM8K: each step is a line with one equation, and the last line is `#### N`.
 
     Ana has 7 apples. Monday brings 3. Tuesday makes it 2 times as many. How many apples now?
 
@@ -10,8 +10,8 @@ in the form that GSM8K uses too: each step a line with one equation in it, and `
     Tuesday makes it 2 times as many, so 10 * 2 = 20.
     #### 20
 
-Nothing here checks a trace: `helpers.reasoning.chain_of_thought` does, and knows nothing of how a problem was made.
-Source of the form: Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems" (GSM8K).
+Nothing here checks a trace: `helpers.reasoning.chain_of_thought` does, without knowing how a problem was made.
+Source of the format: Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems" (GSM8K).
 """
 
 import random
@@ -33,7 +33,7 @@ MAX_STEPS = len(DAYS)  # steps
 NAMES = ("Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gita", "Hugo", "Ines", "Jon")
 THINGS = ("apples", "books", "cards", "coins", "eggs", "pens", "shells", "stamps")
 
-# What happens to a pile, by operation, and how two people compare; said in the question and again in the solution.
+# What happens to a pile, by operation, and how two people compare; stated in the question and again in the solution.
 EVENTS = {
     "+": ("{day} brings {n}", "{day} adds {n} more"),
     "-": ("{day} takes {n}", "{day} costs {name} {n}"),
@@ -56,10 +56,10 @@ def make_problems(
     distractors: float = 0.25,
     starts: tuple[int, int] = (3, 12),
 ) -> list[dict[str, Any]]:
-    """`count` problems, their number of steps going round through `steps`; the same seed gives the same problems.
+    """`count` problems that cycle through the numbers of `steps`; the same seed gives the same problems.
 
-    distractors: the share of the problems with a sentence in them whose number does not matter. starts: the smallest
-    and the largest number that a problem may begin with.
+    distractors: the share of problems with a sentence whose number does not matter. starts: the smallest and the
+    largest number that a problem may begin with.
     Raises ValueError if a number of steps is not between 1 and `MAX_STEPS`.
     """
     return [problem for problem, _ in solved_problems(count, seed, steps, distractors=distractors, starts=starts)]
@@ -73,11 +73,11 @@ def solved_problems(
     distractors: float = 0.25,
     starts: tuple[int, int] = (3, 12),
 ) -> list[tuple[dict[str, Any], str]]:
-    """The same problems as `make_problems` makes, each with a worked solution, as (problem, trace)."""
+    """The problems of `make_problems`, each with a worked solution, as (problem, trace)."""
     if not steps or min(steps) < 1 or max(steps) > MAX_STEPS:
         raise ValueError(f"steps is {tuple(steps)}; each must be a number from 1 to {MAX_STEPS}")
     source = random.Random(seed)
-    return [_solved(source, steps[place % len(steps)], distractors, starts) for place in range(count)]
+    return [_solved(source, steps[index % len(steps)], distractors, starts) for index in range(count)]
 
 
 def _solved(
@@ -99,9 +99,9 @@ def _pile(
 ) -> tuple[list[str], str, list[str], int]:
     """One pile, and what happens to it: sentences, question, the solution's lines, answer."""
     sentences, lines = [f"{names[0]} has {amount} {things}"], []
-    for place in range(steps):
+    for index in range(steps):
         sign, n = _operation(source, amount, EVENTS)
-        event = source.choice(EVENTS[sign]).format(day=DAYS[place], name=names[0], n=n)
+        event = source.choice(EVENTS[sign]).format(day=DAYS[index], name=names[0], n=n)
         sentences.append(event)
         equation, amount = _equation(amount, sign, n)
         lines.append(f"{event}, so {equation}")
@@ -111,12 +111,12 @@ def _pile(
 def _chain(
     source: random.Random, amount: int, steps: int, names: list[str], things: str
 ) -> tuple[list[str], str, list[str], int]:
-    """Several people, each compared with the one before; now and then the last two are added up or compared."""
+    """Several people, each compared with the one before; sometimes the last two are added up or compared."""
     amounts = [amount]
     sentences, lines = [f"{names[0]} has {amounts[0]} {things}"], []
     joined = steps > 1 and source.random() < 0.25
-    for place in range(steps - joined):
-        name, other = names[place], names[place + 1]
+    for index in range(steps - joined):
+        name, other = names[index], names[index + 1]
         sign, n = _operation(source, amounts[-1], COMPARISONS)
         said = source.choice(COMPARISONS[sign]).format(name=name, other=other, n=n)
         sentences.append(said)
@@ -174,7 +174,7 @@ def _pieces(text: str) -> list[str]:
 
 
 def problem_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer of words, signs, whole numbers up to 99 and line ends. Padding and end of text share one token."""
+    """A tokenizer for words, signs, whole numbers up to 99 and newlines. Padding and end of text share one token."""
     core = Tokenizer(WordLevel({word: token for token, word in enumerate(vocabulary())}, unk_token=UNKNOWN))
     core.pre_tokenizer = pre_tokenizers.Split(Regex(PATTERN), behavior="removed", invert=True)
     core.decoder = decoders.Sequence(

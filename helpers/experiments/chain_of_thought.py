@@ -1,10 +1,11 @@
-"""Four students and one teacher that errs: does it pay to distil the reasoning, to filter it, to make it compact?
+"""Four students and a teacher that makes mistakes: does it pay to distil reasoning, to filter it, to make it compact?
 
     python -m helpers.experiments.chain_of_thought      three seeds of each arm → results/chain_of_thought.json
 
-For each seed the teacher writes one trace each for new problems. All students start from the same weights and train
-for the same number of steps on batches of the same number of examples; the arms differ in the examples alone. Accuracy
-is that of greedy answers to problems that neither teacher nor students have seen. An arm may gain nothing.
+For each seed the teacher writes one trace for each of some new problems. All students start from the same weights and
+train for the same number of steps, with the same number of examples in each; the arms differ only in their examples.
+Accuracy is measured on greedy answers to problems that neither teacher nor students were trained on. An arm may turn
+out to gain nothing.
 """
 
 import argparse
@@ -40,22 +41,22 @@ COMPARISONS = {
 
 
 def arms(problems: Sequence[Problem], traces: Sequence[str], count: int) -> dict[str, Pairs]:
-    """The training pairs of each arm. The first `count` problems are everybody's; the rest only fills up the arm with
+    """The training pairs of each arm. All arms use the first `count` problems; the others only fill up the arm that has
     as many filtered traces as there are raw ones."""
     raw = list(zip(problems, traces, strict=True))
-    kept = cot.filter_traces(problems[:count], traces[:count])
+    filtered = cot.filter_traces(problems[:count], traces[:count])
     return {
         "answer only": [(problem, f"#### {problem['answer']}") for problem in problems[:count]],
         "raw traces": raw[:count],
-        "filtered": kept,
-        "filtered and compact": [(problem, cot.compact(trace)) for problem, trace in kept],
+        "filtered": filtered,
+        "filtered and compact": [(problem, cot.compact(trace)) for problem, trace in filtered],
         "filtered, as many traces": cot.filter_traces(problems, traces)[:count],
-        "a tenth of them, filtered": kept[: count // 10],
+        "a tenth of them, filtered": filtered[: count // 10],
     }
 
 
 def trace_kinds(problems: Sequence[Problem], traces: Sequence[str]) -> dict[str, float]:
-    """What share of the traces is of which kind. The first four add up to 1; the others may overlap with them."""
+    """The share of each kind of trace. The first four add up to 1; the others may overlap with them."""
     count = len(traces)
     right = [cot.extract_answer(trace) == problem["answer"] for problem, trace in zip(problems, traces, strict=True)]
     kept = [cot.keep_trace(problem, trace) for problem, trace in zip(problems, traces, strict=True)]
@@ -87,7 +88,7 @@ def run_seed(
     held_out_problems: int = HELD_OUT,
     only: Sequence[str] | None = None,
 ) -> dict:
-    """Teacher's traces, students and their outcomes for one seed: {"kinds": …, "arms": {name: {…, "outcomes": …}}}.
+    """One seed: the teacher's traces, the students, their outcomes, {"kinds": …, "arms": {name: {…, "outcomes": …}}}.
 
     only: names of the arms to train, default all.
     """
@@ -116,7 +117,7 @@ def run_seed(
 
 
 def summary(runs: Sequence[dict]) -> dict:
-    """What the runs of all seeds say together: by arm, and as the comparisons that the lab makes."""
+    """The runs of all seeds together: by arm, and as the comparisons that the lab makes."""
     outcomes: dict[str, list[list[Outcome]]] = {
         name: [run["arms"][name]["outcomes"] for run in runs] for name in runs[0]["arms"]
     }

@@ -2,8 +2,8 @@
 
 Every student starts from the same weights and trains on a little text of the known language. The arms differ in the
 loss alone: hard labels only (the control), labels and teacher, teacher only; each has the learning rate that suits it
-best. As the truth is known, a student is measured by its distance to the truth, and beside it by perplexity, on text
-that nobody trained on.
+best. Because the truth is known, students are measured by their distance to it, and also by perplexity, on text that no
+model was trained on.
 
     python -m helpers.experiments.tiny           five seeds of each arm → results/tiny_distillation.json
     python -m helpers.experiments.tiny --tune    learning rates, tried for each arm → results/tiny_learning_rates.json
@@ -64,7 +64,7 @@ def held_out_batches(language: KnownLanguage, rows: int = 200, seed: int = HELD_
 
 
 def train_student(arm: Arm, seed: int, *, steps: int = STEPS, rows: int = ROWS, progress: bool = False) -> nn.Module:
-    """A student trained the arm's way. The seed chooses its text, the order of the text, and dropout."""
+    """A student of the arm. The seed determines its text, the order of the text, and dropout."""
     language = KnownLanguage.stories()
     batches = make_batches(whole_rows(language.sample(rows, LENGTH, seed)), BATCH_SIZE, seed)
     student = load_student("tiny")
@@ -163,7 +163,7 @@ def plot_sweep(result: dict) -> tuple["Figure", str]:
     Distance to the truth in nats a token, over alpha and over temperature: mean, lowest and highest seed; the band is
     the control, hard labels only.
     """
-    from matplotlib import pyplot as plt  # only who draws waits for it
+    from matplotlib import pyplot as plt  # slow to import, and needed only for plots
 
     from helpers.plots import COLORS
 
@@ -173,12 +173,15 @@ def plot_sweep(result: dict) -> tuple["Figure", str]:
     sentences = [f"Control, {control_name}: {control['mean']:.3f} nats a token."]
     for axes, (axis, tried) in zip(panels, result["sweeps"].items(), strict=True):
         values = [value for value, _ in tried]
-        found = [result["arms"][name]["distance"] for _, name in tried]
-        means = [each["mean"] for each in found]
-        reach = [[each["mean"] - each["low"] for each in found], [each["high"] - each["mean"] for each in found]]
+        distances = [result["arms"][name]["distance"] for _, name in tried]
+        means = [distance["mean"] for distance in distances]
+        errors = [
+            [distance["mean"] - distance["low"] for distance in distances],
+            [distance["high"] - distance["mean"] for distance in distances],
+        ]
         axes.axhspan(control["low"], control["high"], color=COLORS[5], alpha=0.3)
         axes.axhline(control["mean"], color=COLORS[0], linestyle="--", label=control_name)
-        axes.errorbar(values, means, yerr=reach, color=COLORS[3], marker="o", capsize=4, label="labels and teacher")
+        axes.errorbar(values, means, yerr=errors, color=COLORS[3], marker="o", capsize=4, label="labels and teacher")
         axes.set_xlabel({"alpha": "alpha, weight of the teacher", "temperature": "temperature T"}[axis])
         if axis == "temperature":
             axes.set_xscale("log")
@@ -195,9 +198,9 @@ def plot_sweep(result: dict) -> tuple["Figure", str]:
 def try_learning_rates(
     arms: Sequence[Arm] = ARMS, rates: Sequence[float] = TRIED_RATES, seeds: Sequence[int] = TUNING_SEEDS
 ) -> dict:
-    """Mean distance to the truth of each arm at each learning rate, on a validation text and seeds of its own.
+    """Mean distance to the truth of each arm at each learning rate, on a validation text and separate seeds.
 
-    Returns {arm name: {"distances": {rate: nats}, "best": rate}}; rates are text there, as JSON wants it.
+    Returns {arm name: {"distances": {rate: nats}, "best": rate}}; the keys of "distances" are text, for JSON.
     """
     language = KnownLanguage.stories()
     validation = held_out_batches(language, seed=VALIDATION_SEED)
@@ -217,9 +220,9 @@ def try_learning_rates(
 def main() -> None:
     """Run the experiment, or with --tune the search for learning rates, and write its result."""
     parser = argparse.ArgumentParser(description="Compare students of the tiny tier.")
-    parser.add_argument("--tune", action="store_true", help="try learning rates instead, on seeds of their own")
+    parser.add_argument("--tune", action="store_true", help="try learning rates instead, on separate seeds")
     parser.add_argument("--sweep", action="store_true", help="try several alphas and temperatures instead")
-    parser.add_argument("--plot", type=Path, help="with --sweep: a picture of it, to this file")
+    parser.add_argument("--plot", type=Path, help="with --sweep: save the plot to this file")
     parser.add_argument("--results", type=Path, default=Path("results"), help="folder for the result")
     chosen = parser.parse_args()
     if chosen.tune:

@@ -100,7 +100,7 @@ def test_texts_come_from_a_file_or_from_what_python_carries(tmp_path):
     ("name", "content", "says"),
     [
         ("none.txt", None, "there is no such file"),
-        ("empty.txt", b" \n", "it holds no text"),
+        ("empty.txt", b" \n", "it contains no text"),
         ("latin.txt", "Größe".encode("latin-1"), "it must be UTF-8 text"),
         ("bad.jsonl", b'{"text": "a"}\n{"body": "b"}\n', 'line 2 must be a JSON object with a field "text"'),
         ("list.jsonl", b"[1]\n", "line 1 must be"),

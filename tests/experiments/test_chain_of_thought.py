@@ -1,10 +1,12 @@
 """The four students' experiment: what each arm reads, what is counted, and one small run from end to end."""
 
 import json
+import re
 
 import pytest
 
 from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
+from helpers.experiments import chain_of_thought as experiment
 from helpers.experiments.chain_of_thought import (
     COMPARISONS,
     STEP_COUNTS,
@@ -75,3 +77,17 @@ def test_the_teacher_errs_as_the_lab_says_and_the_student_knows_less():
     assert 0.1 < kinds["wrong answer"] < 0.4 and kinds["kept"] > 0.5
     student = write_traces(load_reasoner("student"), tokenizer, problems)
     assert trace_kinds(problems, student)["wrong answer"] > kinds["wrong answer"] + 0.1
+
+
+def test_the_command_writes_the_result_and_says_what_each_comparison_shows(tmp_path, monkeypatch, capsys):
+    arms_run = ("answer only", "raw traces")
+    run = run_seed(0, problems=15, steps=2, held_out_problems=10, only=arms_run)
+    monkeypatch.setattr(experiment, "run_seed", lambda seed: run)
+    monkeypatch.setattr(experiment, "before", dict)
+    monkeypatch.setattr("sys.argv", ["chain_of_thought", "--results", str(tmp_path)])
+    experiment.main()
+    assert set(json.loads((tmp_path / "chain_of_thought.json").read_text())["arms"]) == set(arms_run)
+    printed = capsys.readouterr().out
+    assert re.search(
+        "^reasoning: (No effect shown: )?“(raw traces|answer only)” (is right|and “)", printed, re.MULTILINE
+    )

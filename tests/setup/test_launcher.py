@@ -1,7 +1,6 @@
 """The launcher notebook: every lab, what it needs, the student's own progress, and never over somebody's file."""
 
 import shutil
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,8 +10,7 @@ from helpers.checks.progress import record
 from helpers.setup.launcher import cards, overview, write
 from helpers.setup.preflight import Preflight
 from helpers.tiers import tier_of
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT
 
 
 @pytest.fixture
