@@ -7,9 +7,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
+# Set before torch is imported, and inherited by subprocesses. Tensors here are tiny: a second thread costs more than it
+# gains, and on a busy machine every operation waits for it.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import nbformat
 import pytest
-import torch
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.alignment import names_bound
@@ -17,8 +20,6 @@ from helpers.grader.judging.submission import prepare
 from helpers.grader.release import put_environment_first, release
 from helpers.grader.sandbox.doctor import isolates
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL, UNSAFE_KERNEL
-
-torch.set_num_threads(1)  # tensors here are tiny, and the kernels under test want the other cores
 
 ROOT = Path(__file__).parents[1]
 os.environ["DISTILLAB_PROGRESS"] = tempfile.mkdtemp()  # checks in tests are nobody's progress
