@@ -430,6 +430,7 @@ for number in range(10**4):
 simple("r24_fills_the_folder_of_its_sockets", double=ERROR, points=3, note="the quota for files",
        double_cell=body(FILL_SOCKETS))  # fmt: skip
 simple("r25_flood", before="for number in range(1000): print('x' * 2**20)")
+simple("r25_flood_in_small_pieces", before="for number in range(300): print('x' * 1000, flush=True)")
 simple("r25_one_long_line", before="print('x' * 40_000_000)")
 simple("r25_longer_than_a_message_may_be", before=["print('x' * 200_000_000)", "pass"])
 simple("r26_huge_display", before="from IPython.display import display, HTML\ndisplay(HTML('x' * 30_000_000))")
