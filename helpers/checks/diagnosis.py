@@ -1,6 +1,6 @@
-"""Name the known mistake behind wrong values: the one that agrees with most of what an answer gave.
+"""Name the known mistake behind wrong values: the one that explains most of what an answer gave.
 
-The visible check and the judge both go by this, so a student and a grader are told the same cause.
+The visible check and the judge both use this, so student and grader are told the same cause.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 def diagnose(fitting: Mapping[str, Collection[str]], correct: Collection[str]) -> dict[str, str]:
     """Return the mistake that best explains each wrong value, by case; cases that nothing explains are left out.
 
-    One True instead of False fits many mistakes; what the answer did with the other cases tells them apart.
+    A single True instead of False fits many mistakes; what the answer gave on the other cases tells them apart.
 
     Args:
         fitting: for each case, the mistakes that fit what was seen there: where the answer is wrong, those that give

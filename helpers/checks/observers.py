@@ -1,4 +1,4 @@
-"""Call a student's answer, watch what it does, and write the values down as plain data.
+"""Call a student's answer, observe what it does, and record the values as plain data.
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
 student's code, and in the judge's own process beside the reference solution. It therefore imports nothing but PyTorch,
@@ -34,7 +34,7 @@ MAX_TEXT_CHARACTERS = 100_000
 MAX_NESTING = 8
 MAX_DIMENSIONS = 16
 
-# Kept from before the student's first cell, so that replacing them later changes nothing here.
+# Saved before the student's first cell runs, so that replacing them later changes nothing here.
 _Tensor, _Parameter, _ndarray = torch.Tensor, torch.nn.Parameter, np.ndarray
 _detach, _manual_seed, _backward = torch.Tensor.detach, torch.manual_seed, torch.autograd.backward
 _equal, _cat, _zeros_like, _linspace = torch.equal, torch.cat, torch.zeros_like, torch.linspace
@@ -104,7 +104,7 @@ def _encode_tensor(tensor: torch.Tensor) -> dict[str, Any]:
 
 
 class Opaque:
-    """Stands for a value that is not plain data: only the name of its type crossed the boundary."""
+    """Stands for a value that is not plain data: only the name of its type was sent."""
 
     def __init__(self, description: str) -> None:
         self.description = description
@@ -114,9 +114,14 @@ class Opaque:
 
 
 def decode(data: Any, hostile: bool = False) -> Any:
-    """Return the value that `encode` wrote down, models built anew. Data of any other form raises ValueError.
+    """Return the value that `encode` turned into data; models are built anew.
 
-    hostile: the data comes from a student's process. Then no model is built, which could be of any size.
+    Args:
+        data: what `encode` returned, after a round trip through JSON.
+        hostile: whether the data comes from a student's process. If so, no model is built, as it could be of any size.
+
+    Raises:
+        ValueError: if the data has another form.
     """
     if data is None or _isinstance(data, (bool, int, float, str)):
         return data
@@ -160,24 +165,24 @@ def _decode_tensor(content: dict[str, Any], hostile: bool) -> torch.Tensor:
 
 
 def value(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Call the answer: its value, and which arguments it changed."""
+    """Call the answer; observe its value, and the indices of the arguments that it changed."""
     before = [encode(argument) for argument in arguments]
     result = answer(*arguments)
-    changed = [place for place, argument in enumerate(arguments) if encode(argument) != before[place]]
+    changed = [index for index, argument in enumerate(arguments) if encode(argument) != before[index]]
     return {"value": result, "changed inputs": changed}
 
 
 def gradient(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Call the answer and backpropagate: the value, and the gradient at each argument in `of` and in `cut`.
+    """Call the answer and backpropagate; observe its value, and its gradient at each argument in `of` and `cut`.
 
-    `of` lists the places of arguments through which gradients flow, `cut` those that none may reach. A scalar is
-    backpropagated as it is, any other result with fixed weights from 0.5 to 1.5. No gradient counts as zeros; a result
-    that is no tensor has none.
+    `of` lists the indices of arguments that gradients should reach, `cut` those that no gradient may reach. A scalar is
+    backpropagated as it is, any other result with fixed weights from 0.5 to 1.5. A missing gradient counts as zeros; if
+    the result is not a tensor, no gradient is observed.
     """
     of, cut = list(options.get("of", ())), list(options.get("cut", ()))
     arguments = list(arguments)
-    for place in of + cut:
-        arguments[place] = _detach(arguments[place]).clone().requires_grad_(True)
+    for index in of + cut:
+        arguments[index] = _detach(arguments[index]).clone().requires_grad_(True)
     result = answer(*arguments)
     if _type(result) not in (_Tensor, _Parameter):  # nor a subclass, which could answer for itself
         return {"value": result}
@@ -185,15 +190,15 @@ def gradient(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
         weights = None if result.dim() == 0 else _linspace(0.5, 1.5, result.numel()).reshape(result.shape)
         _backward([result], [None if weights is None else weights.to(result.dtype)])
     seen = {"value": result}
-    for place in of + cut:
-        grad = arguments[place].grad
-        label = argument_name(answer, place, options)
-        seen[f"gradient of {label}"] = _zeros_like(arguments[place]) if grad is None else grad
+    for index in of + cut:
+        grad = arguments[index].grad
+        label = argument_name(answer, index, options)
+        seen[f"gradient of {label}"] = _zeros_like(arguments[index]) if grad is None else grad
     return seen
 
 
 def module(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the answer's class, call it, change the attributes in `then`, call it again."""
+    """Build the answer's class, call it, change the attributes in `then`, and call it again."""
     built = answer(*options.get("construct", ()))
     inner = {**options, "names": options.get("names") or argument_names(built.forward)}
     seen = gradient(built, arguments, inner)
@@ -205,7 +210,7 @@ def module(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any
 
 
 def validation(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Call the answer with good input, which must return, then with bad input: what does it raise?
+    """Call the answer with good input, which must return, then with bad input; observe what that raises.
 
     With `construct`, the answer is a class: it is built with `good_construct` or `construct` first, then called.
     """
@@ -227,7 +232,7 @@ def validation(answer: Callable, arguments: Sequence[Any], options: Mapping[str,
 
 
 def freezing(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Hand the answer a model: is it that model that comes back, in which mode, and can its weights be trained?"""
+    """Pass the answer a model; observe whether it returns that model, its mode, and which weights can be trained."""
     (model,) = arguments
     parts, parameters, before = _parts(model), _parameters(model), weights_of(model)
     result = answer(model)
@@ -245,12 +250,13 @@ def freezing(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
 
 
 def training(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Let the answer train: what each step returns, and what becomes of student and teacher, the first two arguments.
+    """Let the answer train; observe what each step returns, and what becomes of student and teacher.
 
-    `steps`: how many, all on the same arguments. `watch`: what to write down, of "value", "kind", "student", "teacher".
+    The first two arguments are student and teacher. `steps` is how many steps to take, all on the same arguments;
+    `watch` says what to record: "value", "kind", "student" or "teacher".
     """
     student, teacher = arguments[:2]
-    taught, watched = weights_of(teacher), options.get("watch", ("value",))
+    teacher_before, watched = weights_of(teacher), options.get("watch", ("value",))
     results = [answer(*arguments) for _ in range(options.get("steps", 1))]
     seen: dict[str, Any] = {}
     if "value" in watched:
@@ -262,7 +268,7 @@ def training(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
         seen["student's weights afterwards"] = weights_of(student)
     if "teacher" in watched:
         parameters = _parameters(teacher)
-        seen["teacher's weights changed"] = not _equal(taught, weights_of(teacher))
+        seen["teacher's weights changed"] = not _equal(teacher_before, weights_of(teacher))
         seen["teacher's weights with a gradient"] = sum(_grad(weight) is not None for weight in parameters)
         seen["teacher's weights that can be trained"] = sum(_requires_grad(weight) for weight in parameters)
         seen["teacher's parts in train mode"] = sum(
@@ -272,23 +278,23 @@ def training(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
 
 
 def weights_of(model: torch.nn.Module) -> torch.Tensor:
-    """All weights of a model in one row, a copy; tied ones once."""
+    """Return a copy of all weights of a model as one vector; tied weights come once."""
     return _cat([_detach(weight).reshape(-1) for weight in _parameters(model)]).clone()
 
 
-# A model is gone through by what it holds: `modules()` and `named_parameters()` ask methods that can be replaced.
+# Models are read from their attributes: `modules()` and `named_parameters()` call methods that can be replaced.
 
 
 def _parts(model: torch.nn.Module) -> list[torch.nn.Module]:
-    """The model with all its parts, each once."""
+    """Return the model and all its submodules, each once."""
     children = [child for child in _attribute(model, "__dict__")["_modules"].values() if child is not None]
     return _once([model, *(part for child in children for part in _parts(child))])
 
 
 def _parameters(model: torch.nn.Module) -> list[torch.nn.Parameter]:
-    """All weights of a model, tied ones once."""
-    held = (_attribute(part, "__dict__")["_parameters"].values() for part in _parts(model))
-    return _once([weight for weights in held for weight in weights if weight is not None])
+    """Return all weights of a model, tied ones once."""
+    parameters = (_attribute(part, "__dict__")["_parameters"].values() for part in _parts(model))
+    return _once([weight for weights in parameters for weight in weights if weight is not None])
 
 
 def _once(items: Sequence[Any]) -> list[Any]:
@@ -306,17 +312,17 @@ OBSERVERS = {
 
 
 def argument_names(answer: Callable) -> list[str]:
-    """Return the names of the answer's positional parameters, or nothing where they cannot be read."""
+    """Return the names of the answer's parameters, or none if they cannot be read."""
     try:
         return list(inspect.signature(answer).parameters)
     except (TypeError, ValueError):
         return []
 
 
-def argument_name(answer: Callable, place: int, options: Mapping[str, Any]) -> str:
-    """Return what to call the argument at `place`: the exercise's own name for it where the case gives one."""
+def argument_name(answer: Callable, index: int, options: Mapping[str, Any]) -> str:
+    """Return the name of an argument: the exercise's own if the case gives it, else that of the answer's parameter."""
     names = options.get("names") or argument_names(answer)
-    return names[place] if place < _len(names) else f"argument {place + 1}"
+    return names[index] if index < _len(names) else f"argument {index + 1}"
 
 
 # --------------------------------------------------------------------------------------------------- one guarded call
@@ -325,7 +331,7 @@ _THREADS = torch.get_num_threads()
 
 
 def restore(seed: int) -> None:
-    """Put back what earlier code may have switched: grad mode, default dtype and device, threads, warnings, seeds."""
+    """Reset what earlier code may have changed: grad mode, default dtype and device, threads, warnings, seeds."""
     torch.set_grad_enabled(True)
     torch.set_default_dtype(torch.float32)
     torch.set_default_device(None)
@@ -343,7 +349,7 @@ def observe(
 ) -> dict[str, Any]:
     """Run one observer and return {"values": …} in encoded form, or {"error": {"type", "message", "line"}}.
 
-    The answer may raise anything at all; a KeyboardInterrupt (the judge's time limit) is reported like the rest.
+    The answer may raise anything at all; a KeyboardInterrupt, from the judge's time limit, is reported like the rest.
     """
     restore(seed)
     try:
@@ -371,5 +377,5 @@ def describe(error: BaseException) -> dict[str, str]:
 
 
 def _kind_of_error(error: BaseException) -> str:
-    """The name of the built-in type that an exception comes from: a name of one's own can say anything."""
+    """Return the name of the built-in type that an exception derives from: a student's own name can say anything."""
     return next((known.__name__ for known in _type(error).__mro__ if known.__module__ == "builtins"), "Exception")

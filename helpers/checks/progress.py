@@ -16,23 +16,23 @@ from helpers.atomic import write_text
 
 
 def progress_file() -> Path:
-    """Where progress is kept."""
+    """Return the path of the file that progress is kept in."""
     return Path(os.environ.get("DISTILLAB_PROGRESS") or Path.home() / ".distillab") / "progress.json"
 
 
 def read_progress() -> dict[str, dict[str, Any]]:
-    """Return what is known of each exercise: lab, passed, agreed, examples, when. Empty where nothing can be read."""
+    """Return lab, passed, agreed, examples and when for each exercise; empty if the file cannot be read."""
     try:
-        found = json.loads(progress_file().read_text(encoding="utf-8"))
+        content = json.loads(progress_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}  # no check was run yet, or the file was cut off: the next check writes it anew
-    return found if isinstance(found, dict) else {}
+        return {}  # no check has run yet, or the file was cut off: the next check writes it again
+    return content if isinstance(content, dict) else {}
 
 
 def record(exercise: str, lab: str, agreed: int, examples: int) -> str:
-    """Keep what a check showed. Return "", or a sentence where that failed; the check's outcome stands either way.
+    """Save what a check showed. Return "", or a sentence for the student if that failed.
 
-    Nothing is kept while a class is graded (nbgrader then sets NBGRADER_EXECUTION).
+    Nothing is saved while a class is graded: nbgrader then sets NBGRADER_EXECUTION.
     """
     if os.environ.get("NBGRADER_EXECUTION"):
         return ""
@@ -43,6 +43,6 @@ def record(exercise: str, lab: str, agreed: int, examples: int) -> str:
         write_text(file, json.dumps({**read_progress(), exercise: entry}, indent=1), shared=True)
     except OSError as problem:
         return (
-            f"Your progress could not be kept in {file} ({problem.strerror}). The check itself is not touched by that."
+            f"Your progress could not be saved in {file} ({problem.strerror}). This does not affect the check itself."
         )
     return ""

@@ -1,6 +1,6 @@
-"""What a check found, and how it is shown: as HTML in a notebook, as text in plain Python, the same to a screen reader.
+"""What a check found, and how it is displayed: as HTML in a notebook, as text elsewhere, readable by a screen reader.
 
-`helpers.checks.visible_check` runs the check itself.
+`helpers.checks.visible_check` runs the check.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Finding:
 
 @dataclass
 class CheckResult:
-    """The outcome of a check. True where every example agrees; shows itself in a notebook and in plain Python."""
+    """The outcome of a check, true if every example agrees. It displays itself in a notebook and in plain Python."""
 
     exercise: str
     findings: list[Finding] = field(default_factory=list)
@@ -80,7 +80,7 @@ def _rows(finding: Finding) -> list[tuple[str, str]]:
     ]
 
 
-# Colours are Okabe-Ito's; text takes the host's colour, so that a dark theme stays readable.
+# Okabe-Ito's colours; text takes the notebook's colour, so that a dark theme stays readable.
 _STYLE = (
     "border:1px solid {colour};border-left:6px {pattern} {colour};padding:.5em 1em;margin:.3em 0;"
     "color:var(--jp-content-font-color1,inherit);font-family:var(--jp-content-font-family,sans-serif)"
@@ -88,7 +88,7 @@ _STYLE = (
 
 
 def render_html(result: CheckResult) -> str:
-    """Return a check's outcome as an HTML fragment; every text in it is escaped."""
+    """Return a check's outcome as an HTML fragment, with all text escaped."""
     colour, pattern, mark = ("#009E73", "solid", "✓") if result.passed else ("#D55E00", "double", "✗")
     style = _STYLE.format(colour=colour, pattern=pattern)
     label = escape(result.headline, quote=True)

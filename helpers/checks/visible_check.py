@@ -3,8 +3,8 @@
     check(hard_loss)
 
 The inputs, the expected values and the values that known mistakes give on the same inputs come from
-`helpers/assets/checks/<lab>.json`, which `make release` writes. There are only numbers in it: neither the reference nor
-the mistakes' code. `helpers.checks.result` shows what was found.
+`helpers/assets/checks/<lab>.json`, which `make release` writes. It holds only numbers: neither the reference nor the
+mistakes' code. `helpers.checks.result` displays the outcome.
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ def _exercises() -> dict[str, dict[str, Any]]:
 def check(answer: Callable[..., Any]) -> CheckResult:
     """Run `answer`, a function or class with an exercise's name, on the exercise's visible examples.
 
-    Never raises for what is wrong with the answer; raises TypeError where `answer` is no function or class at all.
+    Whatever is wrong with the answer is in the result. Raises TypeError if `answer` is not a function or class.
     """
     if not callable(answer) or not hasattr(answer, "__name__"):
         raise TypeError(f"check() takes the function or class itself, as in check(hard_loss), not {answer!r:.80}")
     name = answer.__name__
     if name not in _exercises():
         known = ", ".join(sorted(_exercises()))
-        return CheckResult(name, message=f"There is no exercise of this name. The exercises are: {known}.")
+        return CheckResult(name, message=f"There is no exercise with this name. The exercises are: {known}.")
     result = check_examples(answer, _exercises()[name])
-    _keep(result, _exercises()[name]["lab"])
+    _save_progress(result, _exercises()[name]["lab"])
     return result
 
 
-_said: set[str] = set()  # what was said about the file of progress: once is enough
+_reported: set[str] = set()  # problems with the progress file, so that each is reported only once
 
 
-def _keep(result: CheckResult, lab: str) -> None:
-    """Keep what the check showed, for the launcher; say it once where that is not possible."""
+def _save_progress(result: CheckResult, lab: str) -> None:
+    """Save what the check showed for the launcher; if that is not possible, say so once."""
     if not result.findings:
         return
     agreed = sum(finding.passed for finding in result.findings)
     problem = record(result.exercise, lab, agreed, len(result.findings))
-    if problem and problem not in _said:
-        _said.add(problem)
+    if problem and problem not in _reported:
+        _reported.add(problem)
         result.message = f"{result.message} {problem}".strip()
 
 
@@ -114,7 +114,7 @@ def borrowed_from(answer: Callable[..., Any], forbidden: list[str]) -> str | Non
 
 
 def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | None:
-    """Run one example; None says that the answer is still the stub."""
+    """Run one example. Return None if the answer is still the stub."""
     arguments = [decode(argument) for argument in example["arguments"]]
     options = decode(example["options"])
     finding = Finding(example["about"], passed=False, call=_call(answer, example, arguments, options))
@@ -155,7 +155,7 @@ def _explain_all(findings: list[Finding], examples: list[Mapping[str, Any]]) -> 
 
 
 def _fitting(example: Mapping[str, Any], finding: Finding) -> dict[str, str]:
-    """Diagnosis and section of the mistakes that give what was seen here; all that fail here where it is right."""
+    """Return diagnosis and section of the mistakes that give what was seen; if that is right, of all that fail here."""
     return {
         known["diagnosis"]: known["read"]
         for known in example["misconceptions"]
@@ -173,18 +173,18 @@ def _explain(label: str, right: Any, values: Mapping[str, Any], difference: comp
     if label == "changed inputs":
         return "Your function changes a tensor that was passed to it.", "Look for operations ending in “_” or for +=."
     if label == "raised":
-        return "Bad input has to raise a ValueError that names the argument.", "Test the argument before you compute."
+        return "Bad input must raise a ValueError that names the argument.", "Test the argument before you compute."
     clause = compare.describe(difference)
     factor = compare.ratio(right, values.get(label))
     if factor is not None:
         return f"{clause}; your value is {factor:.4g} times the expected one everywhere.", "Which factor is that?"
-    return f"{clause}.", "Work the smallest example out by hand and print each step beside it."
+    return f"{clause}.", "Work out the smallest example by hand and compare each step with what your code prints."
 
 
 def explain_error(error: Mapping[str, str]) -> tuple[str, str]:
     """Return the likely cause of an exception in an answer, and what to try next.
 
-    error: type, message and line, the answer's own line that it came from, empty where the call itself failed.
+    error: its type, its message, and the line of the answer that raised it, empty if the call itself failed.
     """
     kind, message = error["type"], error["message"]
     if kind == "NotImplementedError" and message.endswith(NOT_WRITTEN):
@@ -193,12 +193,12 @@ def explain_error(error: Mapping[str, str]) -> tuple[str, str]:
     if kind == "UnboundLocalError":
         return (
             "A variable is read before it has a value: it is set only in a branch or a loop that did not run, or only "
-            "later. Or it is also the name of a function outside: as soon as you assign to that name, Python takes it "
-            "for a local variable everywhere in your function, also where you call it.",
-            "Set the variable before the loop or in every branch, or give it another name than the function.",
+            "later. Or it is also the name of a function outside: as soon as you assign to that name, Python treats it "
+            "as a local variable everywhere in your function, even where you call it.",
+            "Set the variable before the loop or in every branch, or give it a different name from the function.",
         )
     if kind == "NameError":
-        return "A name is used that is not defined.", "Run the cells above from the top, then look for a typing error."
+        return "A name is used that is not defined.", "Run all cells above, from the top, then look for a typo."
     if kind == "TypeError" and "argument" in message:
         if not error["line"]:
             return (
@@ -210,13 +210,16 @@ def explain_error(error: Mapping[str, str]) -> tuple[str, str]:
             "Print the arguments and their types just before that line, and look the function up.",
         )
     if kind == "RuntimeError" and "view" in message:
-        return "view() needs a tensor whose memory is in one piece, and a slice is not.", "Use reshape() instead."
+        return "view() needs a contiguous tensor, and a slice often is not.", "Use reshape() instead."
     if kind == "RuntimeError" and "does not require grad" in message:
         return (
-            "The result does not depend on the student's logits any more.",
-            "Look for detach(), item() or no_grad(), and for a constant that you return where nothing counts.",
+            "The result no longer depends on the student's logits.",
+            "Look for detach(), item() or no_grad(), and for a constant that you return if no token counts.",
         )
-    return "The call ended in an error.", "Read the message's last line, then print the shapes just before that line."
+    return (
+        "The call raised an error.",
+        "Read the last line of the message, then print the shapes just before the line that failed.",
+    )
 
 
 def _show_all(values: Mapping[str, Any]) -> str:

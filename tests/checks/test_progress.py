@@ -13,7 +13,7 @@ from helpers.checks.progress import progress_file, read_progress, record
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DISTILLAB_PROGRESS", str(tmp_path / "kept"))
     monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
-    monkeypatch.setattr(visible_check, "_said", set())
+    monkeypatch.setattr(visible_check, "_reported", set())
     return tmp_path / "kept"
 
 
@@ -56,8 +56,8 @@ def test_where_it_cannot_be_kept_the_check_still_passes_and_says_so_once(tmp_pat
     monkeypatch.setenv("DISTILLAB_PROGRESS", str(tmp_path / "a file"))
     first, second = check(non_top_mass), check(non_top_mass)
     assert first.passed and second.passed
-    assert "could not be kept" in first.message and "a file" in repr(first)
-    assert "could not be kept" not in second.message
+    assert "could not be saved" in first.message and "a file" in repr(first)
+    assert "could not be saved" not in second.message
 
 
 def test_a_file_that_was_cut_off_is_written_anew():

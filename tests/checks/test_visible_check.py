@@ -157,7 +157,7 @@ def test_an_unknown_name_lists_the_exercises():
         return None
 
     result = check(no_such_exercise)
-    assert not result and "There is no exercise of this name" in result.message
+    assert not result and "There is no exercise with this name" in result.message
 
 
 def test_what_is_no_function_is_refused_in_words():

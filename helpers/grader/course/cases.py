@@ -1,4 +1,4 @@
-"""What a lab's `cases.py` and `misconceptions.py` are written with: one call to an answer, one known mistake."""
+"""What a lab's `cases.py` and `misconceptions.py` consist of: cases, each one call to an answer, and known mistakes."""
 
 from __future__ import annotations
 
@@ -6,15 +6,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-VALIDATION_SHARE = 0.25  # of an exercise's points, where input validation is owed
+VALIDATION_SHARE = 0.25  # of an exercise's points, if it has to validate its input
 
 
 @dataclass(frozen=True)
 class Case:
-    """One call to an answer, by position, and how closely what is seen must agree with the reference.
+    """One call to an answer, and how closely what is observed must agree with the reference.
 
-    `observe` names an observer of `helpers.checks.observers`; `about` says to a student what this case varies, without
-    numbers. `weight` is the case's share among the exercise's cases of its kind; tolerances are absolute plus relative.
+    Attributes:
+        exercise: the answer's name.
+        name: the case's own name, unique in its exercise.
+        arguments: passed by position.
+        observe: the name of an observer of `helpers.checks.observers`.
+        weight: the case's share among the exercise's cases of its kind, validating or not.
+        absolute, relative: the tolerance is absolute + relative · |expected|.
+        about: tells a student what this case varies, without numbers.
+        options: the observer's.
     """
 
     exercise: str
@@ -43,9 +50,9 @@ def validation(
     weight: float = 1.0,
     about: str = "",
 ) -> Case:
-    """Return the case of bad input: `good` must return a value, then `arguments` must raise ValueError.
+    """Return a case with bad input: a call with `good` must return, then one with `arguments` must raise ValueError.
 
-    For a class, `construct` and `good_construct` hold the constructor's arguments, bad and good.
+    For a class, `construct` and `good_construct` are the constructor's arguments, bad and good.
     """
     options: dict[str, Any] = {"good": good}
     if construct is not None or good_construct is not None:
@@ -58,7 +65,7 @@ def validation(
 def shares(cases: Iterable[Case]) -> dict[str, float]:
     """Return each case's share of one exercise's points, by name; the shares add up to 1.
 
-    Validation cases together weigh a quarter, whatever their number.
+    Validation cases together count for a quarter, however many there are. Raises ValueError if there are no others.
     """
     cases = list(cases)
     checked = sum(case.weight for case in cases if case.is_validation)
@@ -76,7 +83,7 @@ def shares(cases: Iterable[Case]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Misconception:
-    """A wrong implementation that people really write, what to tell them, and the lab's heading to read again."""
+    """A wrong implementation that people really write, what to tell them, and the section of the lab to read again."""
 
     exercise: str
     name: str
@@ -86,7 +93,7 @@ class Misconception:
 
 
 def misconception(exercise: str, diagnosis: str, *, read: str) -> Callable[[Callable], Callable]:
-    """Mark a function or class as a misconception of `exercise`; its own name is the misconception's name."""
+    """Mark a function or class as a misconception about `exercise`, with the name of the function or class."""
 
     def mark(implementation: Callable) -> Callable:
         implementation.misconception = Misconception(  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""One lab as the judge knows it: its source, exercises, reference, hidden cases and known mistakes.
+"""One lab as the judge sees it: its source, exercises, reference, hidden cases and known mistakes.
 
 Everything here is trusted code from `solutions/`; it runs in the judge's own process, never in a student's.
 """
@@ -29,7 +29,7 @@ from helpers.grader.errors import GraderError
 
 @dataclass
 class Exercise:
-    """One exercise: where it stands, what it is worth, and how it is judged."""
+    """One exercise: the section it is in, what it is worth, and how it is judged."""
 
     name: str
     points: float
@@ -40,7 +40,7 @@ class Exercise:
 
     @cached_property
     def case_points(self) -> dict[str, float]:
-        """What each case is worth, by name; together the exercise's points."""
+        """What each case is worth, by name; together, the exercise's points."""
         return {name: share * self.points for name, share in shares(self.cases).items()}
 
 
@@ -52,6 +52,13 @@ class CaseKey(NamedTuple):
 
 
 AnswerKey = dict[str, CaseKey]  # by the name of the case
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """That an implementation raised on a case: the error's type, message and line."""
+
+    error: dict[str, str]
 
 
 class Lab:
@@ -95,13 +102,13 @@ class Lab:
         for exercise in exercises.values():
             names = [case.name for case in exercise.cases]
             if len(set(names)) != len(names) or not exercise.examples:
-                raise GraderError(f"{self.name}: {exercise.name} needs examples, and cases with names of their own.")
+                raise GraderError(f"{self.name}: {exercise.name} needs examples, and cases with different names.")
         return exercises
 
     def fitting(
         self, exercise: Exercise, values: Mapping[str, dict[str, Any] | None], correct: Collection[str]
     ) -> dict[str, list[str]]:
-        """Return which known mistakes fit the values that an answer gave, by case, as `diagnose` takes them."""
+        """Return the known mistakes that fit what an answer gave on each case, as `diagnose` takes them."""
         fitting = {}
         for case in exercise.cases:
             seen, known_wrong = values.get(case.name), self.key(exercise.name)[case.name].known_wrong
@@ -114,7 +121,7 @@ class Lab:
         return fitting
 
     def _with_names(self, case: Case) -> Case:
-        """Give the case the argument names of the reference, so that a student may call theirs otherwise."""
+        """Give the case the argument names of the reference, so that students may name theirs differently."""
         answer = self.reference[case.exercise]
         names = argument_names(getattr(answer, "forward", answer))  # a class is called through its forward()
         return replace(case, options={**case.options, "names": [name for name in names if name != "self"]})
@@ -136,14 +143,14 @@ class Lab:
 
     @cached_property
     def uses_model_specs(self) -> bool:
-        """Are there models or tokenizers among the arguments of the cases?"""
+        """Whether there are models or tokenizers among the arguments of the cases."""
         cases = [encode([case.arguments, case.options]) for item in self.exercises.values() for case in item.cases]
         return '"model_spec": {' in json.dumps(cases)
 
     def key(self, exercise: str) -> AnswerKey:
         """Return an exercise's right values and its misconceptions' values, by the name of the hidden case.
 
-        Computed once for a lab, when the exercise is first judged; by one thread at a time, as observing sets seeds.
+        It is computed once, when the exercise is first judged, and by one thread at a time, since observing sets seeds.
         """
         with _OBSERVING:
             if exercise not in self._keys:
@@ -155,25 +162,29 @@ class Lab:
 
     def expected(self, case: Case) -> dict[str, Any]:
         """Return the values that the reference gives on a case, decoded."""
-        return self._values(case, self.reference[case.exercise], must=True)
+        values = self._values(case, self.reference[case.exercise])
+        if isinstance(values, _Failed):
+            raise GraderError(f"{self.name}: the reference fails on {case.exercise}/{case.name}: {values.error}")
+        return values
 
     def known_wrong(self, case: Case) -> dict[str, dict[str, Any]]:
         """Return the values that each misconception gives on a case, by name, where they differ from the right ones.
 
-        A misconception that raises gives no value to know it by, nor does a validation case: there most mistakes look
-        alike.
+        A misconception that raises has no value to recognise it by. On validation cases most mistakes look alike, so
+        none is recognised.
         """
         if case.is_validation:
             return {}
-        tolerance = {"absolute": case.absolute, "relative": case.relative}
         expected, known = self.expected(case), self.exercises[case.exercise].misconceptions
-        arguments = [decode(encode(argument)) for argument in case.arguments]  # models take a while: copies are quicker
+        arguments = [decode(encode(argument)) for argument in case.arguments]  # copying is quicker than building models
         values = {item.name: self._values(case, item.implementation, arguments) for item in known}
-        return {name: seen for name, seen in values.items() if seen and differs(expected, seen, **tolerance)}
+        return {
+            name: seen
+            for name, seen in values.items()
+            if not isinstance(seen, _Failed) and differs(expected, seen, case.absolute, case.relative)
+        }
 
-    def _values(
-        self, case: Case, answer: Any, arguments: list[Any] | None = None, must: bool = False
-    ) -> dict[str, Any]:
+    def _values(self, case: Case, answer: Any, arguments: list[Any] | None = None) -> dict[str, Any] | _Failed:
         # Through encode and decode, so that both sides see the same copies of the inputs.
         if arguments is None:
             arguments = [decode(encode(argument)) for argument in case.arguments]
@@ -181,9 +192,7 @@ class Lab:
             arguments = copy.deepcopy(arguments)
         seen = observe(case.observe, answer, arguments, decode(encode(case.options)), seed_of(case))
         if "error" in seen:
-            if must:
-                raise GraderError(f"{self.name}: the reference fails on {case.exercise}/{case.name}: {seen['error']}")
-            return {}
+            return _Failed(seen["error"])
         return {label: decode(item) for label, item in seen["values"].items()}
 
 
@@ -191,17 +200,17 @@ _OBSERVING = threading.Lock()
 
 
 def seed_of(case: Case) -> int:
-    """Return the seed of random numbers for a case: the same on every run and machine."""
+    """Return the seed of a case's random numbers, the same on every run and machine."""
     return int.from_bytes(hashlib.sha256(f"{case.exercise}/{case.name}".encode()).digest()[:4], "big")
 
 
 def _load(path: Path) -> ModuleType:
     """Import one of a lab's own Python files by its path.
 
-    From its text: compiled code beside it would pass for newer than a change of the same second.
+    It is read as text, since Python would take a compiled file for up to date after a change within the same second.
     """
     if not path.is_file():
-        raise GraderError(f"The lab {path.parent.name} lacks {path.name}.")
+        raise GraderError(f"The lab {path.parent.name} has no {path.name}.")
     module = ModuleType(f"solutions_{path.parent.name}_{path.stem}")
     module.__file__ = str(path)
     exec(compile(path.read_text(encoding="utf-8"), path, "exec"), module.__dict__)
@@ -212,21 +221,21 @@ _LABS: dict[tuple[Path, str], Lab] = {}
 
 
 def load_lab(course: Path, name: str) -> Lab:
-    """Return a lab, read when it is first asked for and kept until `forget_changed_labs`."""
-    place = (Path(course).resolve(), name)
-    if place not in _LABS:
-        _LABS[place] = Lab(place[0] / "solutions" / name)
-    return _LABS[place]
+    """Return a lab. It is read when it is first asked for, and again if `forget_changed_labs` saw it change."""
+    root = Path(course).resolve()
+    if (root, name) not in _LABS:
+        _LABS[root, name] = Lab(root / "solutions" / name)
+    return _LABS[root, name]
 
 
 def forget_changed_labs() -> None:
     """Forget the labs whose files have changed since they were read, so that a run does not judge with old cases.
 
-    Called where a run begins, and never in one: all of a run is judged with the same.
+    Call it only where a run begins: a whole run is judged with the same cases.
     """
-    for place, lab in list(_LABS.items()):
+    for key, lab in list(_LABS.items()):
         if digest_of(lab.folder.glob("*.py")) != lab.digest:
-            _LABS.pop(place, None)
+            _LABS.pop(key, None)
 
 
 def find_labs(course: Path) -> list[str]:

@@ -1,8 +1,8 @@
-"""Read a lab's one source, `solutions/NN_name/NN_name.py`, as an instructor's notebook.
+"""Read a lab's source, `solutions/NN_name/NN_name.py`, as an instructor's notebook.
 
-The source is jupytext's percent format with a short vocabulary in the cell header: `exercise="name"`,
+The source is in jupytext's percent format, with a short vocabulary in the cell headers: `exercise="name"`,
 `check="name" points=4`, `answer="name" points=2` and `setup=true`. Here these become nbgrader's cell metadata, and
-every cell gets an id that follows from its place, so that the same source gives the same bytes on every machine.
+every cell gets an id that follows from its position, so that the same source gives the same bytes on every machine.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 def read_source(path: Path) -> NotebookNode:
     """Return the instructor's notebook of a lab, with nbgrader metadata and solution regions marked.
 
-    Raises GraderError, with the cell's number, where the source breaks the vocabulary.
+    Raises GraderError, with the cell's number, if a header or a cell breaks the rules.
     """
     notebook = jupytext.read(path, fmt="py:percent")
     cells, headings, seen = [], _Ordinals(), set()
-    for place, cell in enumerate(notebook.cells, 1):
+    for number, cell in enumerate(notebook.cells, 1):
         header = {key: item for key, item in cell.metadata.items() if key in VOCABULARY}
         unknown = set(cell.metadata) - VOCABULARY - {"lines_to_next_cell"}  # jupytext's note on blank lines
         if unknown:
-            raise GraderError(f"{path.name}, cell {place}: unknown word in the header: {', '.join(sorted(unknown))}")
+            raise GraderError(f"{path.name}, cell {number}: unknown word in the header: {', '.join(sorted(unknown))}")
         if cell.cell_type == "markdown":
             headings.enter(cell.source)
         try:
             made = _make_cell(cell.cell_type, cell.source, header)
         except ValueError as problem:
-            raise GraderError(f"{path.name}, cell {place}: {problem}") from None
+            raise GraderError(f"{path.name}, cell {number}: {problem}") from None
         grade_id = made.metadata.get("nbgrader", {}).get("grade_id")
         made["id"] = cell_id(grade_id) if grade_id else headings.next_id()
         if made["id"] in seen:
-            raise GraderError(f"{path.name}, cell {place}: the id {made['id']} stands twice")
+            raise GraderError(f"{path.name}, cell {number}: the id {made['id']} occurs twice")
         seen.add(made["id"])
         made.metadata["distillab"] = {"heading": headings.title, "setup": bool(header.get("setup"))}
         cells.append(made)
@@ -55,7 +55,7 @@ def read_source(path: Path) -> NotebookNode:
 
 
 class _Ordinals:
-    """Gives cells without a name an id from the section they stand in and their number there."""
+    """Gives cells without a name an id from their section and their number in it."""
 
     def __init__(self) -> None:
         self.title, self.slug, self.count, self.used = "", "top", 0, {"top"}
@@ -76,7 +76,7 @@ class _Ordinals:
 
 
 def cell_id(grade_id: str) -> str:
-    """Return nbformat's cell id for a cell that nbgrader knows as `grade_id`."""
+    """Return the cell id, as nbformat allows it, of a cell whose nbgrader id is `grade_id`."""
     return re.sub(r"[^a-zA-Z0-9_-]", "-", grade_id)[:64]
 
 
@@ -88,7 +88,7 @@ def _make_cell(kind: str, source: str, header: dict[str, Any]) -> NotebookNode:
     if role in ("check", "answer") and not header.get("points", 0) > 0:
         raise ValueError(f"a cell with {role}= needs points above 0")
     if (role == "answer") != (kind == "markdown") and role is not None:
-        raise ValueError(f"{role}= cannot stand on a {kind} cell")
+        raise ValueError(f"{role}= cannot be on a {kind} cell")
     new = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
     if role == "exercise":
         cell = new(mark_solution(source, header["exercise"]))
@@ -129,7 +129,7 @@ def mark_solution(source: str, name: str) -> str:
     if len(body) != 1 or not isinstance(body[0], (ast.FunctionDef, ast.ClassDef)) or body[0].name != name:
         raise ValueError(f"the exercise cell must hold one function or class called {name} and nothing else")
     if not ast.get_docstring(body[0]):
-        raise ValueError(f"{name} needs a docstring: it is what students see")
+        raise ValueError(f"{name} needs a docstring: students see nothing else of it")
     functions = [body[0]] if isinstance(body[0], ast.FunctionDef) else body[0].body
     lines = source.split("\n")
     for function in reversed([node for node in functions if isinstance(node, ast.FunctionDef)]):

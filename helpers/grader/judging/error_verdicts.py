@@ -1,7 +1,7 @@
-"""What an error says about the sandbox: did it refuse something, or was a quota used up?
+"""Tell from an error whether the sandbox refused something or a quota was used up.
 
-The kernel reports errors as text, so this reads the texts that Linux, Python, torch and the hub's client give. Whoever
-raises such an error by hand gets the same verdict, which is worth as little.
+The kernel reports errors as text, so this reads the texts of Linux, Python, torch and the Hugging Face client. A
+student who raises such an error by hand gets the same verdict, which is worth no points either.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ NO_NETWORK = "the sandbox has no network: grading runs on the offline tier, DIST
 
 
 def classify_error(kind: str, message: str, folder: str) -> tuple[str, str]:
-    """Return the verdict of an error, "memory", "denied" or "error", and a note where there is more to say.
+    """Return the verdict on an error, "memory", "denied" or "error", and a note where there is more to say.
 
-    kind: the exception's name. folder: where the notebook ran; the sandbox hides what lies outside of it.
+    Args:
+        kind: the exception's name.
+        message: its message.
+        folder: where the notebook ran; the sandbox hides what is outside of it.
     """
     if kind == "MemoryError" or _MEMORY.search(message):
         return "memory", ""
@@ -50,9 +53,10 @@ def classify_error(kind: str, message: str, folder: str) -> tuple[str, str]:
 
 
 def _belongs_to(path: str, folder: str) -> bool:
-    place, top = os.path.normpath(os.path.join(folder, path)), os.path.normpath(folder)
-    if place == top or place.startswith(top + "/"):
+    path, folder = os.path.normpath(os.path.join(folder, path)), os.path.normpath(folder)
+    if path == folder or path.startswith(folder + "/"):
         return True
-    # /tmp is the notebook's own, too, but it looks for something there that only the host has.
-    on_host = os.path.lexists(place) or (os.path.dirname(place) != "/tmp" and os.path.isdir(os.path.dirname(place)))
-    return place.startswith(("/tmp/", "/dev/shm/")) and not on_host
+    # The notebook has a /tmp of its own. A path in it that exists on the host only is one that the sandbox hides.
+    parent = os.path.dirname(path)
+    on_host = os.path.lexists(path) or (parent != "/tmp" and os.path.isdir(parent))
+    return path.startswith(("/tmp/", "/dev/shm/")) and not on_host

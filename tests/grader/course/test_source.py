@@ -53,7 +53,7 @@ def test_every_method_of_a_class_is_marked_once():
         ('exercise="double"', 'exercise="triple"', "one function or class called triple"),
         ('    """Return twice the values: `(N,)` to `(N,)`. ValueError where there are none."""\n', "", "docstring"),
         ('# %% check="Average" points=3\ncheck(Average)\n', "", "look at Average"),
-        ('[markdown] answer="why"', 'answer="why"', "cannot stand on a code cell"),
+        ('[markdown] answer="why"', 'answer="why"', "cannot be on a code cell"),
         ('check="double"', 'setup=true check="double"', "one role"),
     ],
 )
