@@ -1,6 +1,7 @@
 """The command says in one line what is wrong, without a traceback, and exits with a status other than 0."""
 
 import csv
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,44 @@ def test_a_missing_extra_is_said(capsys, monkeypatch):
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "nbgrader" else object())
     status, said = run(capsys, "release")
     assert status == 1 and "this needs nbgrader" in said and "pip install 'distillab[grader]'" in said
+
+
+def test_the_labs_open_without_the_grader(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    status, said = run(capsys, "lab", "--course", tmp_path)
+    assert status == 1 and said.startswith(f"distillab: there is no folder {tmp_path / 'labs'}")
+    (tmp_path / "labs").mkdir()
+    status, said = run(capsys, "lab", "--course", tmp_path, "--folder", tmp_path / "mine")
+    assert status == 1 and said == (
+        "distillab: this needs jupyterlab from the extra “lecture”: pip install 'distillab[lecture]'\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["lab", "release", "grade", "feedback", "doctor", "demo", "fetch"])
+def test_every_command_explains_its_options(capsys, command):
+    with pytest.raises(SystemExit) as exit:
+        cli.main([command, "--help"])
+    said = capsys.readouterr().out
+    assert exit.value.code == 0 and said.startswith(f"usage: distillab {command}")
+    options = set(re.findall(r"^  (--\w+)", said, re.MULTILINE))
+    expected = {
+        "lab": {"--folder", "--course"},
+        "release": {"--lab", "--course"},
+        "grade": {
+            "--submissions",
+            "--output",
+            "--lab",
+            "--workers",
+            "--db",
+            "--unsafe",
+            "--cluster",
+            "--again",
+            "--course",
+        },
+        "feedback": {"--output", "--db", "--course"},
+        "demo": {"--output", "--course"},
+    }
+    assert options == expected.get(command, set())
 
 
 def test_grading_without_a_sandbox_has_to_be_asked_for(capsys, course, notebook, tmp_path, monkeypatch):
