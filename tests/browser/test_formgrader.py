@@ -57,7 +57,11 @@ def saved(kind):
 
 def test_a_person_marks_in_formgrader_and_the_student_reads_it(formgrader, graded, course, browser):
     page = browser.new_page()  # not open_page: without a network, formgrader's own page misses its MathJax
-    page.goto(f"{formgrader}/formgrader/gradebook/00_mini/00_mini")
+    page.goto(f"{formgrader}/formgrader")
+    page.get_by_role("link", name="Manual Grading").click()
+    page.get_by_role("link", name="00_mini").click()  # the lab, then its notebook
+    page.wait_for_url("**/gradebook/00_mini")
+    page.get_by_role("link", name="00_mini").last.click()
     page.wait_for_function("document.querySelectorAll('table tbody tr').length == 2")
     rows = page.locator("table tbody tr")
     shown = " | ".join(rows.all_inner_texts())

@@ -83,6 +83,8 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> tu
     }
     for name, text in texts.items():
         write_text(output / name, text)
+    for name in labs:
+        (output / "source" / name).mkdir(parents=True, exist_ok=True)  # formgrader's menu lists what is in source/
     return len(judgements), remarks
 
 
