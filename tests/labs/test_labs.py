@@ -23,7 +23,8 @@ from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.course.lab import Lab, find_labs, seed_of
 from helpers.grader.limits import Limits
 from helpers.grader.course.source import BEGIN, END
-from helpers.checks.observers import decode, encode, observe
+from helpers.checks.encoding import decode, encode
+from helpers.checks.observers import observe
 
 ROOT = Path(__file__).parents[2]
 LABS = find_labs(ROOT)
