@@ -107,7 +107,7 @@ class StudentKernel:
             return {}
         limits = self.limits
         quotas = {"memory": limits.memory, "processes": limits.processes, "files": limits.files}
-        return {"limits": quotas | {"seconds": limits.notebook + EXTRA_LIFE_SECONDS}}
+        return {"limits": quotas | {"seconds": limits.notebook + EXTRA_LIFE_SECONDS}, "copy_back": False}
 
     def __exit__(self, *exception: object) -> None:
         self.client.stop_channels()
