@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LABS = sorted((ROOT / "labs").glob("*/*.ipynb"))
 SCRIPTS = [path for folder in ("solutions", "benchmarks", "scripts") for path in sorted((ROOT / folder).rglob("*.py"))]
 SETTINGS = [ROOT / name for name in ("Makefile", "environment.yml", "nbgrader_config.py", "pyproject.toml")]
@@ -40,3 +40,31 @@ def test_every_file_that_a_page_names_exists(page):
     folders = "helpers|tests|solutions|labs|benchmarks|docs|results|scripts"
     named = re.findall(rf"`((?:{folders})/[\w./-]*)`", text)
     assert [name for name in named if "NN_name" not in name and not (ROOT / name).exists()] == []
+
+
+def test_every_function_that_contributing_names_stands_in_a_file_that_it_names():
+    """Also after a rename: each name in code that is no path is defined in a file of helpers/ or is a word of make."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    names = {name for name in re.findall(r"`(\w+)`", prose) if name != "NN_name"}
+    sources = [path for kind in ("*.py", "*.js") for path in (ROOT / "helpers").rglob(kind)]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    defined = set(re.findall(r"(?:^|\n)\s*(?:def|class|function|const) (\w+)", code)) | set(
+        re.findall(r"(?:^|\n)([A-Z_]+) = ", code)
+    )
+    local = {"set"}  # what syncState gives to an explorer
+    assert names - defined - local == set()
+
+
+def test_a_name_stands_in_the_file_that_contributing_says():
+    text = " ".join((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split())
+    claims = re.findall(r"`(\w+)` in `(helpers/[\w./]+\.(?:py|js))`", text)
+    assert len(claims) > 15
+    missing = [
+        (name, path)
+        for name, path in claims
+        if not re.search(
+            rf"\b(?:def|class|function|const) {name}\b|^{name} = ", (ROOT / path).read_text(), re.MULTILINE
+        )
+    ]
+    assert missing == []
