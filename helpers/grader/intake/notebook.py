@@ -19,7 +19,7 @@ from helpers.grader.intake.unicode import load_json
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat defines it
 IMAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as Jupyter names pasted images
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
-BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}\s*")
+BASE64 = re.compile(r"[A-Za-z0-9+/\s]++={0,2}+\s*+")
 MAX_CODE = 200_000  # characters in all code cells, several times what a solved lab has
 
 

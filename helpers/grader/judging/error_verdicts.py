@@ -18,7 +18,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _FORBIDDEN = re.compile(r"\[Errno (?:1|13|30)\]|Permission denied|Read-only file system|Operation not permitted")
-_HIDDEN = re.compile(r"\[Errno (?:2|20)\][^'\"]*['\"]([^'\"]+)")
+_HIDDEN = re.compile(r"\[Errno (?:2|20)\][^'\"\[]*+['\"]([^'\"]++)")
 _QUOTAS = {
     re.compile(r"\[Errno (?:28|27|122)\]|No space left on device|File too large"): "the quota for files",
     re.compile(r"\[Errno 11\]|can't start new thread|Resource temporarily unavailable"): "the quota for processes",

@@ -14,10 +14,12 @@ from typing import Any
 
 from helpers.checks.compare import Mismatch, MismatchKind, describe
 
+_NUMBER = re.compile(r"\d[\w.+-]*+")
+
 
 def without_numbers(message: str) -> str:
     """Return an error's message with a # in place of each number."""
-    return re.sub(r"\d[\w.+-]*", "#", message)
+    return _NUMBER.sub("#", message)
 
 
 def in_kind(label: str, value: Any, mismatch: Mismatch) -> str:

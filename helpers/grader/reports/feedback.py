@@ -24,6 +24,10 @@ from helpers.grader.reports.sanitize import sanitize_notebook
 
 MAX_CHARACTERS = 20_000  # of a student's code or written answer
 
+_HEADING_LINE = re.compile(r"^#+ .*\n?", re.MULTILINE)
+_HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+_BOLD = re.compile(r"\*\*(.+?)\*\*\s*")
+
 VERDICT_WORDS = {
     "correct": "right",
     "wrong": "wrong values",
@@ -263,11 +267,11 @@ def question_before(lab: Lab, grade_id: str) -> tuple[str, str]:
     if index == 0 or cells[index - 1].cell_type != "markdown":
         return grade_id.removeprefix("answer_").replace("_", " ").capitalize(), ""
     source = cells[index - 1].source
-    text = re.sub(r"^#+ .*\n?", "", source, flags=re.MULTILINE).strip()
-    bold = re.match(r"\*\*(.+?)\*\*\s*", text)
+    text = _HEADING_LINE.sub("", source).strip()
+    bold = _BOLD.match(text)
     if bold:
         return bold[1].rstrip("."), text[bold.end() :]
-    headings = re.findall(r"^#+ +(.+)$", source, flags=re.MULTILINE)
+    headings = _HEADING.findall(source)
     return (headings[-1] if headings else cells[index].metadata.distillab.heading), text
 
 
