@@ -1,19 +1,33 @@
-# Two commands matter: `make demo` and `make test`. Both set up the environment first, once.
+# Two commands matter: `make demo` and `make test`. Both set up the environment first, once. CONTRIBUTING.md says more.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLD := .venv-ipywidgets7
 
-.PHONY: demo test browser lab lecture page release grade bench clean
+.PHONY: demo test test-fast fuzz browser lab lecture page release grade bench clean
 
 demo: $(READY)
 	$(BIN)/distillab demo
 
+# Style, import contracts, types, then every test on JOBS processes; the last line is the coverage of helpers/.
+JOBS ?= 2
+PARALLEL := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/mypy
+	$(PARALLEL) --cov=helpers --cov-report=
+	@echo "Coverage of helpers: $$($(BIN)/coverage report --format=total) %"
+
+# What one runs while working: no kernels, no cluster, no whole labs.
+test-fast: $(READY)
+	$(PARALLEL) -m "not browser and not cluster and not sandbox and not slow"
+
+# Ten times as many damaged notebooks as `make test` tries.
+fuzz: $(READY)
+	$(BIN)/python -m pytest tests/attacks/test_fuzz.py --fuzz 5000
 
 # The labs, the lecture and the page in a real Chromium. PICTURES=docs takes the README's pictures anew.
 browser: $(READY) $(OLD)/.ready
@@ -56,7 +70,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.summary
 
 clean:
-	rm -rf $(VENV) $(OLD) demo
+	rm -rf $(VENV) $(OLD) demo .coverage
 
 # Colab has ipywidgets 7.7.1 and the classic notebook: these two alone, everything else comes from the environment.
 $(OLD)/.ready: $(READY)

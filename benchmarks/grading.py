@@ -31,7 +31,7 @@ import nbformat
 from nbgrader.api import Gradebook
 
 from benchmarks.measure import describe_machine
-from helpers.checks.observers import encode
+from helpers.checks.encoding import encode
 from helpers.experiments.machine import write_result
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab, load_lab, seed_of
@@ -42,7 +42,8 @@ COURSE = Path(__file__).parents[1]
 LABS = ("01_temperature", "02_loss")
 TEST = """import json as _json
 from helpers.checks.compare import differs as _differs
-from helpers.checks.observers import decode as _decode, observe as _observe
+from helpers.checks.encoding import decode as _decode
+from helpers.checks.observers import observe as _observe
 _case = _json.loads({case!r})
 _arguments = [_decode(item) for item in _case["arguments"]]
 _seen = _observe(_case["observe"], {name}, _arguments, _decode(_case["options"]), _case["seed"])

@@ -1,6 +1,6 @@
 """Compare the value that an answer gave with the expected one, and say how they differ.
 
-The visible check and the judge both use this. Values are those that `helpers.checks.observers.decode` returns: numbers,
+The visible check and the judge both use this. Values are those that `helpers.checks.encoding.decode` returns: numbers,
 strings, tensors, containers of these, or `Opaque` for anything that is not plain data. A `Mismatch` is data; `describe`
 puts it into words, and `helpers.grader.judging.redaction` takes out first what would give a hidden case away.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from helpers.checks.observers import Opaque
+from helpers.checks.encoding import Opaque
 
 ABSOLUTE, RELATIVE = 1e-5, 1e-4  # a right float32 answer, written another way, stays within these
 

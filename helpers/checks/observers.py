@@ -1,17 +1,15 @@
-"""Call a student's answer, observe what it does, and record the values as plain data.
+"""Call a student's answer and observe what it does.
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
 student's code, and in the judge's own process beside the reference solution. It therefore imports nothing but PyTorch,
-NumPy, the standard library and `helpers.checks.fixtures`: the judge sends the text of these two files to the kernel,
-where they run in a namespace of their own, made before the student's first cell.
+NumPy, the standard library, `helpers.checks.fixtures` and `helpers.checks.encoding`: the judge sends the text of these
+three files to the kernel, where they run in a namespace of their own, made before the student's first cell.
 
-An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen. `encode` turns
-values into JSON (tensors as raw bytes in base64, never pickle; models as specifications); `decode` turns them back.
+An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen.
 """
 
 from __future__ import annotations
 
-import base64
 import inspect
 import linecache
 import random
@@ -22,146 +20,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from helpers.checks.fixtures import ModelSpec, build, resolve
-
-DTYPES = {
-    str(dtype).removeprefix("torch."): dtype
-    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16,
-                  torch.int8, torch.uint8, torch.bool)
-}  # fmt: skip
-MAX_TENSOR_ELEMENTS = 1_000_000  # an answer to a case is thousands at most
-MAX_TEXT_CHARACTERS = 100_000
-MAX_NESTING = 8
-MAX_DIMENSIONS = 16
+from helpers.checks.encoding import encode
+from helpers.checks.fixtures import resolve
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
-_Tensor, _Parameter, _ndarray = torch.Tensor, torch.nn.Parameter, np.ndarray
+_Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
 _detach, _manual_seed, _backward = torch.Tensor.detach, torch.manual_seed, torch.autograd.backward
 _equal, _cat, _zeros_like, _linspace = torch.equal, torch.cat, torch.zeros_like, torch.linspace
 _requires_grad, _grad = (vars(torch._C.TensorBase)[name].__get__ for name in ("requires_grad", "grad"))
 _numel, _attribute = torch._C.TensorBase.numel, object.__getattribute__
 _type, _isinstance, _len = type, isinstance, len
-
-
-# ---------------------------------------------------------------------------------------------- values as plain data
-
-
-def encode(value: Any, depth: int = 0) -> Any:
-    """Return `value` as JSON data: numbers, text and None as they are, everything else as an object with one key.
-
-    Exact types only: a subclass of a tensor, or any other object, is reported by the name of its type and never called.
-    """
-    kind = _type(value)
-    if value is None or kind in (bool, int):
-        return value
-    if kind is float:
-        return value if value - value == 0 else {"float": str(value)}
-    if kind is str:
-        return value if _len(value) <= MAX_TEXT_CHARACTERS else {"object": "a text that is too long"}
-    if kind in (_Tensor, _Parameter):
-        return _encode_tensor(value)
-    if kind is _ndarray or kind.__module__ == "numpy" and _isinstance(value, np.generic):
-        return _encode_numpy(value)
-    if kind is ModelSpec:
-        return {"model_spec": {"name": value.name, "settings": encode(value.settings, depth + 1)}}
-    if kind in (tuple, list, dict) and depth < MAX_NESTING:
-        return _encode_container(value, depth + 1)
-    return _name_of_type(kind)
-
-
-def _name_of_type(kind: type) -> dict[str, str]:
-    return {"object": f"{kind.__module__}.{kind.__qualname__}"[:200]}
-
-
-def _encode_numpy(value: Any) -> Any:
-    if str(value.dtype) not in DTYPES:
-        return _name_of_type(_type(value))
-    return _encode_tensor(torch.from_numpy(np.array(value))) if _type(value) is _ndarray else encode(value.item())
-
-
-def _encode_container(container: Any, depth: int) -> dict[str, Any]:
-    if _type(container) is dict:
-        return {"mapping": [[encode(key, depth), encode(item, depth)] for key, item in container.items()]}
-    return {_type(container).__name__: [encode(item, depth) for item in container]}
-
-
-def _encode_tensor(tensor: torch.Tensor) -> dict[str, Any]:
-    name = str(tensor.dtype).removeprefix("torch.")
-    if tensor.layout is not torch.strided or name not in DTYPES or tensor.device.type == "meta":
-        return {"object": f"a tensor of layout {tensor.layout}, dtype {tensor.dtype}, on {tensor.device}"}
-    if tensor.numel() > MAX_TENSOR_ELEMENTS:
-        return {"object": f"a tensor of {tensor.numel()} elements"}
-    flat = _detach(tensor).resolve_neg().cpu().reshape(-1).clone(memory_format=torch.contiguous_format)
-    data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
-    return {
-        "tensor": {
-            "dtype": name,
-            "shape": list(tensor.shape),
-            "contiguous": tensor.is_contiguous(),
-            "data": base64.b64encode(data).decode("ascii"),
-        }
-    }
-
-
-class Opaque:
-    """Stands for a value that is not plain data: only the name of its type was sent."""
-
-    def __init__(self, description: str) -> None:
-        self.description = description
-
-    def __repr__(self) -> str:
-        return f"<{self.description}>"
-
-
-def decode(data: Any, hostile: bool = False) -> Any:
-    """Return the value that `encode` turned into data; models are built anew.
-
-    Args:
-        data: what `encode` returned, after a round trip through JSON.
-        hostile: whether the data comes from a student's process. If so, no model is built, as it could be of any size.
-
-    Raises:
-        ValueError: if the data has another form.
-    """
-    if data is None or _isinstance(data, (bool, int, float, str)):
-        return data
-    if not _isinstance(data, dict) or _len(data) != 1:
-        raise ValueError("a value must be a number, a text, None or an object with one key")
-    ((form, content),) = data.items()
-    if form == "tensor":
-        return _decode_tensor(content, hostile)
-    if form in ("tuple", "list"):
-        items = [decode(item, hostile) for item in content]
-        return tuple(items) if form == "tuple" else items
-    if form == "mapping":
-        return {decode(key, hostile): decode(item, hostile) for key, item in content}
-    if form == "float":
-        return float(content)
-    if form == "object":
-        return Opaque(str(content))
-    if form == "model_spec" and not hostile:
-        return build(content["name"], decode(content["settings"]))
-    raise ValueError(f"unknown form of value: {str(form)[:40]!r}")
-
-
-def _decode_tensor(content: dict[str, Any], hostile: bool) -> torch.Tensor:
-    dtype, shape = DTYPES[content["dtype"]], [int(size) for size in content["shape"]]
-    data = bytearray(base64.b64decode(content["data"], validate=True))
-    count = 1
-    for size in shape:
-        count *= size
-    within = all(0 <= size <= MAX_TENSOR_ELEMENTS for size in shape) and count <= MAX_TENSOR_ELEMENTS
-    if not within or _len(shape) > MAX_DIMENSIONS or _len(data) != count * dtype.itemsize:
-        raise ValueError("a tensor's bytes do not fit its shape and dtype")
-    tensor = torch.frombuffer(data, dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
-    if not content.get("contiguous", True) and not hostile:
-        # The same values as a slice of something larger in every dimension, so that no two dimensions merge in a view.
-        larger = tensor.new_zeros([size + 1 for size in shape] + [2])
-        tensor = larger[tuple(slice(size) for size in shape) + (0,)].copy_(tensor)
-    return tensor
-
-
-# ------------------------------------------------------------------------------------------------------- observers
 
 
 def value(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -328,6 +196,7 @@ def argument_name(answer: Callable, index: int, options: Mapping[str, Any]) -> s
 # --------------------------------------------------------------------------------------------------- one guarded call
 
 _THREADS = torch.get_num_threads()
+_OWN_FILES = (__file__, encode.__code__.co_filename)
 
 
 def restore(seed: int) -> None:
@@ -365,7 +234,7 @@ def describe(error: BaseException) -> dict[str, str]:
     line, traceback = "", error.__traceback__
     while traceback is not None:
         filename = traceback.tb_frame.f_code.co_filename
-        if "site-packages" not in filename and filename != __file__:
+        if "site-packages" not in filename and filename not in _OWN_FILES:
             line = linecache.getline(filename, traceback.tb_lineno).strip() or line
         traceback = traceback.tb_next
     kind = _kind_of_error(error)

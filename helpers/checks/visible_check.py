@@ -19,7 +19,8 @@ import torch
 
 from helpers.checks import compare
 from helpers.checks.diagnosis import diagnose
-from helpers.checks.observers import decode, observe
+from helpers.checks.encoding import decode
+from helpers.checks.observers import observe
 from helpers.checks.progress import record
 from helpers.checks.result import CheckResult, Finding, show
 from helpers.paths import PACKAGE

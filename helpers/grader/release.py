@@ -34,8 +34,8 @@ from nbgrader.preprocessors import (
 from traitlets.config import Config
 
 from helpers.atomic import write_text
+from helpers.checks.encoding import encode
 from helpers.checks.fixtures import ModelSpec
-from helpers.checks.observers import encode
 from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab, find_labs

@@ -13,47 +13,47 @@
 # %% [markdown]
 # # Lab 02: The distillation loss
 #
-# A student model learns from two sources at once: from the text, and from a teacher model. In this lab you write the
-# loss that puts the two together, one piece at a time, and you measure what each piece does.
+# A student model learns from two sources at once: the text and a teacher model. In this lab you write the loss that
+# combines them, one piece at a time, and you measure what each piece does.
 #
-# **At the end you can**
+# **After this lab you can**
 #
-# - write the soft term and the hard term of the distillation loss, and join them;
-# - say which way round the KL divergence goes, and what either way costs;
+# - write the soft term and the hard term of the distillation loss, and combine them;
+# - say which direction of the KL divergence the loss uses, and what each direction costs;
 # - average over the tokens that count, so that α means what it says;
 # - show with a measurement what T² does, and say when you do not need it.
 #
 # **Time:** about 75 minutes.
 #
-# **You need:** softmax with a temperature (lab 01), and PyTorch's tensors and `backward()`.
+# **You need:** softmax with a temperature (lab 01), PyTorch tensors and `backward()`.
 #
-# Work from top to bottom. Under each exercise stands a check: run it as often as you like.
+# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like.
 
 # %% [markdown]
-# ## Shapes and words
+# ## Shapes and terms
 #
-# | name | shape | what it is |
+# | name | shape | meaning |
 # | --- | --- | --- |
-# | `student_logits`, `teacher_logits` | `(B, S, V)` | a score for every word of the vocabulary, at every position |
-# | `labels` | `(B, S)` | the number of the word that really comes next, or -100 |
+# | `student_logits`, `teacher_logits` | `(B, S, V)` | a score for every token of the vocabulary, at every position |
+# | `labels` | `(B, S)` | the id of the token that comes next in the text, or -100 |
 # | `mask` | `(B, S)` | `True` where a token counts |
 #
-# `B` is the number of rows, `S` the number of positions in a row, `V` the size of the vocabulary. Losses are in *nats*:
-# logarithms are natural ones.
+# `B` is the number of rows in the batch, `S` the number of positions in a row, and `V` the size of the vocabulary.
+# Losses are measured in *nats*: all logarithms are natural.
 #
 # Labels are *aligned*: `labels[b, s]` is the target of `logits[b, s]`. A language model predicts the next token, so
-# somebody has to shift the text by one. The caller does that, once (lab 03). The loss never shifts.
+# someone must shift the text by one position. The caller does this, once (lab 03). The loss never shifts.
 
 # %% setup=true
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-IGNORE = -100  # the label of a token that is not counted
+IGNORE = -100  # the label of a token that does not count
 
 
 def widen(logits):
-    """The same logits in float32, or in float64 if they already are."""
+    """Return the logits in float32, or unchanged if they are float64."""
     return logits if logits.dtype == torch.float64 else logits.float()
 
 
@@ -64,77 +64,83 @@ from helpers.checks import check
 from helpers.plots import bars, lines, show
 
 # %% [markdown]
-# ## Two terms: what the text says, what the teacher thinks
+# ## Two terms: the text and the teacher
 #
-# Take one position in one sentence: *After the exam she felt …*. The vocabulary has five words. The text goes on with
-# "glad", so "glad" is the label.
+# Take one position in one sentence: *After the exam she felt …*. The vocabulary has five tokens. The text continues
+# with "glad", so "glad" is the label.
 #
-# The **hard term** knows nothing but that label: "glad" is right and the four others are equally wrong. It is the loss
-# that every language model is trained with, and it is grounded in real text.
+# The **hard term** knows only the label: "glad" is right, and the four others are equally wrong. It is the loss that
+# every language model is trained with, and it is grounded in real text.
 #
-# The **soft term** compares the student with the teacher's whole distribution. The teacher also thinks well of "happy",
-# less of "sad", and nothing of "table". The student sees in one step what it would need many sentences to find out. But
-# the teacher can be wrong, and then the soft term teaches its mistakes.
+# The **soft term** compares the student with the teacher's whole distribution. The teacher also considers "happy"
+# likely, "sad" less so, and "table" very unlikely. The student sees in one step what it would otherwise need many
+# sentences to find out. But the teacher can be wrong, and then the soft term teaches its mistakes.
 #
-# Most people use both: $L = \alpha \cdot T^2 \cdot \mathrm{KL}(\text{teacher}_T \,\|\, \text{student}_T) + (1 - \alpha)
-# \cdot \mathrm{CE}(\text{labels}, \text{student})$. By the end of the lab you have written every symbol of that line.
+# Most recipes use both:
+#
+# $$L = \alpha \cdot T^2 \cdot \mathrm{KL}(\text{teacher}_T \,\|\, \text{student}_T) + (1 - \alpha) \cdot
+# \mathrm{CE}(\text{labels}, \text{student})$$
+#
+# By the end of the lab you have written every part of this formula.
 
 # %%
-words = ["happy", "glad", "joyful", "sad", "table"]
+vocabulary = ["happy", "glad", "joyful", "sad", "table"]
 teacher_example = torch.tensor([[[5.0, 3.9, 3.2, 3.1, -1.0]]])
 student_example = torch.tensor([[[2.0, 0.5, 1.0, 2.5, 1.5]]])
-label_example = torch.tensor([[words.index("glad")]])
-print("logits", tuple(teacher_example.shape), "and labels", tuple(label_example.shape))
+label_example = torch.tensor([[vocabulary.index("glad")]])
+print("logits", tuple(teacher_example.shape), "labels", tuple(label_example.shape))
 
 # %% [markdown]
 # ## Soft targets
 #
-# The teacher's probabilities at a temperature T are the *soft targets*: divide the logits by T, then take the softmax
-# over the vocabulary, which is the last axis.
+# The teacher's probabilities at a temperature T are the *soft targets*. Divide the logits by T, then take the softmax
+# over the vocabulary, which is the last dimension.
 #
 # Three things are easy to miss.
 #
-# - **The teacher is not trained.** Its logits may arrive with a graph behind them. Cut it, or `backward()` spends time
-#   and memory on the teacher, and an optimizer that holds its weights would change it.
-# - **Precision.** Models often run in bfloat16, which keeps between two and three digits. Widen the logits to float32
-#   *before* you divide: afterwards the digits are gone. The setup cell holds `widen` for this.
-# - **A temperature of 0 or less means nothing.** Say so with a `ValueError` that names the argument and what it was.
+# - **The teacher is not trained.** Its logits may carry an autograd graph. Detach them. Otherwise `backward()` spends
+#   time and memory on the teacher, and an optimizer that holds the teacher's weights would change them.
+# - **Precision.** Models often run in bfloat16, which keeps two to three significant digits. Convert the logits to
+#   float32 *before* you divide. Afterwards the digits are lost. The setup cell defines `widen` for this.
+# - **A temperature of 0 or less has no meaning.** Raise a `ValueError` that names the argument and its value.
 
 # %% [markdown]
-# ## Exercise 1: soft_targets
+# ## Exercise 1: Soft targets
 #
-# Turn the teacher's logits into the probabilities that the student is to learn.
+# Write `soft_targets`. It turns the teacher's logits into the probabilities that the student should learn.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Test the temperature first. Then there are four small steps: cut the graph, widen, divide, softmax.
+# Check the temperature first. Then there are four small steps: detach, widen, divide, softmax.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `widen` stands in the setup cell. A tensor has the methods `detach` and `softmax`; neither changes the tensor that was
-# handed in. Methods and operators that work in place (`div_`, `/=`) would.
+# `widen` is defined in the setup cell. Tensors have the methods `detach` and `softmax`; neither changes the tensor that
+# you call it on. In-place methods and operators (`div_`, `/=`) do.
 #
 # </details>
 #
 # <details><summary>Hint 3: the formula</summary>
 #
 # $p_i = \exp(z_i / T) \,/\, \sum_j \exp(z_j / T)$, where the sum runs over the vocabulary: `dim=-1`. Let PyTorch
-# compute it: written out by hand, the exponential overflows at logits of a few hundred.
+# compute it. Written out naively, the exponential overflows for logits of a few hundred.
 #
 # </details>
 
 
 # %% exercise="soft_targets"
 def soft_targets(teacher_logits, temperature):
-    """The teacher's probabilities at a temperature: what the student is to learn.
+    """Return the teacher's probabilities at a temperature: the student's targets.
 
-    teacher_logits: `(B, S, V)`, any floating dtype. temperature: a number above 0.
-    Returns `(B, S, V)`: probabilities that add up to 1 over the vocabulary, computed in float32 or wider. No gradient
-    flows back to the teacher.
+    teacher_logits: `(B, S, V)`, any floating-point dtype.
+    temperature: a number above 0.
+    Returns `(B, S, V)`: probabilities that sum to 1 over the vocabulary, computed in
+    float32 or wider. No gradient flows back to the teacher.
     Raises ValueError if the temperature is not above 0.
-    Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network", section 2.
+    Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural
+    Network", section 2.
     """
     if not temperature > 0:
         raise ValueError(f"temperature is {temperature}; it must be above 0")
@@ -146,36 +152,39 @@ def soft_targets(teacher_logits, temperature):
 check(soft_targets)
 
 # %% [markdown]
-# **Predict first.** The label puts everything on "glad". The teacher's favourite is "happy". At T = 3, does the teacher
-# still prefer "happy" by far? And does "table" become a likely word? Write down five probabilities, then run the cell.
+# **Predict first.** The label puts all probability on "glad". The teacher's first choice is "happy". At T = 3, is
+# "happy" still far ahead? Does "table" become likely? Write down five probabilities, then run the cell.
 
 # %%
-label = F.one_hot(label_example, len(words))[0, 0]
-plain, softened = (soft_targets(teacher_example, T)[0, 0] for T in (1.0, 3.0))
+three = {
+    "label": F.one_hot(label_example, len(vocabulary))[0, 0],
+    "teacher, T = 1": soft_targets(teacher_example, 1.0)[0, 0],
+    "teacher, T = 3": soft_targets(teacher_example, 3.0)[0, 0],
+}
 figure, axes = plt.subplots(figsize=(7, 3.2))
-bars(axes, words, {"label": label, "teacher, T = 1": plain, "teacher, T = 3": softened})
-axes.set(xlabel="next word", ylabel="probability", ylim=(0, 1.05))
-show(
-    figure,
-    alt="Grouped bars: the probability of five words. The label is 1 at glad and 0 elsewhere. The teacher at T = 1 "
-    "gives happy 0.61, glad 0.20, joyful 0.10, sad 0.09, table almost 0. At T = 3 the five are closer together: happy "
-    "0.34, glad 0.24, joyful 0.19, sad 0.18, table 0.05. The order stays the same.",
+bars(axes, vocabulary, three)
+axes.set(xlabel="next token", ylabel="probability", ylim=(0, 1.05))
+values = "; ".join(
+    f"{name}: {', '.join(f'{p:.2f}' for p in row)}" for name, row in three.items()
 )
+show(figure, alt=f"Bars for {', '.join(vocabulary)}. {values}.")
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# The order of the words never changes with T; the distances do. At T = 3 the differences between "glad", "joyful" and
-# "sad" are large enough to learn from. "table" has grown as well, although the teacher thinks nothing of it: that is
-# the price of a high temperature.
+# The order of the tokens never changes with T. The distances do. From T = 1 to T = 3 the gap between "glad" and
+# "joyful" shrinks from 0.10 to 0.05, and the gap between "joyful" and "sad" from 0.010 to 0.006. What rises is the
+# level of all three relative to "happy": "joyful" goes from 17 % to 55 % of it. So these tokens have more influence on
+# the loss. "table" has risen too, although the teacher considers it very unlikely. That is the price of a high
+# temperature.
 #
 # </details>
 
 # %% [markdown]
-# ## Why logarithms
+# ## Why log-probabilities
 #
 # The KL divergence needs the logarithm of the student's probabilities. You could take the softmax and then its
-# logarithm. **Predict first:** what does that give for a logit that lies 200 below the largest one?
+# logarithm. **Predict first:** what does that give for a logit that is 200 below the largest one?
 
 # %%
 far_apart = torch.tensor([0.0, -200.0])
@@ -184,44 +193,48 @@ print("its logarithm:      ", far_apart.softmax(dim=-1).log()[1].item())
 print("should be, in nats: ", -200.0)
 
 # %% [markdown]
-# $e^{-200}$ is smaller than the smallest number that float32 can hold, so it becomes 0 and its logarithm $-\infty$. One
-# such word makes the whole loss infinite. Adding a small number before the logarithm only hides it: then every unlikely
-# word costs the same.
+# $e^{-200}$ is smaller than the smallest positive number in float32, so it becomes 0, and its logarithm is $-\infty$.
+# One such token makes the whole loss infinite. Adding a small number before the logarithm only hides the problem: then
+# all very unlikely tokens cost the same.
 #
-# The way out is to take both in one step. $\log q_i = z_i / T - \log \sum_j \exp(z_j / T)$ has no tiny number in it.
+# The solution is to take softmax and logarithm in one step: $\log q_i = z_i / T - \log \sum_j \exp(z_j / T)$ contains
+# no tiny number.
 
 # %% [markdown]
-# ## Exercise 2: soft_log_predictions
+# ## Exercise 2: The student's log-probabilities
 #
-# The student's side, at the same temperature. Two differences from exercise 1: you return *logarithms*, and the graph
-# stays, because the student is the one that learns.
+# Write `soft_log_predictions`, the student's side at the same temperature. It differs from exercise 1 in two ways: it
+# returns *log-probabilities*, and it keeps the graph, because the student is the model that learns.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Copy the plan of exercise 1: test the temperature, widen, divide. Leave out the step that cuts the graph.
+# Follow exercise 1: check the temperature, widen, divide. Leave out the step that detaches.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tool</summary>
 #
-# PyTorch has softmax and logarithm in one function: look for `log_softmax`. The temperature goes inside, before it.
+# PyTorch combines softmax and logarithm in one function: look for `log_softmax`. Divide by the temperature before you
+# call it.
 #
 # </details>
 #
 # <details><summary>Hint 3: the formula</summary>
 #
-# $\log q_i = z_i / T - \log \sum_j \exp(z_j / T)$. All values are 0 or less, and their exponentials add up to 1 over
-# the vocabulary.
+# $\log q_i = z_i / T - \log \sum_j \exp(z_j / T)$. All values are 0 or less, and their exponentials sum to 1 over the
+# vocabulary.
 #
 # </details>
 
 
 # %% exercise="soft_log_predictions"
 def soft_log_predictions(student_logits, temperature):
-    """The logarithm of the student's probabilities at a temperature.
+    """Return the student's log-probabilities at a temperature.
 
-    student_logits: `(B, S, V)`, any floating dtype. temperature: a number above 0.
-    Returns `(B, S, V)`: log-probabilities in nats, computed in float32 or wider. Gradients flow back to the student.
+    student_logits: `(B, S, V)`, any floating-point dtype.
+    temperature: a number above 0.
+    Returns `(B, S, V)`: log-probabilities in nats, computed in float32 or wider.
+    Gradients flow back to the student.
     Raises ValueError if the temperature is not above 0.
     Source: torch.nn.functional.log_softmax.
     """
@@ -235,15 +248,16 @@ def soft_log_predictions(student_logits, temperature):
 check(soft_log_predictions)
 
 # %% [markdown]
-# Look at the student beside the teacher. Where do they disagree most?
+# Compare the student with the teacher. Where do they disagree most?
 
 # %%
-teacher_probabilities = soft_targets(teacher_example, 3.0)[0, 0]
-student_probabilities = soft_log_predictions(student_example, 3.0)[0, 0].exp()
-for word, teacher_p, student_p in zip(
-    words, teacher_probabilities, student_probabilities, strict=True
-):
-    print(f"{word:7} teacher {teacher_p:.3f}   student {student_p:.3f}")
+both = zip(
+    vocabulary,
+    soft_targets(teacher_example, 3.0)[0, 0],
+    soft_log_predictions(student_example, 3.0)[0, 0].exp(),
+    strict=True,
+)
+print(*(f"{name:7} teacher {p:.3f}   student {q:.3f}" for name, p, q in both), sep="\n")
 
 # %% [markdown]
 # ## KL divergence and its direction
@@ -252,98 +266,101 @@ for word, teacher_p, student_p in zip(
 #
 # $$\mathrm{KL}(p \,\|\, q) = \sum_{v} p_v \, (\log p_v - \log q_v).$$
 #
-# It is 0 when the two agree and positive otherwise. Read it as a price: how many nats you lose, on average, when words
-# come from $p$ and you bet with $q$.
+# It is 0 when the two agree and positive otherwise. You can read it as a price: it is the number of nats that you lose
+# on average when tokens are drawn from $p$ and you predict them with $q$.
 #
-# It is **not symmetric**, because the average runs over $p$. Teacher first means: every word that the *teacher* finds
-# likely has to be likely for the student too. Where the teacher's $p_v$ is 0, the word costs nothing: 0 · log 0 counts
-# as 0.
+# It is **not symmetric**, because the average runs over $p$. With the teacher first, every token that the *teacher*
+# considers likely must be likely for the student too. This is called *forward KL*; with the student first it is
+# *reverse KL*. Where the teacher's $p_v$ is 0, the token costs nothing, because 0 · log 0 counts as 0.
 #
-# Beware of the order in `F.kl_div`. It takes the *predictions* first, as logarithms, and the targets second, as
-# probabilities. The mathematics writes the teacher first.
+# Be careful with the argument order of `F.kl_div`. It takes the *predictions* first, as log-probabilities, and the
+# targets second, as probabilities. The formula writes the teacher first.
 
 # %% [markdown]
 # ## Masks and means
 #
-# Rows of a batch have different lengths, and the short ones are filled up with *padding*, which is not text. A `mask`
-# of shape `(B, S)` says which tokens count, and the loss is the **mean over the tokens that count**: add up their KL
-# divergences, divide by their number.
+# The rows of a batch have different lengths. Short rows are filled up with *padding*, which is not text. A `mask` of
+# shape `(B, S)` says which tokens count, and the loss is the **mean over the tokens that count**: sum their KL
+# divergences and divide by their number.
 #
 # Every other mean changes what the number says:
 #
-# - the mean over all B · S places makes a batch with much padding look better than it is;
-# - the mean of each row's mean gives a token in a short row more weight than one in a long row;
-# - the mean over the vocabulary as well makes the term V times too small;
-# - `reduction="batchmean"` divides by B alone. On `(B, S, V)` the term then grows with the length of the rows. You
-#   measure that further down.
+# - The mean over all B · S positions makes a batch with much padding look better than it is.
+# - The mean of the rows' means gives a token in a short row more weight than a token in a long row.
+# - A mean over the vocabulary as well makes the term V times too small.
+# - `reduction="batchmean"` divides by B only. For `(B, S, V)` the term then grows with the length of the rows. You
+#   measure this below.
 #
-# If nothing counts at all, the loss is 0 and `backward()` still works. A mean of nothing would be 0 / 0, which is NaN,
-# and one NaN spoils every weight of the model.
+# If no token counts, the loss is 0 and `backward()` still works. The mean of nothing would be 0 / 0, which is NaN, and
+# a single NaN spoils every weight of the model.
 
 # %%
-batch_labels = torch.tensor(
+padded_labels = torch.tensor(
     [[1, 0, 3, 2], [4, 1, IGNORE, IGNORE], [2, IGNORE, IGNORE, IGNORE]]
 )
-batch_mask = batch_labels != IGNORE
-print(batch_mask)
-print("counted:", batch_mask.sum().item(), "of", batch_mask.numel())
+counted = padded_labels != IGNORE
+print(counted)
+print("counted:", counted.sum().item(), "of", counted.numel())
 
 # %% [markdown]
-# The mask comes from which tokens are *there*, never from which word they are. Some models fill up with the same
-# token that ends a text; a mask made from that token would also drop the real ends, and the student would never learn
-# to stop.
+# Make the mask from which positions hold text, never from the token ids. Some models pad with the same token that ends
+# a text. If you mask padding by token id, you also mask the real end-of-text tokens, and the student never learns to
+# stop.
 
 # %% [markdown]
-# ## Exercise 3: kl_divergence
+# ## Exercise 3: KL divergence, averaged over tokens
 #
-# Write the mean KL divergence over the tokens that count.
+# Write `kl_divergence`, the mean KL divergence over the tokens that count.
 #
-# A word on names. Inside this function `soft_targets` is a *tensor*: the parameter hides the function that you wrote
-# above. Later, in exercise 5, mind the opposite trap. A line such as "soft_targets = soft_targets(…)" inside a function
-# ends in an `UnboundLocalError`, because Python then takes the name for a local variable from the first line on. Call
-# the variable something else.
+# A note on names: inside this function, `soft_targets` is a *tensor*, because the parameter hides the function that you
+# wrote above. Exercise 5 has the opposite trap. A line such as "soft_targets = soft_targets(…)" inside a function
+# raises an `UnboundLocalError`, because the assignment makes the name local in the whole function. Give the variable
+# another name.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Three steps: a value for each word `(B, S, V)`, then for each token `(B, S)`, then one number. Compare the shapes
-# first: tensors of the wrong shape often broadcast without a word and give a wrong number.
+# There are three steps: a value for each entry of the vocabulary `(B, S, V)`, then for each token `(B, S)`, then one
+# number. Compare the shapes first: tensors of the wrong shape often broadcast silently and give a wrong number.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `F.kl_div` with `reduction="none"` gives the first step, 0 · log 0 included. By hand, `torch.xlogy` computes
-# x · log y with 0 for x = 0. Add up over `dim=-1`. To leave tokens out, multiply by the mask.
+# `F.kl_div` with `reduction="none"` gives the first step, and handles 0 · log 0. To write it out, `torch.xlogy`
+# computes x · log y with 0 for x = 0. Sum over `dim=-1`. To leave tokens out, multiply by the mask.
 #
 # </details>
 #
 # <details><summary>Hint 3: the formula</summary>
 #
-# $\sum_{b,s} m_{bs} \sum_v p_{bsv} (\log p_{bsv} - \log q_{bsv}) \,/\, \max(1, \sum_{b,s} m_{bs})$. The 1 below the
-# line takes care of the batch in which nothing counts; a tensor has the method `clamp` for it.
+# $\sum_{b,s} m_{bs} \sum_v p_{bsv} (\log p_{bsv} - \log q_{bsv}) \,/\, \max(1, \sum_{b,s} m_{bs})$. The 1 in the
+# denominator covers the batch in which nothing counts; tensors have a method `clamp` for this.
 #
 # </details>
 
 
 # %% exercise="kl_divergence"
 def kl_divergence(soft_targets, soft_log_predictions, mask):
-    """KL(teacher || student), the mean over the tokens that count, in nats.
+    """Return KL(teacher || student) in nats, the mean over the tokens that count.
 
-    soft_targets: `(B, S, V)`, the teacher's probabilities; zeros are allowed, 0 log 0 is 0.
-    soft_log_predictions: `(B, S, V)`, the student's log-probabilities. mask: bool `(B, S)`, True where a token counts.
+    soft_targets: `(B, S, V)`, the teacher's probabilities. Zeros are allowed, with
+    0 log 0 = 0.
+    soft_log_predictions: `(B, S, V)`, the student's log-probabilities.
+    mask: bool `(B, S)`, True where a token counts.
     Returns a scalar; 0, with a gradient of 0, if nothing counts.
-    Raises ValueError if the two differ in shape, or if the mask's shape is not `(B, S)`.
+    Raises ValueError if the first two differ in shape, or if the mask's shape is not
+    `(B, S)`.
     Source: Kullback, Leibler 1951, "On Information and Sufficiency".
     """
     shape = tuple(soft_targets.shape)
     if soft_log_predictions.shape != shape:
-        raise ValueError(
-            f"soft_log_predictions has shape {tuple(soft_log_predictions.shape)}; it must be {shape}"
-        )
+        found = tuple(soft_log_predictions.shape)
+        raise ValueError(f"soft_log_predictions has shape {found}; it must be {shape}")
     if mask.shape != shape[:-1]:
-        raise ValueError(f"mask has shape {tuple(mask.shape)}; it must be {shape[:-1]}")
-    per_word = F.kl_div(soft_log_predictions, soft_targets, reduction="none")
-    per_token = per_word.sum(dim=-1)
+        found = tuple(mask.shape)
+        raise ValueError(f"mask has shape {found}; it must be {shape[:-1]}")
+    per_entry = F.kl_div(soft_log_predictions, soft_targets, reduction="none")
+    per_token = per_entry.sum(dim=-1)
     return (per_token * mask).sum() / mask.sum().clamp(min=1)
 
 
@@ -351,19 +368,18 @@ def kl_divergence(soft_targets, soft_log_predictions, mask):
 check(kl_divergence)
 
 # %% [markdown]
-# ### See it: which way round
+# ### See it: forward and reverse KL
 #
-# Suppose the student is too small to do all that the teacher does. Here the teacher likes two groups of words, around
-# word 5 and around word 15. The student can only make *one* bump, of any width, anywhere. You search for the best bump,
-# once with KL(teacher ‖ student), once with KL(student ‖ teacher).
+# Suppose that the student is too small to imitate all that the teacher does. Here the teacher favours two groups of
+# tokens, around token 5 and around token 15. The student can only form *one* bump, of any width, anywhere. You search
+# for the best bump, once with KL(teacher ‖ student) and once with KL(student ‖ teacher).
 
 # %%
-word_number = torch.arange(21.0)
-two_groups = torch.logaddexp(
-    0.4 - (word_number - 5) ** 2 / 3, -((word_number - 15) ** 2) / 3
-).view(1, 1, 21)
+position = torch.arange(21.0)
+two_groups = torch.logaddexp(0.4 - (position - 5) ** 2 / 3, -((position - 15) ** 2) / 3)
+two_groups = two_groups.view(1, 1, 21)
 bumps = [
-    (-((word_number - centre) ** 2) / (2 * width**2)).view(1, 1, 21)
+    (-((position - centre) ** 2) / (2 * width**2)).view(1, 1, 21)
     for centre in torch.arange(0, 21)
     for width in torch.arange(0.5, 8, 0.25)
 ]
@@ -371,67 +387,73 @@ bumps = [
 
 # %%
 def divergence(from_logits, to_logits):
-    """KL from one model to another at T = 1, in nats; both have one token, which counts."""
+    """Return KL from one model to another at T = 1, in nats, for a single token."""
     one_token = torch.ones(1, 1, dtype=torch.bool)
+    log_predictions = soft_log_predictions(to_logits, 1.0)
     return kl_divergence(
-        soft_targets(from_logits, 1.0), soft_log_predictions(to_logits, 1.0), one_token
+        soft_targets(from_logits, 1.0), log_predictions, one_token
     ).item()
 
 
 # %%
 best = {
-    "best for KL(teacher ‖ student)": min(
-        bumps, key=lambda bump: divergence(two_groups, bump)
-    ),
-    "best for KL(student ‖ teacher)": min(
-        bumps, key=lambda bump: divergence(bump, two_groups)
-    ),
+    "forward KL": min(bumps, key=lambda bump: divergence(two_groups, bump)),
+    "reverse KL": min(bumps, key=lambda bump: divergence(bump, two_groups)),
 }
-for name, bump in best.items():
+
+
+def costs(bump):
+    """Return both divergences of a bump as text."""
     forward, reverse = divergence(two_groups, bump), divergence(bump, two_groups)
-    print(
-        f"{name}:  teacher first {forward:.2f} nats, student first {reverse:.2f} nats"
-    )
+    return f"forward KL {forward:.2f} nats, reverse KL {reverse:.2f} nats"
+
+
+print(
+    *(f"best student for {name}: {costs(bump)}" for name, bump in best.items()),
+    sep="\n",
+)
 
 # %% [markdown]
-# **Predict first.** Sketch the teacher's two bumps. Then draw the student's best bump for each direction: does it sit
+# **Predict first.** Sketch the teacher's two bumps. Then sketch the best student for each direction: does its bump sit
 # on one group, on the other, or between them?
 
 # %%
-fitted = {name: soft_targets(bump, 1.0)[0, 0] for name, bump in best.items()}
+fitted = {
+    f"best for {name}": soft_targets(bump, 1.0)[0, 0] for name, bump in best.items()
+}
 figure, axes = plt.subplots(figsize=(7, 3.2))
-axes.bar(
-    word_number,
-    soft_targets(two_groups, 1.0)[0, 0],
-    label="teacher",
-    color="lightgrey",
-    edgecolor="black",
+style = {"color": "lightgrey", "edgecolor": "black"}
+axes.bar(position, soft_targets(two_groups, 1.0)[0, 0], label="teacher", **style)
+lines(axes, position, fitted, marker="o")
+axes.set(xlabel="token id", ylabel="probability", xticks=range(0, 21, 5))
+values = "; ".join(
+    f"{name}: peak {row.max():.2f} at token {row.argmax()}"
+    for name, row in fitted.items()
 )
-lines(axes, word_number, fitted, marker="o")
-axes.set(xlabel="number of the word", ylabel="probability", xticks=range(0, 21, 5))
-show(
-    figure,
-    alt="The teacher's probabilities have two bumps, at words 5 and 15. The best student with the teacher first is one "
-    "wide bump that covers both and is highest between them, where the teacher has almost nothing. The best student "
-    "with the student first is one narrow bump on the larger group and leaves the other out.",
-)
+show(figure, alt=f"The teacher's probabilities, and two students. {values}.")
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# Teacher first *covers*: leaving out a word that the teacher likes would cost a great deal, so the student spreads. The
-# price is probability on words between the groups, which the teacher would never say. Student first *picks*: words that
-# the student leaves out cost it nothing, so it takes one group and forgets the other.
+# Forward KL is *mode-covering*: missing a token that the teacher considers likely would cost a great deal, so the
+# student spreads out. The price is probability on the tokens between the groups, which the teacher would almost never
+# choose. Reverse KL is *mode-seeking*: the student pays nothing for what it leaves out, so it settles on one group and
+# ignores the other.
 #
-# Distillation as in this lab puts the teacher first. Some methods turn it round (MiniLLM, Gu et al. 2024), because in
-# text that a model writes by itself a word that the teacher would never say does more harm than a missing one.
+# Distillation as in this lab uses forward KL. Some methods use reverse KL (MiniLLM, Gu et al. 2024), because in text
+# that a model generates, a token that the teacher would never choose does more harm than a missing one.
 #
 # </details>
 
 # %% [markdown]
-# Try more than two cases. **Predict first:** bring the teacher's bumps closer together. From which distance on do both
-# directions put the student in the same place? And with JSD(β), a mixture of both directions, where does the student
-# jump from one answer to the other? *By hand* you can drag its top yourself and read what each place costs.
+# Explore more than two cases. **Predict first**, then find out:
+#
+# 1. Fit by reverse KL and bring the teacher's bumps closer together. From which distance on is the student no longer
+#    on one bump, but near the same centre as with forward KL?
+# 2. Set the distance back to 24 and fit by JSD(β), which mixes both directions. At which β does the student jump from
+#    one answer to the other?
+#
+# With *by hand* you can drag the student's top yourself and read what each position costs.
 
 # %%
 from helpers.widgets import DivergenceExplorer
@@ -439,87 +461,91 @@ from helpers.widgets import DivergenceExplorer
 DivergenceExplorer(fit="reverse")
 
 # %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. From a distance of 15 on. The centres are then within half a position of each other; the reverse-KL student stays
+#    slightly narrower.
+# 2. Between β = 0.35 and β = 0.36. Below, it spans both bumps; above, it sits on the larger one.
+#
+# </details>
+
+# %% [markdown]
 # ### See it: cross-entropy is not KL
 #
-# Leave $\log p_v$ out of the formula and you have the *cross-entropy* $-\sum_v p_v \log q_v$. The two differ by the
-# teacher's entropy: $\mathrm{CE}(p, q) = \mathrm{H}(p) + \mathrm{KL}(p \,\|\, q)$. The student has no say in
-# $\mathrm{H}(p)$, so both have the same gradient. The values differ.
+# Leave $\log p_v$ out of the formula and you get the *cross-entropy* $-\sum_v p_v \log q_v$. The two differ by the
+# teacher's entropy: $\mathrm{CE}(p, q) = \mathrm{H}(p) + \mathrm{KL}(p \,\|\, q)$. The student cannot change
+# $\mathrm{H}(p)$, so both have the same gradient. Their values differ.
 #
-# **Predict first.** The student's logits are the teacher's times a number $c$. At $c = 0$ the student knows nothing, at
-# $c = 1$ it is the teacher. Where does each curve have its lowest point, and how high is it there?
+# **Predict first.** The student's logits are the teacher's times a number $c$. At $c = 0$ the student knows nothing; at
+# $c = 1$ it equals the teacher. Where is the lowest point of each curve, and how high is it there?
 
 
 # %%
 def cross_entropy(from_logits, to_logits):
-    """Cross-entropy of one model with the soft targets of another at T = 1, in nats."""
-    return (
-        -(soft_targets(from_logits, 1.0) * soft_log_predictions(to_logits, 1.0))
-        .sum()
-        .item()
-    )
+    """Return the cross-entropy with another model's soft targets at T = 1, in nats."""
+    log_predictions = soft_log_predictions(to_logits, 1.0)
+    return -(soft_targets(from_logits, 1.0) * log_predictions).sum().item()
 
 
 # %%
 scales = torch.linspace(0, 3, 61)
-kl, ce = (
-    [measure(teacher_example, c * teacher_example) for c in scales]
-    for measure in (divergence, cross_entropy)
-)
-entropy = cross_entropy(teacher_example, teacher_example)
+curves = {
+    "KL divergence": [divergence(teacher_example, c * teacher_example) for c in scales],
+    "cross-entropy": [
+        cross_entropy(teacher_example, c * teacher_example) for c in scales
+    ],
+}
+teacher_entropy = cross_entropy(teacher_example, teacher_example)
+
+# %%
+lowest = {name: min(zip(curve, scales, strict=True)) for name, curve in curves.items()}
+values = ", ".join(f"{name} {v:.2f} at c = {c:.2f}" for name, (v, c) in lowest.items())
 figure, axes = plt.subplots(figsize=(7, 3.2))
-lines(axes, scales, {"KL divergence": kl, "cross-entropy with the soft targets": ce})
-axes.axhline(entropy, color="black", linestyle=":", label="entropy of the teacher")
-axes.set(
-    xlabel="scale c of the student's logits (1 is the teacher)",
-    ylabel="nats",
-    ylim=(0, 2.6),
-)
+lines(axes, scales, curves)
+axes.axhline(teacher_entropy, color="black", linestyle=":", label="teacher's entropy")
+axes.set(xlabel="scale c of the student's logits", ylabel="nats", ylim=(0, 2.6))
 axes.legend(loc="upper left", fontsize="small")
-show(
-    figure,
-    alt="Two curves over the scale of the student's logits from 0 to 3, the same shape at different heights. Both are "
-    "lowest at 1. The KL divergence reaches 0 there. The cross-entropy only comes down to the teacher's entropy, a "
-    "dotted line at about 1.1 nats.",
-)
+show(figure, alt=f"Two curves over the scale c from 0 to 3. Lowest points: {values}.")
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# Both are lowest at c = 1, and the distance between them is the same everywhere. But a cross-entropy "of 1.1 nats"
-# can be a perfect student, and it differs from batch to batch with the teacher's entropy. KL tells you how far there
-# is to go: its floor is 0.
+# Both are lowest at c = 1, and the distance between them is the same everywhere. But a cross-entropy of 1.1 nats can
+# mean a perfect student, and this floor differs from batch to batch with the teacher's entropy. KL shows how much is
+# left to learn: its floor is 0.
 #
 # </details>
 
 # %% [markdown]
 # ## Hard labels
 #
-# The hard term is the usual loss of a language model: the mean of $-\log q_{\text{label}}$ over the tokens whose
-# label is not -100. The student speaks with its ordinary voice here: **T = 1**, whatever the soft term uses. That is
-# how it will be used later.
+# The hard term is the usual loss of a language model: the mean of $-\log q_{\text{label}}$ over the tokens whose label
+# is not -100. It uses the student's ordinary distribution, at **T = 1**, whatever temperature the soft term uses,
+# because this is how the student is used later.
 #
-# The label -100 is no word. It marks the places that do not count: padding, and in lab 05 the question in front
-# of an answer. A label of 0 is a word like any other.
+# The label -100 is not a token. It marks the positions that do not count: padding and, in lab 05, the question before
+# an answer. A label of 0 is a token like any other.
 #
-# `F.cross_entropy` knows about -100. Left to itself it takes the mean, and the mean of nothing is NaN. So ask it for
+# `F.cross_entropy` already ignores -100. By default it takes the mean, and the mean of nothing is NaN. So ask it for
 # the sum, and divide yourself.
 
 # %% [markdown]
-# ## Exercise 4: hard_loss
+# ## Exercise 4: The hard loss
 #
-# Write the mean cross-entropy with the labels. The labels are aligned already: do not shift.
+# Write `hard_loss`, the mean cross-entropy with the labels. The labels are already aligned: do not shift them.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Compare the shapes first: there must be one label for each position. Then a sum over tokens, and the number of tokens.
+# Compare the shapes first: there must be one label for each position. Then you need a sum over tokens and the number of
+# tokens.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `F.cross_entropy` wants the vocabulary as dimension 1. The simplest way is to flatten to `(N, V)` logits and `(N,)`
-# labels. `flatten` and `reshape` also take slices, `view` does not. Its options `ignore_index` and `reduction` do the
-# rest. Do not take a softmax first: it does that itself.
+# `F.cross_entropy` expects the vocabulary in dimension 1. The simplest way is to flatten to `(N, V)` logits and `(N,)`
+# labels. `flatten` and `reshape` also work on slices; `view` does not. The options `ignore_index` and `reduction` do
+# the rest. Do not take a softmax first: the function does that itself.
 #
 # </details>
 #
@@ -533,21 +559,23 @@ show(
 
 # %% exercise="hard_loss"
 def hard_loss(student_logits, labels):
-    """Cross-entropy of the student with the labels at T = 1, the mean over the tokens that count, in nats.
+    """Return the student's cross-entropy with the labels at T = 1, in nats.
 
-    student_logits: `(B, S, V)`, any floating dtype. labels: `(B, S)`, whole numbers, aligned; -100 is not counted.
-    Returns a scalar, computed in float32 or wider; 0, with a gradient of 0, if nothing counts.
+    It is the mean over the tokens that count.
+    student_logits: `(B, S, V)`, any floating-point dtype.
+    labels: `(B, S)`, integers, aligned; -100 does not count.
+    Returns a scalar, computed in float32 or wider; 0, with a gradient of 0, if
+    nothing counts.
     Raises ValueError if the shape of the labels is not `(B, S)`.
     Source: torch.nn.functional.cross_entropy.
     """
     shape = tuple(student_logits.shape)
     if labels.shape != shape[:-1]:
-        raise ValueError(
-            f"labels has shape {tuple(labels.shape)}; it must be {shape[:-1]}"
-        )
-    flat_logits = widen(student_logits).flatten(0, -2)
+        found = tuple(labels.shape)
+        raise ValueError(f"labels has shape {found}; it must be {shape[:-1]}")
+    flat_logits, flat_labels = widen(student_logits).flatten(0, -2), labels.flatten()
     total = F.cross_entropy(
-        flat_logits, labels.flatten(), ignore_index=IGNORE, reduction="sum"
+        flat_logits, flat_labels, ignore_index=IGNORE, reduction="sum"
     )
     return total / (labels != IGNORE).sum().clamp(min=1)
 
@@ -558,44 +586,45 @@ check(hard_loss)
 # %% [markdown]
 # ## Why T squared
 #
-# Raise T, and the soft term's gradient shrinks. At one position its derivative with respect to a student logit is
+# When you raise T, the gradient of the soft term shrinks. At one position its derivative with respect to a student
+# logit is
 #
 # $$\frac{\partial \, \mathrm{KL}}{\partial z_i} = \frac{1}{T}\,(q_i - p_i).$$
 #
-# One factor 1/T stands there in plain sight: it comes from dividing the logits. A second one hides in the bracket. At
-# a high temperature both distributions are nearly flat, $q_i \approx \frac{1}{V} + \frac{z_i}{V T}$ for logits with
-# mean 0, and the same holds for $p_i$ with the teacher's logits. Their difference shrinks like 1/T too. Together that
-# is $1/T^2$.
+# The first factor 1/T comes from dividing the logits. A second one hides in the bracket. At a high temperature both
+# distributions are nearly flat: $q_i \approx \frac{1}{V} + \frac{z_i}{V T}$ for logits with mean 0, and $p_i$ likewise
+# with the teacher's logits. Their difference also shrinks like 1/T. Together this gives $1/T^2$.
 #
-# The hard term runs at T = 1 and does not shrink. Multiply the soft term by T², and the *balance* between the two stays
-# about where α puts it when you try another T. "About", because the second factor holds only once T is large compared
-# with the spread of the logits. You measure both at the end.
+# The hard term uses T = 1 and does not shrink. Multiplying the soft term by T² compensates for these two factors, so
+# that the *balance* of the two terms changes much less when you try another T. It does not stay constant: the second
+# factor of 1/T holds only once T is large compared with the spread of the logits. You measure both at the end.
 
 # %% [markdown]
-# ## Exercise 5: distillation_loss
+# ## Exercise 5: The distillation loss
 #
-# Join the pieces: α weighs the soft term, 1 − α the hard one, T² goes to the soft term alone. Call the functions that
-# you have written. A token that does not count in one term does not count in the other.
+# Write `distillation_loss` from your pieces: α weights the soft term and 1 − α the hard term; T² multiplies the soft
+# term only. Call the functions that you have written. A token that does not count in one term does not count in the
+# other.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Write down the two terms on paper with their factors. Then ask for each of your functions: which of my five arguments
-# does it get? One argument is missing, the mask: make it from the labels. Give your variables other names than your
+# Write the two terms with their factors on paper. Then ask for each of your functions which of the five arguments it
+# needs. One input is missing, the mask: make it from the labels. Do not give your variables the names of your
 # functions.
 #
 # </details>
 #
-# <details><summary>Hint 2: what else to test</summary>
+# <details><summary>Hint 2: what else to validate</summary>
 #
-# α must lie between 0 and 1, both included. Student and teacher must have one shape; models with different vocabularies
-# cannot be compared word by word. The other tests are in your functions already.
+# α must lie from 0 to 1, both included. Student and teacher must have the same shape; models with different
+# vocabularies cannot be compared token by token. Your functions already validate the rest.
 #
 # </details>
 #
 # <details><summary>Hint 3: the formula</summary>
 #
 # $\alpha \, T^2 \, \mathrm{KL} + (1 - \alpha) \, \mathrm{CE}$, both terms as means over the tokens whose label is not
-# -100. The temperature goes to soft targets and soft log-predictions, and not to the hard loss.
+# -100. The temperature goes to the soft targets and the soft log-predictions, but not to the hard loss.
 #
 # </details>
 
@@ -604,23 +633,25 @@ check(hard_loss)
 def distillation_loss(
     student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5
 ):
-    """alpha · T² · KL(teacher_T || student_T) + (1 - alpha) · CE(labels, student), in nats.
+    """Return alpha · T² · KL(teacher_T || student_T) + (1 - alpha) · CE, in nats.
 
-    student_logits, teacher_logits: `(B, S, V)`. labels: `(B, S)`, aligned; -100 is counted in neither term.
-    temperature: a number above 0. alpha: from 0 (hard labels only) to 1 (soft targets only).
-    Returns a scalar, the mean over the tokens that count; 0, with a gradient of 0, if nothing counts. No gradient flows
-    back to the teacher.
-    Raises ValueError if the temperature is not above 0, if alpha is outside [0, 1], if student and teacher differ in
-    shape, or if the shape of the labels is not `(B, S)`.
+    CE is the student's cross-entropy with the labels, at T = 1.
+    student_logits, teacher_logits: `(B, S, V)`.
+    labels: `(B, S)`, aligned; -100 counts in neither term.
+    temperature: a number above 0.
+    alpha: from 0 (hard labels only) to 1 (soft targets only).
+    Returns a scalar, the mean over the tokens that count; 0, with a gradient of 0,
+    if nothing counts. No gradient flows back to the teacher.
+    Raises ValueError if the temperature is not above 0, if alpha is outside [0, 1],
+    if student and teacher differ in shape, or if the shape of the labels is not
+    `(B, S)`.
     Source: Hinton, Vinyals, Dean 2015, section 2.
     """
     if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1")
-    shape = tuple(student_logits.shape)
-    if teacher_logits.shape != shape:
-        raise ValueError(
-            f"teacher_logits has shape {tuple(teacher_logits.shape)}; it must be {shape}, the student's"
-        )
+        raise ValueError(f"alpha is {alpha}; it must be from 0 to 1")
+    shape, found = tuple(student_logits.shape), tuple(teacher_logits.shape)
+    if found != shape:
+        raise ValueError(f"teacher_logits has shape {found}; the student's is {shape}")
     hard = hard_loss(student_logits, labels)
     targets = soft_targets(teacher_logits, temperature)
     log_predictions = soft_log_predictions(student_logits, temperature)
@@ -634,120 +665,107 @@ check(distillation_loss)
 # %% [markdown]
 # ## The quick test
 #
-# The textbook tests its loss on random logits with B = 2, S = 10 and V = 50,257, and prints 11.2438. **Predict first:**
-# an even guess among 50,257 words costs ln 50,257 ≈ 10.8 nats. Random logits are not even: they favour some words,
-# mostly wrong ones, which costs half a nat more on average. With α = 0.5, roughly what should your loss be if the soft
-# term is about 1 nat?
+# A common recipe tests its loss on random logits with B = 2, S = 10 and V = 50,257, and reports 11.2438. **Predict
+# first:** an even guess among 50,257 tokens costs ln 50,257 ≈ 10.8 nats. Random logits are not even: they favour some
+# tokens, mostly wrong ones, which costs half a nat more on average. With α = 0.5, roughly what should your loss be if
+# the soft term is about 1 nat?
 
 
 # %%
-def random_batch(positions, vocabulary, seed=0):
-    """Student logits, teacher logits and labels for two rows, all at random and all counted."""
+def random_batch(positions, vocabulary_size, seed=0):
+    """Return random student logits, teacher logits and labels for two full rows."""
     source = torch.Generator().manual_seed(seed)
-    student, teacher = torch.randn(2, 2, positions, vocabulary, generator=source)
-    return student, teacher, torch.randint(vocabulary, (2, positions), generator=source)
+    shape = (2, 2, positions, vocabulary_size)
+    for_student, for_teacher = torch.randn(shape, generator=source)
+    targets = torch.randint(vocabulary_size, (2, positions), generator=source)
+    return for_student, for_teacher, targets
 
 
 # %%
 batch = random_batch(10, 50257)
-soft, hard = (distillation_loss(*batch, 3.0, alpha).item() for alpha in (1.0, 0.0))
+soft_part, hard_part = (distillation_loss(*batch, 3.0, a).item() for a in (1.0, 0.0))
+ten_times = 0.5 * 10 * soft_part + 0.5 * hard_part
 print(f"yours, with α = 0.5: {distillation_loss(*batch).item():.4f}")
-print(f"its soft term is {soft:.4f}, its hard term {hard:.4f}")
-print(
-    f"with a soft term 10 times as large it would be {0.5 * 10 * soft + 0.5 * hard:.4f}"
-)
+print(f"its soft term is {soft_part:.4f}, its hard term {hard_part:.4f}")
+print(f"with a soft term 10 times as large it would be {ten_times:.4f}")
 
 # %% [markdown]
-# Per token the loss is about 6.2; another seed moves it by a tenth or two. The difference is in the soft term. The
-# textbook's code uses `reduction="batchmean"`, and that divides by B = 2 instead of by the B · S = 20 tokens. So its
-# soft term is S = 10 times as large, and its loss comes to between 10 and 11. (Not to 11.2438: that figure does not
-# come out of its own code.)
+# Per token the loss is about 6.2 on average. With only 20 labels it varies by a tenth or two from seed to seed; this
+# seed gives 6.32. The difference from the reported value is in the soft term. The recipe uses `reduction="batchmean"`,
+# which divides by B = 2 instead of by the B · S = 20 tokens. Its soft term is therefore S = 10 times as large, and its
+# loss is between 10 and 11. (The reported 11.2438 is not what the recipe's own code computes.)
 #
-# The textbook then trains on rows of S = 128. **Predict first:** how large is its soft term there? And which α would
-# you have to give to *your* loss to get the same balance of soft and hard?
+# The recipe then trains on rows of S = 128. **Predict first:** how large is its soft term there? Which α would you have
+# to choose for *your* loss to get the same balance of soft and hard?
 
 
 # %%
 def soft_terms(positions):
-    """T² · KL at T = 3 on random logits: divided by the tokens that count, and as batchmean divides it."""
-    student, teacher, labels = random_batch(positions, 1000)
-    divide_by_rows = nn.KLDivLoss(reduction="batchmean")
-    batchmean = divide_by_rows(
-        soft_log_predictions(student, 3.0), soft_targets(teacher, 3.0)
+    """Return T² · KL at T = 3 on random logits, per token and with batchmean."""
+    for_student, for_teacher, targets = random_batch(positions, 1000)
+    per_token = distillation_loss(for_student, for_teacher, targets, 3.0, 1.0)
+    batchmean = nn.KLDivLoss(reduction="batchmean")(
+        soft_log_predictions(for_student, 3.0), soft_targets(for_teacher, 3.0)
     )
-    return distillation_loss(
-        student, teacher, labels, 3.0, 1.0
-    ).item(), 3.0**2 * batchmean.item()
+    return per_token.item(), 3.0**2 * batchmean.item()
 
 
 # %%
 lengths = [1, 10, 32, 128]
-for S in lengths:
-    per_token, batchmean = soft_terms(S)
-    print(
-        f"S = {S:3}: {per_token:.3f} per token, {batchmean:7.3f} with batchmean; α acts as {S / (S + 1):.3f}"
-    )
+per_token, with_batchmean = zip(*map(soft_terms, lengths), strict=True)
+table = zip(lengths, per_token, with_batchmean, strict=True)
+print("  S  per token  batchmean  α acts as")
+print(
+    *(f"{n:3} {a:10.3f} {b:10.3f} {n / (n + 1):10.3f}" for n, a, b in table), sep="\n"
+)
 
 # %%
-per_token, batchmean = zip(*(soft_terms(S) for S in lengths), strict=True)
+series = {"divided by counted tokens": per_token, "batchmean": with_batchmean}
 figure, axes = plt.subplots(figsize=(7, 3.2))
-lines(
-    axes,
-    lengths,
-    {
-        "divided by the tokens that count": per_token,
-        "batchmean: divided by B": batchmean,
-    },
-    marker="o",
-)
-axes.set(
-    xscale="log",
-    yscale="log",
-    xlabel="positions S in a row",
-    ylabel="soft term, with T² (nats)",
-)
+lines(axes, lengths, series, marker="o")
+axes.set(xscale="log", yscale="log", xlabel="positions S in a row")
+axes.set_ylabel("soft term, with T² (nats)")
 axes.set_xticks(lengths, lengths, minor=False)
 axes.minorticks_off()
-show(
-    figure,
-    alt="The soft term over the number of positions from 1 to 128, both axes logarithmic. Divided by the tokens that "
-    "count it stays at about 1 nat. With batchmean it rises in proportion to S, to about 128 nats at S = 128.",
+values = "; ".join(
+    f"{name}: {', '.join(f'{v:.1f}' for v in row)}" for name, row in series.items()
 )
+show(figure, alt=f"The soft term for S = 1, 10, 32 and 128, both axes log. {values}.")
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# With `batchmean` the two terms stand in the ratio α · S to 1 − α. That is the balance of an α of αS / (αS + 1 − α):
-# for α = 0.5 it is 0.91 at S = 10 and 0.99 at S = 128. The hard term has all but gone. The gradient grows with S as
-# well: with plain gradient descent, a learning rate found with short rows is too large for long ones. (Adam divides by
-# the gradient's size and hides that. The balance stays wrong all the same.)
+# With `batchmean` the weights of the two terms are in the ratio α · S to 1 − α. This is the balance of an α of
+# αS / (αS + 1 − α): for α = 0.5 it is 0.91 at S = 10 and 0.99 at S = 128. The hard term has almost no weight left. The
+# gradient grows with S as well, so with plain gradient descent a learning rate found on short rows is too large for
+# long ones. (Adam divides by the size of the gradient and hides this. The balance stays wrong all the same.)
 #
 # </details>
 
 # %% [markdown]
-# ## Exercise 6: DistillationLoss
+# ## Exercise 6: The loss as a module
 #
-# Put the loss into an `nn.Module`, so that T and α are kept in one place and a training loop takes this loss like any
-# other. Read both attributes at the time of the call: then `loss.temperature = 2.0` in the middle of a run does what it
-# says.
+# Write `DistillationLoss`, an `nn.Module` that stores T and α in one place, so that a training loop can use this loss
+# like any other. Read both attributes when the module is called: then `loss.temperature = 2.0` in the middle of a run
+# takes effect.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# A module needs the constructor of `nn.Module` to run first. Then store the two numbers under their own names.
+# The constructor of `nn.Module` must run first. Then store the two numbers under their own names.
 #
 # </details>
 #
 # <details><summary>Hint 2: what goes where</summary>
 #
-# The constructor computes nothing. `forward` passes its three arguments and the two attributes on to a function that
-# you have written, in that function's order.
+# The constructor computes nothing. `forward` passes its three arguments and the two attributes to a function that you
+# have written, in that function's order.
 #
 # </details>
 #
 # <details><summary>Hint 3: what to avoid</summary>
 #
-# Everything that is worked out early goes stale: a T² or a 1 − α that the constructor stores does not follow when the
-# attribute is changed. Bad values may raise in the constructor or in `forward`; your function does the latter for you.
+# Everything computed early goes stale: a T² or a 1 − α that the constructor stores does not follow when you change the
+# attribute. Invalid values may raise in the constructor or in `forward`; your function takes care of the latter.
 #
 # </details>
 
@@ -756,23 +774,28 @@ show(
 class DistillationLoss(nn.Module):
     """The distillation loss as a module with the attributes `temperature` and `alpha`.
 
-    Changing an attribute changes the loss. Bad values raise ValueError, in the constructor or in the call.
+    Changing an attribute changes the loss. Invalid values raise ValueError, in the
+    constructor or in the call.
     """
 
     def __init__(self, temperature=3.0, alpha=0.5):
-        """temperature: a number above 0. alpha: from 0 (hard labels only) to 1 (soft targets only)."""
+        """Store the settings.
+
+        temperature: a number above 0.
+        alpha: from 0 (hard labels only) to 1 (soft targets only).
+        """
         super().__init__()
         self.temperature = temperature
         self.alpha = alpha
 
     def forward(self, student_logits, teacher_logits, labels):
-        """The loss, a scalar in nats, as `distillation_loss` gives it.
+        """Return the loss, a scalar in nats, as `distillation_loss` computes it.
 
-        student_logits, teacher_logits: `(B, S, V)`. labels: `(B, S)`, aligned; -100 is not counted.
+        student_logits, teacher_logits: `(B, S, V)`.
+        labels: `(B, S)`, aligned; -100 does not count.
         """
-        return distillation_loss(
-            student_logits, teacher_logits, labels, self.temperature, self.alpha
-        )
+        settings = (self.temperature, self.alpha)
+        return distillation_loss(student_logits, teacher_logits, labels, *settings)
 
 
 # %% check="DistillationLoss" points=3
@@ -781,252 +804,259 @@ check(DistillationLoss)
 # %% [markdown]
 # ## What T squared does, measured
 #
-# You have the pieces to test the argument for T². Take a student whose logits are the teacher's with noise added. For
-# each T, measure how long the gradient at the student's logits is: for the soft term with T², for the soft term without
-# it, and for the hard term.
+# You now have the pieces to test the argument for T². Take a student whose logits are the teacher's plus noise. For
+# each T, measure the length of the gradient at the student's logits: for the soft term with T², for the soft term
+# without it, and for the hard term.
 
 # %%
 source = torch.Generator().manual_seed(1)
-teacher = 2 * torch.randn(2, 8, 1000, generator=source)
-student = (teacher + torch.randn(2, 8, 1000, generator=source)).requires_grad_()
-labels = torch.multinomial(
-    teacher.softmax(dim=-1).flatten(0, 1), 1, generator=source
-).view(2, 8)
-temperatures = [1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0]
+noisy_teacher = 2 * torch.randn(2, 8, 1000, generator=source)
+noise = torch.randn(2, 8, 1000, generator=source)
+noisy_student = (noisy_teacher + noise).requires_grad_()
+probabilities = noisy_teacher.softmax(dim=-1).flatten(0, 1)
+sampled_labels = torch.multinomial(probabilities, 1, generator=source).view(2, 8)
+t_grid = [1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0, 20.0]
 
 
 # %%
-def gradient_length(temperature, alpha):
-    """Length (Euclidean norm) of the loss's gradient at the student's logits, in nats per unit of logit."""
-    loss = distillation_loss(student, teacher, labels, temperature, alpha)
-    return torch.autograd.grad(loss, student)[0].norm().item()
+def gradient_length(t, weight):
+    """Return the Euclidean norm of the loss's gradient at the student's logits."""
+    loss = distillation_loss(noisy_student, noisy_teacher, sampled_labels, t, weight)
+    return torch.autograd.grad(loss, noisy_student)[0].norm().item()
 
 
 # %% [markdown]
-# **Predict first.** You are about to print, for each T, how long the soft gradient is compared with the hard one. With
-# T², does the ratio grow, shrink or stay when T goes from 1 to 20? And without? Then the plot: both its axes are
-# logarithmic, and a gradient that shrinks like 1/T² is a straight line there. Which slope does it have, and is it
-# straight from T = 1 on?
+# **Predict first.** You are about to print, for each T, the length of the soft gradient divided by that of the hard
+# one. With T², does this ratio grow, shrink or stay the same when T goes from 1 to 20? And without T²? Then comes the
+# plot. Both its axes are logarithmic, so a gradient that shrinks like 1/T² is a straight line. What is its slope, and
+# is it straight from T = 1 on?
 
 # %%
-for T in temperatures:
-    ratio = gradient_length(T, 1.0) / gradient_length(T, 0.0)
-    print(
-        f"T = {T:4g}: soft ÷ hard is {ratio:.4f} with T² and {ratio / T**2:.4f} without"
-    )
+hard_length = gradient_length(1.0, 0.0)
+with_square = [gradient_length(t, 1.0) for t in t_grid]
+without_square = [length / t**2 for length, t in zip(with_square, t_grid, strict=True)]
+print("   T   with T²   without   (soft gradient ÷ hard gradient)")
+table = zip(t_grid, with_square, without_square, strict=True)
+print(
+    *(f"{t:4g} {a / hard_length:9.4f} {b / hard_length:9.4f}" for t, a, b in table),
+    sep="\n",
+)
 
 # %%
-with_square = [gradient_length(T, 1.0) for T in temperatures]
-without_square = [
-    length / T**2 for length, T in zip(with_square, temperatures, strict=True)
-]
-
-guide = [without_square[-1] * (temperatures[-1] / T) ** 2 for T in temperatures]
+guide = [without_square[-1] * (t_grid[-1] / t) ** 2 for t in t_grid]
 figure, axes = plt.subplots(figsize=(7, 3.8))
-axes.plot(
-    temperatures, guide, color="grey", linewidth=1, label="for comparison: slope −2"
-)
-axes.axhline(gradient_length(1.0, 0.0), color="black", linestyle=":", label="hard term")
-lines(
-    axes,
-    temperatures,
-    {"soft term, with T²": with_square, "soft term, without T²": without_square},
-    marker="o",
-)
-axes.set(
-    xscale="log",
-    yscale="log",
-    xlabel="temperature T",
-    ylabel="length of the gradient\n(nats per unit of logit)",
-)
+axes.plot(t_grid, guide, color="grey", linewidth=1, label="for comparison: slope −2")
+axes.axhline(hard_length, color="black", linestyle=":", label="hard term")
+series = {"soft term, with T²": with_square, "soft term, without T²": without_square}
+lines(axes, t_grid, series, marker="o")
+axes.set(xscale="log", yscale="log", xlabel="temperature T")
+axes.set_ylabel("length of the gradient\n(nats per unit of logit)")
 axes.set_xticks([1, 2, 5, 10, 20], [1, 2, 5, 10, 20])
 axes.minorticks_off()
-show(
-    figure,
-    alt="Length of the gradient over the temperature from 1 to 20, both axes logarithmic. Without T² the soft term's "
-    "gradient falls by a factor of about 2,000 and runs along a guide line of slope −2 from about T = 4 on. With T² it "
-    "falls by a factor of 5, nearly all of it below T = 4, and then stays level. The hard term's gradient is a level "
-    "line above both.",
+values = "; ".join(
+    f"{name}: {row[0]:.2g} to {row[-1]:.2g}" for name, row in series.items()
 )
+show(figure, alt=f"Length of the gradient from T = 1 to 20, both axes log. {values}.")
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# Without T² the soft term all but vanishes beside the hard one when T grows. With T² it is level from T = 4 or so on.
-# Below that it still moves, because the distributions of student and teacher are not nearly flat there. So T² keeps the
-# *balance* about equal over T. It does not make soft and hard equally strong: for that you have α.
+# Without T² the soft gradient all but vanishes: at T = 4 it is 69 times smaller than at T = 1, at T = 20 about 2,000
+# times. With T² it still falls, from 1 at T = 1 to 0.36 at T = 2, 0.26 at T = 3 and 0.23 at T = 4. Then it levels off,
+# at 0.20 for T = 20.
+#
+# The fall below T = 4 is the part that the argument leaves out: there the two distributions are not nearly flat, and
+# q − p shrinks faster than 1/T. So T² keeps the balance of soft and hard about constant only *once T is large*. Between
+# T = 1 and T = 3 the weight of the soft term still changes by a factor of about 4 here. And T² does not make the soft
+# term as strong as the hard one. For that you have α.
 #
 # </details>
 
 # %% [markdown]
 # ### See it: the whole loss in your hands
 #
-# One token, five words, the two distributions from the start of this lab. Drag the end of a bar, α, and T; the bars on
-# the right show at which word each term pulls, and how hard. **Predict first:**
+# One position, five tokens, and the two distributions from the start of this lab. Drag the end of a bar, α and T. The
+# bars on the right show in which direction each term moves each token, and how strongly. **Predict first**, then find
+# out:
 #
-# - At T = 1 and again at T = 6: how long is the soft gradient without T², compared with the hard one?
-# - Make the student equal to the teacher. Which term is 0 then, and what still pulls?
-# - With α = 0.5, which student has the lowest total? Drag until you cannot lower it any further.
+# 1. At T = 1 and at T = 6, how long is the soft gradient without T², divided by the hard one?
+# 2. Make the student equal to the teacher. Which term is 0 then, and which tokens does the other term still move?
+# 3. With α = 0.5 and T = 3, which student has the lowest total? Drag until you cannot lower it any further.
 #
 # Then compare the explorer's total with that of your own loss.
 
 # %%
 from helpers.widgets import LossExplorer
 
-explorer = LossExplorer(words=words, alpha=0.5, temperature=3.0)
+explorer = LossExplorer(words=vocabulary, alpha=0.5, temperature=3.0)
 explorer
 
+
 # %%
-one_token = [
-    torch.tensor(logits).view(1, 1, -1)
-    for logits in (explorer.student_logits, explorer.teacher_logits)
-]
-label_now = torch.tensor([[explorer.label]])
-yours = distillation_loss(
-    *one_token, label_now, explorer.temperature, explorer.alpha
-).item()
-print(
-    f"total: yours {yours:.4f} nats, the explorer's {explorer.losses['total']:.4f} nats"
-)
+def your_total():
+    """Return your loss on what the explorer shows."""
+    both = (explorer.student_logits, explorer.teacher_logits)
+    rows = [torch.tensor(row).view(1, 1, -1) for row in both]
+    target = torch.tensor([[explorer.label]])
+    return distillation_loss(*rows, target, explorer.temperature, explorer.alpha).item()
+
+
+print(f"total: yours {your_total():.4f}, explorer {explorer.losses['total']:.4f} nats")
 
 # %% [markdown]
-# ## T squared with no hard term
+# <details><summary>Answers</summary>
 #
-# With α = 1 there is nothing to balance. T² then multiplies the whole loss, and that is the same as multiplying the
-# learning rate of plain gradient descent. Test it: train free logits with T² at some rate, and without T² at T² times
-# that rate. Then do the same with α = 0.5.
+# 1. About 0.49 at T = 1 and 0.02 at T = 6.
+# 2. The soft term is 0. The hard term still raises "glad" and lowers every other token.
+# 3. Neither the teacher nor the label, but a compromise. At T = 1 it gives "glad" 0.63 and "happy" 0.24, where the
+#    teacher gives 0.20 and 0.61. Its total is 0.40 nats; a copy of the teacher has 0.80.
+#
+# </details>
+
+# %% [markdown]
+# ## T squared without a hard term
+#
+# With α = 1 there is nothing to balance. T² then multiplies the whole loss, which has the same effect on plain gradient
+# descent as multiplying the learning rate. Test it. Instead of a model, train a tensor of logits directly: with T² at
+# some learning rate, and without T² at T² times that rate. Then do the same with α = 0.5.
 
 # %%
 source = torch.Generator().manual_seed(2)
-free_teacher = 2 * torch.randn(1, 8, 10, generator=source)
-next_words = torch.multinomial(
-    free_teacher[0].softmax(dim=-1), 1, generator=source
-).view(1, 8)
+small_teacher = 2 * torch.randn(1, 8, 10, generator=source)
+probabilities = small_teacher[0].softmax(dim=-1)
+next_tokens = torch.multinomial(probabilities, 1, generator=source).view(1, 8)
 high, rate = 3.0, 2.0  # the temperature and the learning rate
 
 
 # %%
-def loss_with(free_student, alpha):
-    """Your loss, with T²."""
-    return distillation_loss(free_student, free_teacher, next_words, high, alpha)
+def loss_with(logits_to_train, weight):
+    """Return your loss, with T²."""
+    return distillation_loss(logits_to_train, small_teacher, next_tokens, high, weight)
 
 
-def loss_without(free_student, alpha):
-    """The same without T²: the soft term divided by it again."""
-    return alpha * loss_with(free_student, 1.0) / high**2 + (1 - alpha) * loss_with(
-        free_student, 0.0
-    )
+def loss_without(logits_to_train, weight):
+    """Return the same loss without T²: the soft term divided by it again."""
+    soft, hard = loss_with(logits_to_train, 1.0), loss_with(logits_to_train, 0.0)
+    return weight * soft / high**2 + (1 - weight) * hard
 
 
 # %%
-def train(loss, alpha, learning_rate, steps=60):
-    """Plain gradient descent from all-zero logits. Returns KL to the teacher at T = 1 before each step, in nats."""
-    free_student, distance = torch.zeros_like(free_teacher, requires_grad=True), []
+def train(loss, weight, learning_rate, steps=60):
+    """Run gradient descent from all-zero logits.
+
+    Returns the KL divergence from the teacher at T = 1 before each step, in nats.
+    """
+    trained, distance = torch.zeros_like(small_teacher, requires_grad=True), []
     for _ in range(steps):
-        distance.append(
-            distillation_loss(free_student, free_teacher, next_words, 1.0, 1.0).item()
-        )
-        (slope,) = torch.autograd.grad(loss(free_student, alpha), free_student)
-        free_student = (free_student - learning_rate * slope).detach().requires_grad_()
+        kl = distillation_loss(trained, small_teacher, next_tokens, 1.0, 1.0)
+        distance.append(kl.item())
+        (slope,) = torch.autograd.grad(loss(trained, weight), trained)
+        trained = (trained - learning_rate * slope).detach().requires_grad_()
     return torch.tensor(distance)
 
 
 # %% [markdown]
-# **Predict first.** There are two plots, one for each α, with two runs in each. In which plot do the two runs lie on
-# each other? In the other, which run ends further from the teacher?
+# **Predict first.** There are two plots, one for each α, with two runs in each. In which plot do the two runs coincide?
+# In the other, which run ends further from the teacher?
 
 
 # %%
-def two_runs(alpha):
-    """Distance to the teacher at each step: with T², and without it at T² times the learning rate."""
-    return train(loss_with, alpha, rate), train(loss_without, alpha, rate * high**2)
+def two_runs(weight):
+    """Return the run with T², and the run without it at T² times the learning rate."""
+    return {
+        f"with T², learning rate {rate:g}": train(loss_with, weight, rate),
+        f"without T², learning rate {rate * high**2:g}": train(
+            loss_without, weight, rate * high**2
+        ),
+    }
 
 
-for alpha in (1.0, 0.5):
-    square, no_square = two_runs(alpha)
-    print(
-        f"α = {alpha}: the two runs differ by at most {(square - no_square).abs().max():.1e} nats"
-    )
+def largest_gap(pair):
+    """Return the largest distance between two runs, in nats."""
+    first, second = pair.values()
+    return (first - second).abs().max().item()
+
+
+runs = {weight: two_runs(weight) for weight in (1.0, 0.5)}
+for weight, pair in runs.items():
+    print(f"α = {weight}: the two runs differ by at most {largest_gap(pair):.1e} nats")
 
 # %%
-names = (
-    f"with T², learning rate {rate:g}",
-    f"without T², learning rate {rate * high**2:g}",
+values = "; ".join(
+    f"α = {weight}, {name}: {run[-1]:.2f}"
+    for weight, pair in runs.items()
+    for name, run in pair.items()
 )
-runs = {alpha: dict(zip(names, two_runs(alpha), strict=True)) for alpha in (1.0, 0.5)}
 figure, panels = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
-for axes, alpha in zip(panels, runs, strict=True):
-    lines(axes, range(60), runs[alpha], linewidth=2.5)
-    axes.set(
-        title=f"α = {alpha}", xlabel="step", ylabel="KL to the teacher at T = 1 (nats)"
-    )
+for axes, weight in zip(panels, runs, strict=True):
+    lines(axes, range(60), runs[weight], linewidth=2.5)
+    axes.set(title=f"α = {weight}", xlabel="step", ylabel="KL at T = 1 (nats)")
     axes.set_ylim(bottom=0)
-show(
-    figure,
-    alt="Distance to the teacher over 60 steps. Left, alpha = 1: the run with T² and the run without T² at nine times "
-    "the learning rate lie on each other and fall towards 0. Right, alpha = 0.5: they part. With T² the distance falls "
-    "to about 0.25 nats and stays there; without T² it falls, turns round and ends at about 0.8 nats.",
-)
+show(figure, alt=f"KL from the teacher over 60 steps. Values at the end: {values}.")
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# With α = 1 the runs are the same up to rounding. With α = 0.5 the learning rate cannot put things right: it makes the
-# hard term nine times as strong as well, and the student follows the labels away from the teacher.
+# With α = 1 the two runs are equal up to rounding. With α = 0.5 the learning rate cannot make up for the missing T²: it
+# also makes the hard term nine times as strong, and the student follows the labels away from the teacher.
 #
-# One more thing follows. Adam divides each gradient by its own recent size. With α = 1 it hardly notices T² at all.
-# With a hard term it does, because T² decides which of the two terms it listens to.
+# There is one more consequence. Adam divides each gradient by its own recent size. With α = 1, T² therefore makes
+# hardly any difference to Adam. With a hard term it does, because T² decides which of the two terms dominates.
 #
 # </details>
 
 # %% [markdown]
 # ## Self-check
 #
-# **1. Why T²?** A colleague distils with T = 4 and has left T² out. Answer in your own words: (a) With α = 0.5, what
+# **1. Why T²?** A colleague distils with T = 4 and has left out T². Answer in your own words. (a) With α = 0.5, what
 # happens to the balance of the two terms, and why is the factor T² rather than T? (b) With α = 1 and plain gradient
 # descent, what else could the colleague change to get the same training?
 
 # %% [markdown] answer="why_t_squared" points=2
-# (a) The soft term's gradient is (q − p) / T, and q − p itself shrinks about like 1/T, since both distributions get
-# flatter: that makes about 1/T², here 1/16. The hard term does not depend on T. So the student mostly follows the
-# labels, and α = 0.5 no longer means half and half. One factor T would undo only the division of the logits; T²
-# undoes both.
+# (a) The soft term's gradient is (q − p) / T, and q − p itself shrinks roughly like 1/T, because both distributions
+# become flatter. The hard term does not depend on T. Leaving out T² makes the soft gradient T² = 16 times smaller than
+# with it, so the student mostly follows the labels, and α = 0.5 no longer means half and half. One factor of T would
+# undo only the division of the logits; T² undoes both. (The plot shows more than that: without T² the gradient at T = 4
+# is 69 times smaller than at T = 1. A factor of 16 comes from the missing T². The other factor of about 4 comes from q
+# − p, which shrinks faster than 1/T while T is small, and T² does not bring it back. Both "16 times smaller than with
+# T²" and "about 70 times smaller than at T = 1" are right.)
 #
-# (b) Nothing is there to be balanced, so T² is only a factor on the whole loss. A learning rate that is 16 times as
-# large gives exactly the same steps.
+# (b) There is nothing to balance, so T² is only a factor on the whole loss. A learning rate 16 times as large gives
+# exactly the same steps.
 
 # %% [markdown]
-# **2. Which way round?** Your student is much too small to reproduce all that its teacher says. What do you get from
-# training it with KL(teacher ‖ student), what from KL(student ‖ teacher), and what does each cost?
+# **2. Which direction?** Your student is much too small to reproduce everything that its teacher says. What do you get
+# from training it with KL(teacher ‖ student), what from KL(student ‖ teacher), and what does each cost?
 
 # %% [markdown] answer="kl_direction" points=2
-# With the teacher first, the average runs over the words that the teacher finds likely. Missing one of them costs a
-# lot, so the student spreads out and covers them all. The cost: it also gives probability to words that the teacher
-# would not say.
+# With the teacher first (forward KL), the average runs over the tokens that the teacher considers likely. Missing one
+# of them is expensive, so the student spreads out and covers them all. The cost: it also gives probability to tokens
+# that the teacher would not choose.
 #
-# With the student first, the average runs over the student's own words. It pays for saying what the teacher would not
-# say, and pays nothing for what it leaves out. So it settles on a part of what the teacher does, says that well, and
-# loses the rest: less variety.
+# With the student first (reverse KL), the average runs over the student's own tokens. It pays for tokens that the
+# teacher would not choose, and pays nothing for what it leaves out. So it settles on a part of what the teacher does,
+# does that well, and loses the rest: less variety.
 
 # %% [markdown]
 # ## What to take away
 #
-# - The soft term is KL with the **teacher first**, both sides at the same T; the hard term runs at T = 1.
-# - Take log-softmax in one step and in float32. Cut the teacher's graph.
-# - Average over the **tokens that count**, in both terms. Then α means the same for every length and any amount of
+# - The soft term is KL with the **teacher first** (forward KL), both sides at the same T; the hard term uses T = 1.
+# - Take log-softmax in one step and in float32. Detach the teacher's logits.
+# - Average over the **tokens that count**, in both terms. Then α means the same for every row length and any amount of
 #   padding.
-# - Nothing counted gives 0, not NaN.
-# - T² keeps the balance between soft and hard when T changes. With no hard term it is a learning rate.
-# - KL has the floor 0. Cross-entropy with soft targets has the teacher's entropy as its floor.
+# - If nothing counts, the loss is 0, not NaN.
+# - T² keeps the soft gradient from shrinking like 1/T² beside the hard one. The balance still shifts while T is small.
+#   Without a hard term, T² only rescales the learning rate.
+# - The floor of KL is 0. The floor of a cross-entropy with soft targets is the teacher's entropy.
 
 # %% [markdown]
 # ## Stretch goals
 #
 # - Write `kl_divergence` a second time without `F.kl_div`, and a third time with `log_target=True`. Do all three pass
 #   the check? Which of them gives NaN for a soft target of exactly 0?
-# - Repeat the last experiment with `torch.optim.Adam` instead of plain gradient descent. Is it true that T² changes
-#   next to nothing at α = 1?
-# - Replace KL by the mean squared difference of the logits. At T = 20, compare its gradient with the soft term's: what
-#   does a high temperature turn the soft term into?
-# - The vocabulary is large and most soft targets are almost 0. Keep the teacher's 20 most likely words and put the rest
-#   into one more entry. How far is the KL divergence from the full one at T = 1, and at T = 5?
+# - Repeat the last experiment with `torch.optim.Adam` instead of plain gradient descent. Is it true that T² makes
+#   hardly any difference at α = 1?
+# - Replace KL by the mean squared difference of the logits. At T = 20, compare its gradient with that of the soft term:
+#   what does a high temperature turn the soft term into?
+# - The vocabulary is large and most soft targets are almost 0. Keep the teacher's 20 most likely tokens and put the
+#   rest into one more entry. How far is the KL divergence from the full one at T = 1, and at T = 5?

@@ -1,8 +1,8 @@
-"""Lab 02's misconceptions: wrong answers that people really write, each with what to tell them.
+"""Common mistakes in lab 02, each with the explanation that a student gets.
 
-Each stands for one mistake and is otherwise right; none validates its input. Its source can stand in a student's
-notebook: it uses nothing but the names of the lab's setup cell and of earlier exercises, which are made right below.
-Students never see this file.
+Each makes one mistake and is otherwise correct; none validates its input. Its source could be in a student's notebook:
+it uses only the names of the lab's setup cell and of earlier exercises, which are defined correctly below. Students
+never see this file.
 """
 
 import torch
@@ -11,13 +11,13 @@ from torch import nn
 
 from helpers.grader.course.cases import misconception
 
-TERMS = "Two terms: what the text says, what the teacher thinks"
-TARGETS, LOGARITHMS, DIRECTION = "Soft targets", "Why logarithms", "KL divergence and its direction"
+TERMS = "Two terms: the text and the teacher"
+TARGETS, LOGARITHMS, DIRECTION = "Soft targets", "Why log-probabilities", "KL divergence and its direction"
 MEANS, HARD, SQUARE = "Masks and means", "Hard labels", "Why T squared"
-SHAPES, WHOLE, MODULE = "Shapes and words", "Exercise 5: distillation_loss", "Exercise 6: DistillationLoss"
+SHAPES, WHOLE, MODULE = "Shapes and terms", "Exercise 5: The distillation loss", "Exercise 6: The loss as a module"
 
 
-# What the lab's setup cell gives, and the earlier exercises, right but for validation.
+# The lab's setup cell and the exercises, correct except that they validate nothing.
 
 IGNORE = -100
 
@@ -66,7 +66,7 @@ def targets_temperature_multiplied(teacher_logits, temperature):
 
 
 @misconception(
-    "soft_targets", "You divide by T². The square belongs to the loss; divide the logits by T itself.", read=TARGETS
+    "soft_targets", "You divide by T². The square belongs in the loss; divide the logits by T itself.", read=TARGETS
 )
 def targets_temperature_squared(teacher_logits, temperature):
     return (widen(teacher_logits.detach()) / temperature**2).softmax(dim=-1)
@@ -74,7 +74,7 @@ def targets_temperature_squared(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "You divide the probabilities, so they no longer add up to 1. Divide the logits, before the softmax.",
+    "You divide the probabilities, so they no longer sum to 1. Divide the logits, before the softmax.",
     read=TARGETS,
 )
 def targets_divided_after_softmax(teacher_logits, temperature):
@@ -83,7 +83,7 @@ def targets_divided_after_softmax(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "Your softmax runs over the positions. The words stand on the last axis: dim=-1.",
+    "Your softmax runs over the positions. The vocabulary is the last dimension: use dim=-1.",
     read=TARGETS,
 )
 def targets_over_positions(teacher_logits, temperature):
@@ -92,7 +92,7 @@ def targets_over_positions(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "Your softmax runs over the rows, which is also what F.softmax does when you name no axis. Use dim=-1.",
+    "Your softmax runs over the rows, as F.softmax does if you pass no dim for 3-D input. Use dim=-1.",
     read=TARGETS,
 )
 def targets_over_rows(teacher_logits, temperature):
@@ -101,7 +101,7 @@ def targets_over_rows(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "You return logarithms. The teacher's side is due as probabilities: softmax, not log-softmax.",
+    "You return log-probabilities. The targets must be probabilities: use softmax, not log-softmax.",
     read=TARGETS,
 )
 def targets_as_logarithms(teacher_logits, temperature):
@@ -110,7 +110,7 @@ def targets_as_logarithms(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "A gradient flows back into the teacher. The teacher is not trained: detach its logits.",
+    "A gradient flows back to the teacher. The teacher is not trained: detach its logits.",
     read=TARGETS,
 )
 def targets_keep_graph(teacher_logits, temperature):
@@ -119,7 +119,7 @@ def targets_keep_graph(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "You divide in bfloat16, where the digits get lost. Widen the logits to float32 before you divide.",
+    "You divide in bfloat16, where digits are lost. Convert the logits to float32 before you divide.",
     read=TARGETS,
 )
 def targets_divided_in_bfloat16(teacher_logits, temperature):
@@ -128,8 +128,8 @@ def targets_divided_in_bfloat16(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "You divide in place and so change the caller's logits. Use / and keep the result under a new name.",
-    read="Exercise 1: soft_targets",
+    "You divide in place, which changes the caller's logits. Use / and give the result a new name.",
+    read="Exercise 1: Soft targets",
 )
 def targets_divided_in_place(teacher_logits, temperature):
     scaled = teacher_logits.detach()
@@ -139,8 +139,8 @@ def targets_divided_in_place(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "Your exponential overflows at large logits. Let PyTorch take the softmax, or subtract the largest logit first.",
-    read="Exercise 1: soft_targets",
+    "Your exponential overflows for large logits. Use the PyTorch softmax, or subtract the largest logit first.",
+    read="Exercise 1: Soft targets",
 )
 def targets_overflow(teacher_logits, temperature):
     weights = torch.exp(teacher_logits.detach().float() / temperature)
@@ -149,7 +149,7 @@ def targets_overflow(teacher_logits, temperature):
 
 @misconception(
     "soft_targets",
-    "You keep only the teacher's favourite word. Soft targets are its whole distribution.",
+    "You keep only the teacher's most likely token. Soft targets are its whole distribution.",
     read=TERMS,
 )
 def targets_one_hot(teacher_logits, temperature):
@@ -160,7 +160,7 @@ def targets_one_hot(teacher_logits, temperature):
 
 
 @misconception(
-    "soft_log_predictions", "You return probabilities. The student's side is due as logarithms.", read=LOGARITHMS
+    "soft_log_predictions", "You return probabilities. The student's side must be log-probabilities.", read=LOGARITHMS
 )
 def predictions_as_probabilities(student_logits, temperature):
     return (widen(student_logits) / temperature).softmax(dim=-1)
@@ -168,7 +168,7 @@ def predictions_as_probabilities(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "You take the softmax and then its logarithm: unlikely words become 0 and then minus infinity. Take both in one.",
+    "You take the softmax and then its logarithm: unlikely tokens become 0, then minus infinity. Use log-softmax.",
     read=LOGARITHMS,
 )
 def predictions_underflow(student_logits, temperature):
@@ -177,7 +177,7 @@ def predictions_underflow(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "You add a small number before the logarithm, so every unlikely word costs the same. Use log-softmax instead.",
+    "You add a small number before the logarithm, so all unlikely tokens cost the same. Use log-softmax instead.",
     read=LOGARITHMS,
 )
 def predictions_with_epsilon(student_logits, temperature):
@@ -196,7 +196,7 @@ def predictions_temperature_multiplied(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "You divide the log-probabilities by T, so their exponentials no longer add up to 1. Divide the logits, before.",
+    "You divide the log-probabilities by T, so their exponentials no longer sum to 1. Divide the logits, before.",
     read=LOGARITHMS,
 )
 def predictions_divided_after(student_logits, temperature):
@@ -205,7 +205,7 @@ def predictions_divided_after(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "Your log-softmax runs over the positions. The words stand on the last axis: dim=-1.",
+    "Your log-softmax runs over the positions. The vocabulary is the last dimension: use dim=-1.",
     read=LOGARITHMS,
 )
 def predictions_over_positions(student_logits, temperature):
@@ -214,7 +214,7 @@ def predictions_over_positions(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "Your log-softmax runs over the rows, which is also what happens when you name no axis. Use dim=-1.",
+    "Your log-softmax runs over the rows, as F.log_softmax does if you pass no dim for 3-D input. Use dim=-1.",
     read=LOGARITHMS,
 )
 def predictions_over_rows(student_logits, temperature):
@@ -223,7 +223,7 @@ def predictions_over_rows(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "You divide in bfloat16, where the digits get lost. Widen the logits to float32 before you divide.",
+    "You divide in bfloat16, where digits are lost. Convert the logits to float32 before you divide.",
     read=TARGETS,
 )
 def predictions_divided_in_bfloat16(student_logits, temperature):
@@ -232,8 +232,8 @@ def predictions_divided_in_bfloat16(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "You cut the graph, so the student cannot learn. Only the teacher's logits are detached.",
-    read="Exercise 2: soft_log_predictions",
+    "You detach the student's logits, so the student cannot learn. Detach only the teacher's.",
+    read="Exercise 2: The student's log-probabilities",
 )
 def predictions_detached(student_logits, temperature):
     return (widen(student_logits.detach()) / temperature).log_softmax(dim=-1)
@@ -241,7 +241,7 @@ def predictions_detached(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "Your logarithm has base 2. The lab's unit is the nat: take the natural logarithm.",
+    "Your logarithm has base 2. These labs use nats: take the natural logarithm.",
     read=SHAPES,
 )
 def predictions_in_bits(student_logits, temperature):
@@ -253,7 +253,7 @@ def predictions_in_bits(student_logits, temperature):
 
 @misconception(
     "kl_divergence",
-    "Your divergence runs the other way, student first. The average goes over the teacher's probabilities.",
+    "This is reverse KL, with the student first. The average must run over the teacher's probabilities.",
     read=DIRECTION,
 )
 def kl_reversed(soft_targets, soft_log_predictions, mask):
@@ -264,7 +264,7 @@ def kl_reversed(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "This is the cross-entropy: log p is missing, so a perfect student does not reach 0. Put log p − log q in the sum.",
+    "This is the cross-entropy: log p is missing, so a perfect student does not reach 0. Sum p times (log p − log q).",
     read=DIRECTION,
 )
 def kl_is_cross_entropy(soft_targets, soft_log_predictions, mask):
@@ -284,7 +284,7 @@ def kl_arguments_swapped(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "You use the student's probabilities where log-probabilities are due. The argument holds logarithms already.",
+    "You use the student's probabilities where log-probabilities belong. The argument already holds log-probabilities.",
     read=DIRECTION,
 )
 def kl_of_probabilities(soft_targets, soft_log_predictions, mask):
@@ -294,7 +294,7 @@ def kl_of_probabilities(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "You say log_target=True, which reads the targets as logarithms, and they are probabilities. Leave it out.",
+    "log_target=True treats the targets as log-probabilities, but they are probabilities. Leave it out.",
     read=DIRECTION,
 )
 def kl_targets_as_logarithms(soft_targets, soft_log_predictions, mask):
@@ -304,7 +304,7 @@ def kl_targets_as_logarithms(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "You divide by the number of rows, so the term grows with their length. Divide by the tokens that count.",
+    "You divide by the number of rows, so the term grows with their length. Divide by the number of tokens that count.",
     read=MEANS,
 )
 def kl_divided_by_rows(soft_targets, soft_log_predictions, mask):
@@ -314,7 +314,7 @@ def kl_divided_by_rows(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "reduction='batchmean' knows no mask and divides by rows alone. Use 'none', then mask and average yourself.",
+    "reduction='batchmean' ignores the mask and divides by the rows only. Use 'none', then mask and average yourself.",
     read=MEANS,
 )
 def kl_batchmean(soft_targets, soft_log_predictions, mask):
@@ -323,7 +323,7 @@ def kl_batchmean(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "You take the mean over the vocabulary too, so the term is V times too small. Add up over the words.",
+    "You take the mean over the vocabulary too, so the term is V times too small. Sum over the vocabulary.",
     read=MEANS,
 )
 def kl_mean_over_vocabulary(soft_targets, soft_log_predictions, mask):
@@ -338,7 +338,7 @@ def kl_padding_counted(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "You leave tokens out of the sum but still divide by all B · S places. Divide by the tokens that count.",
+    "You leave tokens out of the sum but divide by all B · S positions. Divide by the number of tokens that count.",
     read=MEANS,
 )
 def kl_mean_over_all_places(soft_targets, soft_log_predictions, mask):
@@ -346,7 +346,9 @@ def kl_mean_over_all_places(soft_targets, soft_log_predictions, mask):
 
 
 @misconception(
-    "kl_divergence", "You add up over the tokens. A mean is due: divide by the number that count.", read=MEANS
+    "kl_divergence",
+    "You return the sum over the tokens, not the mean. Divide by the number of tokens that count.",
+    read=MEANS,
 )
 def kl_sum(soft_targets, soft_log_predictions, mask):
     return (F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1) * mask).sum()
@@ -354,7 +356,7 @@ def kl_sum(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "You average each row and then the rows, so tokens in short rows weigh more. Add up first, divide once.",
+    "You average each row and then the rows, so tokens in short rows weigh more. Sum first, then divide once.",
     read=MEANS,
 )
 def kl_mean_of_row_means(soft_targets, soft_log_predictions, mask):
@@ -364,7 +366,7 @@ def kl_mean_of_row_means(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "You count the tokens where the mask is False, and leave out the others. Turn it round.",
+    "You count the tokens where the mask is False and leave out the others. Invert the mask.",
     read=MEANS,
 )
 def kl_mask_inverted(soft_targets, soft_log_predictions, mask):
@@ -374,7 +376,7 @@ def kl_mask_inverted(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "Where nothing counts you divide 0 by 0 and get NaN. Divide by at least 1.",
+    "When nothing counts, you divide 0 by 0 and get NaN. Divide by at least 1.",
     read=MEANS,
 )
 def kl_nan_of_nothing(soft_targets, soft_log_predictions, mask):
@@ -383,7 +385,7 @@ def kl_nan_of_nothing(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "Where nothing counts you return a number without a graph, so backward() fails. Divide the sum by at least 1.",
+    "When nothing counts, you return a tensor without a graph, so backward() fails. Divide the sum by at least 1.",
     read=MEANS,
 )
 def kl_nothing_without_graph(soft_targets, soft_log_predictions, mask):
@@ -394,7 +396,7 @@ def kl_nothing_without_graph(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
-    "A soft target of 0 gives 0 times minus infinity, which is NaN. Count 0 log 0 as 0: F.kl_div and xlogy do.",
+    "A soft target of 0 gives 0 times minus infinity, which is NaN. Use F.kl_div or xlogy, which treat 0 log 0 as 0.",
     read=DIRECTION,
 )
 def kl_nan_at_zeros(soft_targets, soft_log_predictions, mask):
@@ -407,7 +409,7 @@ def kl_nan_at_zeros(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "hard_loss",
-    "You take -100 for word 0 and count it. Leave those tokens out: ignore_index, or a mask.",
+    "You treat -100 as token 0 and count it. Leave these positions out: use ignore_index or a mask.",
     read=HARD,
 )
 def hard_ignored_counted(student_logits, labels):
@@ -416,7 +418,7 @@ def hard_ignored_counted(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You leave out label 0 as well as -100. Word 0 is a word like any other: compare with -100.",
+    "You leave out label 0 as well as -100. Token 0 is a token like any other: compare with -100.",
     read=HARD,
 )
 def hard_word_zero_lost(student_logits, labels):
@@ -427,7 +429,7 @@ def hard_word_zero_lost(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "Where nothing counts you divide 0 by 0 and get NaN. Take the sum and divide by at least 1.",
+    "When nothing counts, you divide 0 by 0 and get NaN. Take the sum and divide by at least 1.",
     read=HARD,
 )
 def hard_nan_of_nothing(student_logits, labels):
@@ -436,7 +438,7 @@ def hard_nan_of_nothing(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "Where nothing counts you return a number without a graph, so backward() fails. Divide the sum by at least 1.",
+    "When nothing counts, you return a tensor without a graph, so backward() fails. Divide the sum by at least 1.",
     read=HARD,
 )
 def hard_nothing_without_graph(student_logits, labels):
@@ -447,21 +449,25 @@ def hard_nothing_without_graph(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You divide by all B · S places. Divide by the tokens whose label is not -100.",
+    "You divide by all B · S positions. Divide by the number of tokens whose label is not -100.",
     read=MEANS,
 )
 def hard_mean_over_all_places(student_logits, labels):
     return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten(), reduction="sum") / labels.numel()
 
 
-@misconception("hard_loss", "You add up over the tokens. A mean is due: divide by the number that count.", read=MEANS)
+@misconception(
+    "hard_loss",
+    "You return the sum over the tokens, not the mean. Divide by the number of tokens that count.",
+    read=MEANS,
+)
 def hard_sum(student_logits, labels):
     return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten(), reduction="sum")
 
 
 @misconception(
     "hard_loss",
-    "You divide by the number of rows, so the term grows with their length. Divide by the tokens that count.",
+    "You divide by the number of rows, so the term grows with their length. Divide by the number of tokens that count.",
     read=MEANS,
 )
 def hard_divided_by_rows(student_logits, labels):
@@ -470,7 +476,7 @@ def hard_divided_by_rows(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You average each row and then the rows, so tokens in short rows weigh more. Add up first, divide once.",
+    "You average each row and then the rows, so tokens in short rows weigh more. Sum first, then divide once.",
     read=MEANS,
 )
 def hard_mean_of_row_means(student_logits, labels):
@@ -480,7 +486,7 @@ def hard_mean_of_row_means(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You shift the labels by one, and they are aligned already: the caller shifts. Compare place by place.",
+    "You shift the labels by one, but they are already aligned. Compare logits and labels at the same position.",
     read=SHAPES,
 )
 def hard_shifted_again(student_logits, labels):
@@ -490,7 +496,7 @@ def hard_shifted_again(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You shift, and towards the past: each prediction meets the label before it. The labels are aligned: do not shift.",
+    "You shift the labels towards the past: each prediction meets the label before it. They are aligned: do not shift.",
     read=SHAPES,
 )
 def hard_shifted_backwards(student_logits, labels):
@@ -500,7 +506,7 @@ def hard_shifted_backwards(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You take a softmax before F.cross_entropy, which takes one itself. Hand it the logits.",
+    "You take a softmax before F.cross_entropy, which computes one itself. Pass it the logits.",
     read=HARD,
 )
 def hard_softmax_twice(student_logits, labels):
@@ -511,7 +517,7 @@ def hard_softmax_twice(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "The sign is missing: log-probabilities are negative, and the loss is minus their mean.",
+    "The minus sign is missing: log-probabilities are negative, and the loss is minus their mean.",
     read=HARD,
 )
 def hard_sign_missing(student_logits, labels):
@@ -521,7 +527,7 @@ def hard_sign_missing(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You take the softmax and then its logarithm: unlikely words become 0 and then minus infinity. Take both in one.",
+    "You take the softmax and then its logarithm: unlikely tokens become 0, then minus infinity. Use log-softmax.",
     read=LOGARITHMS,
 )
 def hard_underflow(student_logits, labels):
@@ -532,7 +538,7 @@ def hard_underflow(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "Your log-softmax runs over the positions. The words stand on the last axis: dim=-1.",
+    "Your log-softmax runs over the positions. The vocabulary is the last dimension: use dim=-1.",
     read=HARD,
 )
 def hard_over_positions(student_logits, labels):
@@ -542,7 +548,7 @@ def hard_over_positions(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You compute in bfloat16, where every token's loss is rounded. Widen the logits to float32 first.",
+    "You compute in bfloat16, where every token's loss is rounded. Convert the logits to float32 first.",
     read=TARGETS,
 )
 def hard_in_bfloat16(student_logits, labels):
@@ -552,7 +558,7 @@ def hard_in_bfloat16(student_logits, labels):
 
 @misconception(
     "hard_loss",
-    "You soften the student at T = 3. The hard term speaks with the ordinary voice: T = 1.",
+    "You divide the student's logits by T = 3. The hard term uses the ordinary distribution, at T = 1.",
     read=HARD,
 )
 def hard_softened(student_logits, labels):
@@ -587,7 +593,7 @@ def loss_with_t(student_logits, teacher_logits, labels, temperature=3.0, alpha=0
 
 @misconception(
     "distillation_loss",
-    "You divide the soft term by T². Its gradient is too small already: multiply.",
+    "You divide the soft term by T². Its gradient is already too small: multiply.",
     read=SQUARE,
 )
 def loss_divided_by_t_squared(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -598,7 +604,7 @@ def loss_divided_by_t_squared(student_logits, teacher_logits, labels, temperatur
 
 @misconception(
     "distillation_loss",
-    "T² stands on the hard term. It belongs to the soft term, whose gradient shrinks with T.",
+    "T² multiplies the hard term. It belongs on the soft term, whose gradient shrinks with T.",
     read=SQUARE,
 )
 def loss_t_squared_on_hard_term(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -609,7 +615,7 @@ def loss_t_squared_on_hard_term(student_logits, teacher_logits, labels, temperat
 
 @misconception(
     "distillation_loss",
-    "T² stands on both terms, so the balance is as if it were missing. It belongs to the soft term alone.",
+    "T² multiplies both terms, so the balance is as if it were missing. It belongs on the soft term only.",
     read=SQUARE,
 )
 def loss_t_squared_on_both_terms(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -620,7 +626,7 @@ def loss_t_squared_on_both_terms(student_logits, teacher_logits, labels, tempera
 
 @misconception(
     "distillation_loss",
-    "Only the teacher is softened, so a student that equals the teacher is still punished. Soften both sides.",
+    "Only the teacher's logits are divided by T, so a student that equals the teacher is still penalised. Divide both.",
     read=WHOLE,
 )
 def loss_softens_teacher_only(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -631,7 +637,7 @@ def loss_softens_teacher_only(student_logits, teacher_logits, labels, temperatur
 
 @misconception(
     "distillation_loss",
-    "Only the student is softened, so a student that equals the teacher is still punished. Soften both sides.",
+    "Only the student's logits are divided by T, so a student that equals the teacher is still penalised. Divide both.",
     read=WHOLE,
 )
 def loss_softens_student_only(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -642,7 +648,7 @@ def loss_softens_student_only(student_logits, teacher_logits, labels, temperatur
 
 @misconception(
     "distillation_loss",
-    "The hard term is softened too. It runs at T = 1: hand it the logits as they came.",
+    "The hard term is divided by T too. It uses T = 1: pass it the original logits.",
     read=HARD,
 )
 def loss_softens_hard_term(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -653,7 +659,7 @@ def loss_softens_hard_term(student_logits, teacher_logits, labels, temperature=3
 
 @misconception(
     "distillation_loss",
-    "You softened at a fixed temperature of 3. Use the argument.",
+    "Your temperature is fixed at 3. Use the argument.",
     read=WHOLE,
 )
 def loss_temperature_fixed(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -664,7 +670,7 @@ def loss_temperature_fixed(student_logits, teacher_logits, labels, temperature=3
 
 @misconception(
     "distillation_loss",
-    "Your divergence runs the other way: teacher and student have swapped places. The teacher gives the targets.",
+    "This is reverse KL: teacher and student are swapped. The teacher provides the targets.",
     read=DIRECTION,
 )
 def loss_reversed(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -688,7 +694,7 @@ def loss_with_cross_entropy(student_logits, teacher_logits, labels, temperature=
 
 @misconception(
     "distillation_loss",
-    "The soft term takes a softmax and then its logarithm, which becomes minus infinity. Use log-softmax.",
+    "The soft term takes a softmax and then its logarithm, which can be minus infinity. Use log-softmax.",
     read=LOGARITHMS,
 )
 def loss_underflows(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -700,7 +706,7 @@ def loss_underflows(student_logits, teacher_logits, labels, temperature=3.0, alp
 
 @misconception(
     "distillation_loss",
-    "The soft term is divided by rows and counts every token: that is 'batchmean'. Divide by the tokens that count.",
+    "The soft term is divided by the rows and counts every token: this is 'batchmean'. Average over counted tokens.",
     read="The quick test",
 )
 def loss_batchmean(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -711,7 +717,7 @@ def loss_batchmean(student_logits, teacher_logits, labels, temperature=3.0, alph
 
 @misconception(
     "distillation_loss",
-    "The soft term is divided by rows, so it grows with their length. Divide by the tokens that count.",
+    "The soft term is divided by the rows, so it grows with their length. Divide by the number of tokens that count.",
     read="The quick test",
 )
 def loss_divided_by_rows(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -723,7 +729,7 @@ def loss_divided_by_rows(student_logits, teacher_logits, labels, temperature=3.0
 
 @misconception(
     "distillation_loss",
-    "The soft term is a mean over the vocabulary too, V times too small: that is reduction='mean'. Add up the words.",
+    "The soft term is also averaged over the vocabulary, V times too small: this is reduction='mean'. Use a sum.",
     read=MEANS,
 )
 def loss_mean_over_vocabulary(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -734,7 +740,7 @@ def loss_mean_over_vocabulary(student_logits, teacher_logits, labels, temperatur
 
 @misconception(
     "distillation_loss",
-    "The soft term counts every token. Make its mask from the labels: -100 does not count there either.",
+    "The soft term counts every token. Make its mask from the labels: -100 does not count here either.",
     read=WHOLE,
 )
 def loss_padding_in_soft_term(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -745,7 +751,7 @@ def loss_padding_in_soft_term(student_logits, teacher_logits, labels, temperatur
 
 @misconception(
     "distillation_loss",
-    "The hard term takes -100 for word 0 and counts it. Use your hard_loss with the labels as they are.",
+    "The hard term treats -100 as token 0 and counts it. Call your hard_loss with the unchanged labels.",
     read=HARD,
 )
 def loss_padding_in_hard_term(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -767,7 +773,7 @@ def loss_padding_in_both_terms(student_logits, teacher_logits, labels, temperatu
 
 @misconception(
     "distillation_loss",
-    "The soft term leaves tokens out of the sum but divides by all B · S places. Divide by the tokens that count.",
+    "The soft term leaves tokens out of the sum but divides by all B · S positions. Divide by the counted tokens.",
     read=MEANS,
 )
 def loss_mean_over_all_places(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -779,7 +785,7 @@ def loss_mean_over_all_places(student_logits, teacher_logits, labels, temperatur
 
 @misconception(
     "distillation_loss",
-    "You shift the labels by one, and they are aligned already: the caller shifts. Compare place by place.",
+    "You shift the labels by one, but they are already aligned. Compare logits and labels at the same position.",
     read=SHAPES,
 )
 def loss_shifted_again(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -791,7 +797,7 @@ def loss_shifted_again(student_logits, teacher_logits, labels, temperature=3.0, 
 
 @misconception(
     "distillation_loss",
-    "α is swapped: it weighs the soft term, and 1 − α the hard one.",
+    "α and 1 − α are swapped: α weights the soft term, 1 − α the hard term.",
     read=WHOLE,
 )
 def loss_alpha_swapped(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -813,7 +819,7 @@ def loss_hard_term_unweighted(student_logits, teacher_logits, labels, temperatur
 
 @misconception(
     "distillation_loss",
-    "You add the two terms and leave α out. Weigh the soft term by α and the hard one by 1 − α.",
+    "You add the two terms without α. Multiply the soft term by α and the hard term by 1 − α.",
     read=WHOLE,
 )
 def loss_alpha_ignored(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -824,7 +830,7 @@ def loss_alpha_ignored(student_logits, teacher_logits, labels, temperature=3.0, 
 
 @misconception(
     "distillation_loss",
-    "A gradient flows back into the teacher. Cut its graph: detach the teacher's logits.",
+    "A gradient flows back to the teacher. Detach the teacher's logits.",
     read=TARGETS,
 )
 def loss_trains_teacher(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -836,8 +842,8 @@ def loss_trains_teacher(student_logits, teacher_logits, labels, temperature=3.0,
 
 @misconception(
     "distillation_loss",
-    "The student's side of the soft term is cut from the graph, so only hard labels teach. Detach the teacher alone.",
-    read="Exercise 2: soft_log_predictions",
+    "The student's side of the soft term is detached, so only the hard labels teach. Detach only the teacher.",
+    read="Exercise 2: The student's log-probabilities",
 )
 def loss_student_detached(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
     targets = soft_targets(teacher_logits, temperature)
@@ -848,7 +854,7 @@ def loss_student_detached(student_logits, teacher_logits, labels, temperature=3.
 
 @misconception(
     "distillation_loss",
-    "Your default temperature is not 3.0. Put the first line back as it was.",
+    "Your default temperature is not 3.0. Restore the signature.",
     read=WHOLE,
 )
 def loss_default_temperature_two(student_logits, teacher_logits, labels, temperature=2.0, alpha=0.5):
@@ -859,7 +865,7 @@ def loss_default_temperature_two(student_logits, teacher_logits, labels, tempera
 
 @misconception(
     "distillation_loss",
-    "Where nothing counts you divide 0 by 0 and get NaN. Divide by at least 1.",
+    "When nothing counts, you divide 0 by 0 and get NaN. Divide by at least 1.",
     read=MEANS,
 )
 def loss_nan_of_nothing(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -872,7 +878,7 @@ def loss_nan_of_nothing(student_logits, teacher_logits, labels, temperature=3.0,
 
 @misconception(
     "distillation_loss",
-    "You divide in bfloat16, where the digits get lost. Widen the logits to float32 before you divide.",
+    "You divide in bfloat16, where digits are lost. Convert the logits to float32 before you divide.",
     read=TARGETS,
 )
 def loss_in_bfloat16(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
@@ -887,7 +893,7 @@ def loss_in_bfloat16(student_logits, teacher_logits, labels, temperature=3.0, al
 
 @misconception(
     "DistillationLoss",
-    "forward uses a temperature of 3 whatever was asked. Read self.temperature.",
+    "forward always uses a temperature of 3. Use self.temperature.",
     read=MODULE,
 )
 class TemperatureFixed(nn.Module):
@@ -901,7 +907,7 @@ class TemperatureFixed(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "forward uses α = 0.5 whatever was asked. Pass self.alpha on.",
+    "forward always uses α = 0.5. Pass self.alpha.",
     read=MODULE,
 )
 class AlphaFixed(nn.Module):
@@ -915,7 +921,7 @@ class AlphaFixed(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "forward calls the loss without T and α, so its defaults are used. Pass both attributes on.",
+    "forward calls the loss without T and α, so it uses the defaults. Pass both attributes.",
     read=MODULE,
 )
 class AttributesUnused(nn.Module):
@@ -929,7 +935,7 @@ class AttributesUnused(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "You work out T² in the constructor, so it goes stale when the temperature changes. Work it out in forward.",
+    "You compute T² in the constructor, so it goes stale when the temperature changes. Compute it in forward.",
     read=MODULE,
 )
 class SquareFrozen(nn.Module):
@@ -944,7 +950,7 @@ class SquareFrozen(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "You work out 1 − α in the constructor, so it goes stale when α changes. Work it out in forward.",
+    "You compute 1 − α in the constructor, so it goes stale when α changes. Compute it in forward.",
     read=MODULE,
 )
 class HardWeightFrozen(nn.Module):
@@ -959,7 +965,7 @@ class HardWeightFrozen(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "Changing temperature or alpha changes nothing. Keep them under these two names and read them in forward.",
+    "Changing temperature or alpha has no effect. Store them under these names and read them in forward.",
     read=MODULE,
 )
 class OtherNames(nn.Module):
@@ -973,7 +979,7 @@ class OtherNames(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "You pass α where the temperature goes and the temperature where α goes. Mind the order, or name them.",
+    "You pass α as the temperature and the temperature as α. Check the order, or pass them by name.",
     read=MODULE,
 )
 class TemperatureAndAlphaSwapped(nn.Module):
@@ -987,7 +993,7 @@ class TemperatureAndAlphaSwapped(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "You pass teacher and student in the wrong order, so the teacher's logits are trained. Student first.",
+    "You pass teacher and student in the wrong order, so the teacher's logits are trained. The student comes first.",
     read=MODULE,
 )
 class TeacherFirst(nn.Module):
@@ -1001,7 +1007,7 @@ class TeacherFirst(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "Your default temperature is not 3.0. Put the constructor's first line back as it was.",
+    "Your default temperature is not 3.0. Restore the constructor's signature.",
     read=MODULE,
 )
 class DefaultTemperatureTwo(nn.Module):
@@ -1030,7 +1036,7 @@ class WithoutTSquared(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "α is swapped: it weighs the soft term, and 1 − α the hard one.",
+    "α and 1 − α are swapped: α weights the soft term, 1 − α the hard term.",
     read=TERMS,
 )
 class AlphaSwapped(nn.Module):
@@ -1044,7 +1050,7 @@ class AlphaSwapped(nn.Module):
 
 @misconception(
     "DistillationLoss",
-    "nn.KLDivLoss(reduction='batchmean') divides by rows and knows no mask. Call your distillation_loss.",
+    "nn.KLDivLoss(reduction='batchmean') divides by the rows and ignores the mask. Call your distillation_loss.",
     read="The quick test",
 )
 class Batchmean(nn.Module):

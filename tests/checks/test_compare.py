@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from helpers.checks.compare import Mismatch, MismatchKind, describe, mismatch, ratio
-from helpers.checks.observers import Opaque
+from helpers.checks.encoding import Opaque
 
 HALF = torch.tensor([0.5, 0.25])
 

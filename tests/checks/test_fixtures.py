@@ -6,8 +6,9 @@ import nbformat
 import pytest
 import torch
 
+from helpers.checks.encoding import Opaque, decode, encode
 from helpers.checks.fixtures import ModelSpec, build, gpt2, resolve
-from helpers.checks.observers import Opaque, decode, encode, observe, weights_of
+from helpers.checks.observers import observe, weights_of
 from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
 

@@ -6,7 +6,7 @@ import types
 import pytest
 import torch
 
-from helpers.checks.observers import encode
+from helpers.checks.encoding import encode
 from helpers.checks.visible_check import CheckResult, check, check_examples
 from helpers.grader.release import checks_text
 

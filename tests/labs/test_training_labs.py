@@ -10,11 +10,11 @@ import nbformat
 import pytest
 import torch
 
-from helpers.grader.release import instructor_notebook
-from helpers.grader.judging.student_kernel import StudentKernel
-from helpers.grader.course.lab import Lab
-from helpers.grader.limits import Limits
 from helpers.checks.observers import weights_of
+from helpers.grader.course.lab import Lab
+from helpers.grader.judging.student_kernel import StudentKernel
+from helpers.grader.limits import Limits
+from helpers.grader.release import instructor_notebook
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,8 @@ def printed_at_full_length(name: str, folder: Path) -> str:
                 ran = kernel.run(cell.source, 600)
                 assert ran.error is None and not ran.timed_out, f"{cell.id}: {ran.error}"
                 printed += [output.text for output in ran.outputs if output.output_type == "stream"]
-                printed += [output.data["text/plain"] for output in ran.outputs if "text/plain" in output.get("data", {})]
+                data = [output.get("data", {}) for output in ran.outputs]
+                printed += [shown["text/plain"] for shown in data if "text/plain" in shown]
     return "\n".join(printed)
 
 
@@ -54,7 +55,8 @@ def test_lab_04_at_full_length_says_what_distillation_added(tmp_path):
     assert list(numbers) == ["teacher", "original", "hard labels only", "distilled"]
     assert numbers["teacher"] < numbers["distilled"] < numbers["hard labels only"] < numbers["original"]
     assert "Distillation added something beyond the control: +0." in text and "better in 3 of 3 seed(s)" in text
-    one, many = (re.search(rf"batch: +{size}   the textbook's way (\S+)   yours (\S+)", text).groups() for size in (1, 16))
+    line = r"batch: +{}   the textbook's way (\S+)   yours (\S+)"
+    one, many = (re.search(line.format(size), text).groups() for size in (1, 16))
     assert one[0] != many[0] and one[1] == many[1]
 
 

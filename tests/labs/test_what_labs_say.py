@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from statistics import stdev
 
 import nbformat
 import pytest
@@ -11,10 +12,12 @@ import torch
 
 from helpers.data.teacher_logits import load_teacher_logits, readable
 from helpers.grader.course.lab import Lab
+from helpers.losses import distillation_loss
+from helpers.widgets import DivergenceExplorer, LossExplorer
 from tests.committed import result
 from tests.conftest import ROOT
 
-LABS = ["01_temperature"]
+LABS = ["01_temperature", "02_loss"]
 TEACHER = load_teacher_logits()
 DRINK = TEACHER["She drank a cup of hot"]
 EARTH = TEACHER["The Earth revolves around the"]
@@ -146,3 +149,88 @@ def test_lab_01_has_an_order_among_the_tiny_probabilities():
     names = [readable(token) for token in EARTH.tokens]
     assert 1 - softmax(EARTH.logits, 1.0)[0] < 0.01
     assert names[1] == "sun" and {"Earth", "Moon"} <= set(names[:6])
+
+
+# -------------------------------------------------------------------------------------------------------------- lab 02
+
+EXAMPLE = torch.tensor([5.0, 3.9, 3.2, 3.1, -1.0])  # the teacher's logits: happy, glad, joyful, sad, table
+
+
+def test_lab_02_says_what_a_temperature_does_to_the_gaps():
+    one, three = softmax(EXAMPLE, 1.0).tolist(), softmax(EXAMPLE, 3.0).tolist()
+    text = text_of("02_loss")
+    assert f"shrinks from {one[1] - one[2]:.2f} to {three[1] - three[2]:.2f}, and the gap" in text
+    assert f'"sad" from {one[2] - one[3]:.3f} to {three[2] - three[3]:.3f}' in text
+    level = f'"joyful" goes from {one[2] / one[0]:.0%} to {three[2] / three[0]:.0%} of it'
+    assert level.replace("%", " %") in text
+
+
+def test_lab_02_says_how_far_the_gradient_falls():
+    source = torch.Generator().manual_seed(1)
+    teacher = 2 * torch.randn(2, 8, 1000, generator=source)
+    student = (teacher + torch.randn(2, 8, 1000, generator=source)).requires_grad_()
+
+    def length(t):  # of the soft term's gradient with T², relative to T = 1
+        loss = distillation_loss(student, teacher, torch.zeros(2, 8, dtype=torch.long), t, 1.0)
+        return torch.autograd.grad(loss, student)[0].norm().item()
+
+    falls = {t: length(t) / length(1.0) for t in (2.0, 3.0, 4.0, 20.0)}
+    text = text_of("02_loss")
+    two, three, four, twenty = (f"{fall:.2f}" for fall in falls.values())
+    assert f"from 1 at T = 1 to {two} at T = 2, {three} at T = 3 and {four} at T = 4" in text
+    assert f"at {twenty} for T = 20" in text
+    without = {t: t**2 / fall for t, fall in falls.items()}
+    assert f"at T = 4 it is {without[4.0]:.0f} times smaller than at T = 1" in text
+    assert f"T = 4 is {without[4.0]:.0f} times smaller than at T = 1" in text
+    assert 1950 < without[20.0] < 2050 and 3.5 < 1 / falls[3.0] < 4.5 and 3.5 < 1 / falls[4.0] < 4.5
+
+
+def test_lab_02_says_what_the_common_recipe_gives():
+    def terms(seed):
+        source = torch.Generator().manual_seed(seed)
+        student, teacher = torch.randn(2, 2, 10, 50257, generator=source)
+        labels = torch.randint(50257, (2, 10), generator=source)
+        return [distillation_loss(student, teacher, labels, 3.0, alpha).item() for alpha in (1.0, 0.0)]
+
+    text = text_of("02_loss")
+    seeds = [terms(seed) for seed in range(10)]
+    losses = [(soft + hard) / 2 for soft, hard in seeds]
+    assert f"Per token the loss is about {sum(losses) / 10:.1f} on average" in text
+    assert f"this seed gives {losses[0]:.2f}" in text and 0.05 < stdev(losses) < 0.2  # "a tenth or two"
+    assert all(10 < 0.5 * 10 * soft + 0.5 * hard < 11.2 for soft, hard in seeds)
+    assert all(f"{n / (n + 1):.2f} at S = {n}" in text for n in (10, 128))
+
+
+def test_lab_02_answers_the_questions_about_the_divergence():
+    def centres(distance):
+        return [DivergenceExplorer(fit=fit, distance=distance).student_centre for fit in ("forward", "reverse")]
+
+    assert abs(centres(15.0)[0] - centres(15.0)[1]) < 0.5 and centres(16.0)[0] - centres(16.0)[1] > 5
+    assert "From a distance of 15 on" in text_of("02_loss")
+    below, above = (DivergenceExplorer(fit="jsd", beta=beta).student_centre for beta in (0.35, 0.36))
+    assert below > 27 and above < 19
+    assert "Between β = 0.35 and β = 0.36" in text_of("02_loss")
+
+
+def test_lab_02_answers_the_questions_about_the_loss():
+    text = text_of("02_loss")
+    ratios = []
+    for t in (1.0, 6.0):
+        gradients = LossExplorer(alpha=0.5, temperature=t).gradients
+        ratios.append(math.hypot(*gradients["soft without T²"]) / math.hypot(*gradients["hard"]))
+    assert "About {:.2f} at T = 1 and {:.2f} at T = 6".format(*ratios) in text
+
+    copy = LossExplorer(alpha=0.5, temperature=3.0, student_logits=EXAMPLE)
+    assert copy.losses["soft"] == pytest.approx(0, abs=1e-9)
+    assert [slope < 0 for slope in copy.gradients["total"]] == [False, True, False, False, False]
+
+    teacher, label = EXAMPLE.double().view(1, 1, -1), torch.tensor([[1]])
+    student = teacher.clone().requires_grad_()
+    for _ in range(2000):
+        (slope,) = torch.autograd.grad(distillation_loss(student, teacher, label, 3.0, 0.5), student)
+        student = (student - 0.5 * slope).detach().requires_grad_()
+    happy, glad = student.detach().flatten().softmax(-1)[:2].tolist()
+    best = distillation_loss(student, teacher, label, 3.0, 0.5).item()
+    assert f'it gives "glad" {glad:.2f} and "happy" {happy:.2f}' in text
+    assert "teacher gives {1:.2f} and {0:.2f}".format(*softmax(EXAMPLE, 1.0)[:2].tolist()) in text
+    assert f"Its total is {best:.2f} nats; a copy of the teacher has {copy.losses['total']:.2f}" in text

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 from nbformat import NotebookNode
 
 from helpers.checks.compare import differs
-from helpers.checks.observers import argument_names, decode, encode, observe
+from helpers.checks.encoding import decode, encode
+from helpers.checks.observers import argument_names, observe
 from helpers.grader.course.cases import Case, Misconception, shares
 from helpers.grader.course.digest import digest_of
 from helpers.grader.course.forbidden_imports import forbidden_closure

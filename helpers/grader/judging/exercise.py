@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.checks.diagnosis import diagnose
-from helpers.checks.observers import encode
+from helpers.checks.encoding import encode
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, seed_of
 from helpers.grader.judging.cell_outcomes import CellOutcomes

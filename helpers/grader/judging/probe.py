@@ -1,10 +1,10 @@
 """What runs in the student's kernel on the judge's behalf.
 
-The judge sends the text of this file, after those of `helpers/checks/fixtures.py` and `helpers/checks/observers.py`,
-into the kernel before the student's first cell. The three run in one namespace of their own, so the imports from the
-other two are left out there; see `student_kernel.install_probe`. Requests come over a comm, which bypasses the shell:
-no input transformer, hook or display formatter of the student's is involved. The probe calls an answer and sends back
-what it saw; it knows neither references nor expected values.
+The judge sends the text of this file, after those of `fixtures.py`, `encoding.py` and `observers.py` in
+`helpers/checks`, into the kernel before the student's first cell. The four run in one namespace of their own, so what
+they import from each other is left out there; see `student_kernel.install_probe`. Requests come over a comm, which
+bypasses the shell: no input transformer, hook or display formatter of the student's is involved. The probe calls an
+answer and sends back what it saw; it knows neither references nor expected values.
 """
 
 import sys
@@ -15,8 +15,9 @@ from typing import Any
 from IPython import get_ipython
 from torch import inference_mode
 
+from helpers.checks.encoding import decode
 from helpers.checks.fixtures import preload
-from helpers.checks.observers import decode, observe, restore
+from helpers.checks.observers import observe, restore
 
 MAX_OUTPUT_CHARACTERS = 2**20  # of one message; the judge's own limits hold even if the notebook undoes this one
 CUT = "\n[cut: too long]\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from helpers.checks import compare
-from helpers.checks.observers import decode
+from helpers.checks.encoding import decode
 from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
 from helpers.grader.judging.cell_outcomes import CellOutcomes

@@ -26,11 +26,11 @@ from jupyter_client.session import DELIM
 from nbformat import NotebookNode, ValidationError
 from nbformat.v4 import output_from_msg
 
-from helpers.checks import fixtures, observers
 from helpers.grader.intake.unicode import load_json
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox.environment import clean_environment
 from helpers.grader.sandbox.zygote_client import ZYGOTE
+from helpers.paths import PACKAGE
 
 LATE_MESSAGES_SECONDS = 0.5  # after a deadline, for messages that came before it and are not read yet
 INTERRUPT_SECONDS = 2.0  # that a cell gets to react to an interrupt before its kernel is killed
@@ -40,10 +40,11 @@ MAX_MESSAGE_BYTES = 2**24  # the connection to a kernel that sends more is cut
 MAX_WAITING_MESSAGES = 20  # that wait for the judge at a time; more have to wait in the kernel
 EXTRA_LIFE_SECONDS = 30.0  # that a kernel may outlive its notebook's budget before its sandbox ends it
 OUTPUT_CUT = "[The notebook's output passed the limit; the rest of it is left out.]\n"
-# The probe's three files run in one namespace in the kernel, so they must not import each other there; and a
+# The probe's files run in one namespace in the kernel, so they must not import each other there; and a
 # __future__ import may not stand in the middle of a text.
-PROBE_FILES = (Path(fixtures.__file__), Path(observers.__file__), Path(__file__).parent / "probe.py")
-PROBE_IMPORTS = re.compile(r"^from (__future__|helpers\.checks\.(?:fixtures|observers)) import .*$", re.MULTILINE)
+PROBE_PARTS = ("fixtures", "encoding", "observers")  # of helpers/checks, in this order
+PROBE_FILES = (*(PACKAGE / "checks" / f"{part}.py" for part in PROBE_PARTS), Path(__file__).parent / "probe.py")
+PROBE_IMPORTS = re.compile(rf"^from (__future__|helpers\.checks\.(?:{'|'.join(PROBE_PARTS)})) import .*$", re.MULTILINE)
 
 
 class KernelDied(Exception):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from helpers.checks.compare import Mismatch, MismatchKind, describe, mismatch
-from helpers.checks.observers import Opaque
+from helpers.checks.encoding import Opaque
 from helpers.grader.judging.redaction import in_kind, redacted, without_numbers
 
 SECRET = 31.25

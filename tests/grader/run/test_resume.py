@@ -256,7 +256,11 @@ def test_a_lab_that_gained_an_exercise_is_said_in_a_line(run, judged, course, tm
     source = changed / "solutions" / "00_mini" / "00_mini.py"
     source.write_text(source.read_text() + '\n# %% [markdown] answer="how" points=2\n# So.\n')
     status, said = run(course=changed)
-    assert status == 1 and said.startswith("distillab: The lab 00_mini has other cells") and "(new: answer_how)" in said
+    assert (
+        status == 1
+        and said.startswith("distillab: The graded cells of the lab 00_mini differ")
+        and "(new: answer_how)" in said
+    )
     assert said.count("\n") == 1 and stored(tmp_path) == ["ada", "ben", "cem"]
 
 

@@ -302,7 +302,8 @@ def keep_trace(problem, trace):
     equations = sorted(match.group() for match in re.finditer(r"-?\d+ [-+*/] -?\d+ = -?\d+", trace))
     repeated = any(one == two for one, two in zip(equations, equations[1:]))
     answer = extract_answer(trace)
-    return verify_steps(trace) and not repeated and len(equations) <= 8 and answer is not None and answer == problem["answer"]
+    right = answer is not None and answer == problem["answer"]
+    return verify_steps(trace) and not repeated and len(equations) <= 8 and right
 """,
         # a helper inside
         r"""
