@@ -29,6 +29,7 @@ from nbformat.v4 import output_from_msg
 from helpers.grader.intake.unicode import load_json
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox.environment import clean_environment
+from helpers.grader.sandbox.kernel_process import KernelProcess
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 from helpers.paths import PACKAGE
 
@@ -107,7 +108,9 @@ class StudentKernel:
             return {}
         limits = self.limits
         quotas = {"memory": limits.memory, "processes": limits.processes, "files": limits.files}
-        return {"limits": quotas | {"seconds": limits.notebook + EXTRA_LIFE_SECONDS}}
+        seconds = limits.notebook + EXTRA_LIFE_SECONDS
+        self.context.setsockopt(zmq.RECONNECT_IVL, -1)  # see NeverReconnects
+        return {"limits": quotas | {"seconds": seconds, "processor_seconds": seconds}, "copy_back": False}
 
     def __exit__(self, *exception: object) -> None:
         self.client.stop_channels()
@@ -161,6 +164,11 @@ class StudentKernel:
         if replies and isinstance(replies[0], dict):
             return replies[0]
         return {"error": {"type": "RuntimeError", "message": "the kernel sent no values back", "line": ""}}
+
+    def processor_seconds(self) -> float | None:
+        """Return the processor time that everything in the kernel's sandbox has used; None without a sandbox."""
+        process = getattr(self.manager.provisioner, "process", None)
+        return process.processor_seconds() if isinstance(process, KernelProcess) else None
 
     # ------------------------------------------------------------------------------------------------------- messages
 
