@@ -93,6 +93,7 @@ CASES = """
 import torch
 
 from helpers.grader.course.cases import Case, validation
+from helpers.grader.course.draw import Draw
 
 FORBIDDEN = ("helpers.losses",)
 
@@ -111,15 +112,17 @@ def _average(seed):
     return [Case("Average", "module", (values,), observe="module", options=options, about="a changed weight")]
 
 
-EMPTY = validation("double", "empty", (torch.empty(0),), good=(torch.ones(2),), about="no values")
+EMPTY = validation("double", "empty", (torch.empty(0),), good=(torch.ones(2),), about="no values", fixed="it is empty")
 
 
 def examples():
     return _double(0) + [EMPTY] + _average(1)
 
 
-def cases():
-    return _double(2) + [Case("double", "one", (torch.tensor([3.5]),), about="one value"), EMPTY] + _average(3)
+def cases(seed):
+    draw = Draw(seed)
+    one = Case("double", "one", (torch.tensor([3.5]),), about="one value", fixed="looked for by value in tests")
+    return _double(draw("double")) + [one, EMPTY] + _average(draw("average"))
 """
 
 MISCONCEPTIONS = """

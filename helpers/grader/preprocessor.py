@@ -24,6 +24,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.release import put_environment_first
 from helpers.grader.reports.feedback import graded_notebook
 from helpers.grader.reports.gradebook import record
+from helpers.grader.run.secret_seed import secret_seed
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 
 REFUSAL = "distillab_refusal"
@@ -85,7 +86,7 @@ class Judge(NbGraderPreprocessor):
         put_environment_first()
         prepare(self.kernel_name)
         submission = resources["nbgrader"]
-        lab = load_lab(Path.cwd(), submission["assignment"])
+        lab = load_lab(Path.cwd(), submission["assignment"], secret_seed(Path.cwd()))
         if REFUSAL in nb.metadata:
             judgement = refused(lab.name, *nb.metadata[REFUSAL])
         else:

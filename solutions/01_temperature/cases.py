@@ -156,6 +156,6 @@ def examples():
     return [*softmax_examples(), *entropy_examples(), *mass_examples()]
 
 
-def cases():
+def cases(seed):
     """The hidden cases."""
     return [*softmax_cases(), *entropy_cases(), *mass_cases()]

@@ -397,7 +397,7 @@ def examples():
     ]
 
 
-def cases():
+def cases(seed):
     """The hidden cases that the judge runs."""
     return [
         *soft_targets_cases(),

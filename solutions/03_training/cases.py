@@ -243,6 +243,6 @@ def examples():
     ]  # fmt: skip
 
 
-def cases():
+def cases(seed):
     """The hidden cases that the judge runs."""
     return [*freeze_cases(), *count_cases(), *make_labels_cases(), *pairs_cases(), *train_step_cases()]

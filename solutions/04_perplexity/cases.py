@@ -152,6 +152,6 @@ def examples():
     return [*token_nll_examples(), *perplexity_examples(), *gap_closed_examples()]
 
 
-def cases():
+def cases(seed):
     """The hidden cases that the judge runs."""
     return [*token_nll_cases(), *perplexity_cases(), *gap_closed_cases()]

@@ -329,7 +329,7 @@ def examples():
     ]
 
 
-def cases():
+def cases(seed):
     return [
         *extract_answer_cases(),
         *verify_steps_cases(),

@@ -1,4 +1,9 @@
-"""What a lab's `cases.py` and `misconceptions.py` consist of: cases, each one call to an answer, and known mistakes."""
+"""What a lab's `cases.py` and `misconceptions.py` consist of: cases, each one call to an answer, and known mistakes.
+
+Hidden inputs are drawn anew for each grading run, so that inputs that leak are worth nothing in the next run:
+`cases(seed)` draws them from the run's secret seed through a `Draw`. Cases whose inputs carry their meaning say why
+they are `fixed`.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +27,8 @@ class Case:
         absolute, relative: the tolerance is absolute + relative · |expected|.
         about: tells a student what this case varies, without numbers.
         options: the observer's.
+        fixed: why the inputs are the same in every run; empty if they are drawn.
+        seed: the run's secret seed, which a `Lab` fills in for hidden cases; examples have none.
     """
 
     exercise: str
@@ -33,6 +40,8 @@ class Case:
     relative: float = field(default=1e-4, kw_only=True)
     about: str = field(default="", kw_only=True)
     options: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    fixed: str = field(default="", kw_only=True)
+    seed: int | None = field(default=None, kw_only=True, repr=False)
 
     @property
     def is_validation(self) -> bool:
@@ -49,6 +58,7 @@ def validation(
     good_construct: tuple[Any, ...] | None = None,
     weight: float = 1.0,
     about: str = "",
+    fixed: str = "",
 ) -> Case:
     """Return a case with bad input: a call with `good` must return, then one with `arguments` must raise ValueError.
 
@@ -58,8 +68,9 @@ def validation(
     if construct is not None or good_construct is not None:
         options |= {"construct": construct or (), "good_construct": good_construct or ()}
     return Case(
-        exercise, f"validation_{name}", arguments, observe="validation", weight=weight, about=about, options=options
-    )
+        exercise, f"validation_{name}", arguments, observe="validation", weight=weight, about=about, options=options,
+        fixed=fixed,
+    )  # fmt: skip
 
 
 def shares(cases: Iterable[Case]) -> dict[str, float]:

@@ -27,6 +27,7 @@ from helpers.grader.run.grading_run import GradingResult, GradingRun
 from helpers.grader.run.output_lock import one_run_at_a_time
 from helpers.grader.run.publish import default_database, write_reports
 from helpers.grader.run.retry import JudgeBatch, judge_in_threads
+from helpers.grader.run.secret_seed import secret_seed
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 
@@ -48,7 +49,7 @@ def grade(course: Path, submissions: Path, output: Path, options: GradingOptions
     """Grade the submissions in a folder and write marks, feedback and the gradebook into `output`.
 
     Judgements from an earlier run into the same folder are reused where nothing has changed, unless `options.regrade`
-    is set.
+    is set. Hidden inputs are drawn from a secret seed that stays in `output`, so that a regrade gives the same marks.
 
     Raises:
         GraderError: there is nothing to grade, a lab was never released, this computer cannot isolate notebooks,
@@ -65,11 +66,13 @@ def grade(course: Path, submissions: Path, output: Path, options: GradingOptions
         output.mkdir(parents=True, exist_ok=True)
         database = options.database or default_database(output)
         with one_run_at_a_time(output):
+            seed = secret_seed(output)
             for name in sorted({submission.lab for submission in collected if submission.lab}):
-                _enter_lab(load_lab(course, name), database)
+                _enter_lab(load_lab(course, name, seed), database)
             key = judge_digest(course, options.limits, options.kernel_name)
             with Gradebook(database) as gradebook:
-                grading = GradingRun(course, output, gradebook, _judge_batch(course, options, key), key)
+                judge_batch = _judge_batch(course, options, key, seed)
+                grading = GradingRun(course, output, gradebook, judge_batch, key, seed)
                 result = grading.run(collected, options.regrade)
             if not result.judgements:
                 raise GraderError(f"No submission could be judged: {result.failures[0].reason}. See: distillab doctor.")
@@ -99,11 +102,13 @@ def _enter_lab(lab: Lab, database: str) -> None:
         lab.key(exercise)
 
 
-def _judge_batch(course: Path, options: GradingOptions, key: str) -> JudgeBatch:
+def _judge_batch(course: Path, options: GradingOptions, key: str, seed: int) -> JudgeBatch:
     """Return the function that judges several submissions: on the cluster, or in threads on this machine."""
     limits, kernel_name = options.limits, options.kernel_name
     if options.cluster:
-        return partial(judge_on_cluster, options.cluster, course, limits=limits, kernel_name=kernel_name, key=key)
+        return partial(
+            judge_on_cluster, options.cluster, course, limits=limits, kernel_name=kernel_name, key=key, seed=seed
+        )
     workers = options.workers or (os.cpu_count() or 1) + 1  # one extra: a kernel that is starting mostly waits
-    judge_one = partial(judge_submission, course, limits=limits, kernel_name=kernel_name)
+    judge_one = partial(judge_submission, course, limits=limits, kernel_name=kernel_name, seed=seed)
     return partial(judge_in_threads, judge_one=judge_one, workers=workers)

@@ -68,12 +68,15 @@ class GradingRun:
         gradebook: nbgrader's gradebook, in which every lab has already been entered.
         judge_batch: judges several submissions at once, here or on a cluster.
         key: the digest of the labs, the grader's code and the limits (`judge_digest`).
+        seed: the secret seed from which `judge_batch` draws hidden inputs.
     """
 
-    def __init__(self, course: Path, output: Path, gradebook: Gradebook, judge_batch: JudgeBatch, key: str) -> None:
+    def __init__(
+        self, course: Path, output: Path, gradebook: Gradebook, judge_batch: JudgeBatch, key: str, seed: int
+    ) -> None:
         self.course, self.output, self.gradebook = course, output, gradebook
         self.judge_batch, self.key = judge_batch, key
-        self.store = JudgementStore(output)
+        self.store = JudgementStore(output, seed)
 
     def run(self, submissions: list[Submission], regrade: bool = False) -> GradingResult:
         """Grade the submissions and record each judgement before the next is awaited.
@@ -106,7 +109,8 @@ class GradingRun:
     def plan(self, submissions: list[Submission], regrade: bool = False) -> Plan:
         """Decide which submissions have a judgement that still holds, and which have to be judged.
 
-        A judgement holds if it was made from the same files by the same judge, and its marks are in the gradebook.
+        A judgement holds if it was made from the same files by the same judge with the same seed, and its marks are in
+        the gradebook.
         """
         plan = Plan(refused={submission.student for submission in submissions if not submission.lab})
         labs = {submission.lab for submission in submissions if submission.lab}

@@ -2,7 +2,8 @@
 
 Each judgement is written atomically as soon as it has been made, so a run that was killed resumes where it stopped. The
 stored digest says what the judgement was made from: a new hand-in, a changed answer key or other limits give another
-digest. The files are plain data and nothing in them is ever unpickled.
+digest. So does the secret seed of its hidden inputs, for whose sake only the owner can read the files. They are plain
+data, and nothing in them is ever unpickled.
 """
 
 from __future__ import annotations
@@ -27,20 +28,28 @@ UNKNOWN_LAB = "_unknown"  # folder for submissions that were refused before thei
 
 
 class JudgementStore:
-    """The judgements in one output folder, by student and lab."""
+    """The judgements in one output folder, by student and lab.
 
-    def __init__(self, output: Path) -> None:
-        self.folder = Path(output) / FOLDER
+    Args:
+        output: the folder.
+        seed: the secret seed with which submissions are judged now; None only reads what is there.
+    """
+
+    def __init__(self, output: Path, seed: int | None = None) -> None:
+        self.folder, self.seed = Path(output) / FOLDER, seed
 
     def save(self, student: str, judgement: Judgement, digest: str) -> None:
         """Write a judgement without its notebook; it replaces an older one for the same student and lab."""
-        content = {"student": student, "digest": digest} | to_plain(judgement)
-        write_text(self._path(student, judgement.lab), json.dumps(content, ensure_ascii=True, indent=1))
+        content = {"student": student, "digest": digest, "seed": self.seed} | to_plain(judgement)
+        text = json.dumps(content, ensure_ascii=True, indent=1)
+        write_text(self._path(student, judgement.lab), text, private=True)
 
     def load(self, student: str, lab: str, digest: str) -> Judgement | None:
         """Return the stored judgement, or None if there is none or it was made from something else."""
         content = _read(self._path(student, lab))
-        return from_plain(content) if content is not None and content["digest"] == digest else None
+        if content is None or content["digest"] != digest or content.get("seed") != self.seed:
+            return None
+        return from_plain(content)
 
     def forget(self, student: str, lab: str) -> None:
         """Delete the judgement of a student and lab, if there is one."""

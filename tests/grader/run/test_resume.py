@@ -24,6 +24,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.run.cluster import judge_packed, pack
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.retry import judge_with_retry
+from helpers.grader.run.secret_seed import SecretSeed
 from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 from tests.conftest import DOUBLE
 
@@ -300,7 +301,7 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
     def ask():
         key = digest.judge_digest(tmp_path, Limits(), UNSAFE_KERNEL)
         packed = pack(Submission("ada", "00_mini", refusal="none"))
-        judge_packed(str(tmp_path), packed, vars(Limits()), UNSAFE_KERNEL, key)
+        judge_packed(str(tmp_path), packed, vars(Limits()), UNSAFE_KERNEL, key, SecretSeed(5))
 
     ask()
     change_cases(tmp_path)
@@ -314,7 +315,7 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
 
 def test_a_refused_submission_is_done_and_not_a_failure(course):
     judgement = judge_submission(
-        course, Submission("ada", "00_mini", refusal="a link", verdict="denied"), Limits(), "x"
+        course, Submission("ada", "00_mini", refusal="a link", verdict="denied"), Limits(), "x", 5
     )
     assert [(row.verdict, row.note) for row in judgement.rows] == [("denied", "a link")]
     assert isinstance(load_lab(course, "00_mini"), Lab)
