@@ -58,7 +58,6 @@ def validation(
     good_construct: tuple[Any, ...] | None = None,
     weight: float = 1.0,
     about: str = "",
-    fixed: str = "",
 ) -> Case:
     """Return a case with bad input: a call with `good` must return, then one with `arguments` must raise ValueError.
 
@@ -68,9 +67,8 @@ def validation(
     if construct is not None or good_construct is not None:
         options |= {"construct": construct or (), "good_construct": good_construct or ()}
     return Case(
-        exercise, f"validation_{name}", arguments, observe="validation", weight=weight, about=about, options=options,
-        fixed=fixed,
-    )  # fmt: skip
+        exercise, f"validation_{name}", arguments, observe="validation", weight=weight, about=about, options=options
+    )
 
 
 def shares(cases: Iterable[Case]) -> dict[str, float]:
