@@ -245,7 +245,7 @@ def hard_loss_cases():
         Case(name, "partly_masked", good, weight=2.0, about="rows of different lengths"),
         Case(name, "front_masked", (logits(414, 2, 5, 4), front), about="tokens that do not count at the front"),
         Case(name, "word_zero", (logits(415, 2, 3, 4), torch.tensor([[0, 0, IGNORE], [0, 3, 0]])),
-             about="labels that are word 0"),
+             about="labels that are token 0"),
         Case(name, "large_logits", (far_logits(416, 2, 3, 5), labels(417, 2, 3, 5, lengths=[3, 2])),
              about="logits up to ±1000"),
         Case(name, "nothing_counted", (student, torch.full((3, 4), IGNORE)), observe="gradient", options={"of": [0]},
