@@ -93,10 +93,9 @@ def test_a_syntax_error_is_an_error_with_its_message(judged):
     assert "SyntaxError" in judgement.of("double")[0].seen
 
 
-def test_an_error_shows_the_line_but_no_numbers(judged):
+def test_an_error_shows_its_class_and_line_and_nothing_that_it_says(judged):
     row = judged("def double(values):\n    raise RuntimeError(str(values))").of("double")[0]
-    assert row.verdict == "error" and row.seen.startswith("RuntimeError: tensor([")
-    assert not any(character.isdigit() for character in row.seen) and row.line == "raise RuntimeError(str(values))"
+    assert row.verdict == "error" and row.seen == "RuntimeError" and row.line == "raise RuntimeError(str(values))"
 
 
 @pytest.mark.parametrize("loop", ["while True: pass", "while True:\n        try:\n            while True: pass\n"
