@@ -49,9 +49,12 @@ def extract_answer_examples():
     return [
         Case(name, "two_steps", (trace("7 + 3 = 10", "10 * 2 = 20", answer=20),), about="a trace of two steps"),
         Case(name, "cut_off", ("Monday brings 3, so 7 + 3 =",), about="a trace that was cut off: no answer"),
-        Case(name, "second_thoughts", ("So there are 7 + 3 = 10.\n#### 73\nNo, again.\n#### 10",),
+        Case(name, "second_thoughts", ("So there are 7 + 3 = 10.\n#### 10\nNo, again.\n#### 12",),
              about="two answers: the last one counts"),
+        Case(name, "second_thoughts_cut_off", ("So there are 7 + 3 = 10.\n#### 10\nNo, again.\n####",),
+             about="an answer, and then a mark with nothing after it"),
         Case(name, "commas", (trace("1500 - 250 = 1250", answer="1,250"),), about="a comma between thousands"),
+        Case(name, "result_below_zero", (trace("3 - 5 = -2", answer=-2),), about="a negative answer"),
     ]  # fmt: skip
 
 
@@ -87,8 +90,13 @@ def verify_steps_examples():
     return [
         Case(name, "all_hold", (trace("7 + 3 = 10", "10 * 2 = 20", answer=20),), about="two steps that hold"),
         Case(name, "second_fails", (trace("7 + 3 = 10", "10 * 2 = 22", answer=22),), about="a second step that fails"),
+        Case(name, "first_of_two_fails", (trace("7 + 3 = 11", "11 - 1 = 10", answer=10),),
+             about="a first step that fails"),
         Case(name, "no_steps", ("#### 20",), about="an answer and no step"),
-        Case(name, "uneven_division", (trace("7 / 2 = 3", answer=3),), about="a division that leaves a remainder"),
+        Case(name, "remark", ("Let us see.\nSo there are 9 - 4 = 5.\n#### 5",), about="a line without an equation"),
+        Case(name, "remainder", (trace("4 + 3 = 7", "7 / 2 = 3", answer=3),),
+             about="a division that leaves a remainder"),
+        Case(name, "zero_by_zero", (trace("5 - 5 = 0", "0 / 0 = 0", answer=0),), about="a division by 0"),
         Case(name, "below_zero", (trace("3 - 5 = -2", answer=-2),), about="a result below 0"),
     ]  # fmt: skip
 
@@ -132,15 +140,26 @@ def verify_steps_cases():
 
 def keep_trace_examples():
     name = "keep_trace"
-    good, nine = problem(10), counted(9)
+    good, asked = problem(10), "Ana has 7 apples. Monday brings 3. How many apples now?"
+    weather = " ".join(f"It rained for {n} days, says Ben, but he does not remember when." for n in range(2, 18))
+    circles = "Monday brings 3: 7 + 3 = 10.\nWithout them 10 - 3 = 7.\nThat makes 7 + 3 = 10 again.\n#### 10"
     return [
         Case(name, "right_trace", (good, trace("7 + 3 = 10", answer=10)), about="a right trace"),
         Case(name, "wrong_answer", (good, trace("7 - 3 = 4", answer=4)), about="steps that hold, and a wrong answer"),
+        Case(name, "one_step_too_many", (good, trace("7 + 3 = 10", "10 + 3 = 13", answer=13)),
+             about="the right number in a step, and another one as the answer"),
         Case(name, "wrong_step", (good, trace("7 + 3 = 11", "11 - 1 = 10", answer=10)),
              about="a right answer after a wrong step"),
-        Case(name, "nine_steps", nine, about="nine steps"),
-        Case(name, "round_in_circles", (good, trace("7 + 3 = 10", "10 - 3 = 7", "7 + 3 = 10", answer=10)),
-             about="an equation that comes twice"),
+        Case(name, "no_step", (good, "#### 10"), about="a right answer without a step"),
+        Case(name, "comma", (problem(1250), trace("1500 - 250 = 1250", answer="1,250")),
+             about="a comma in the answer"),
+        Case(name, "eight", counted(8, start=2), about="eight steps"),
+        Case(name, "nine", counted(9), about="nine steps"),
+        Case(name, "round_in_circles", (good, circles), about="an equation that comes twice, in other words"),
+        Case(name, "two_ways_to_a_result", (good, trace("4 + 6 = 10", "10 + 5 = 15", "15 - 5 = 10", answer=10)),
+             about="different equations with the same result"),
+        Case(name, "rainy_question", (problem(10, f"{weather} {asked}"), trace("7 + 3 = 10", answer=10)),
+             about="a long question"),
     ]  # fmt: skip
 
 
@@ -207,11 +226,18 @@ def apples(start, more, answer=None, question="Ana has {a} apples. Monday brings
 def filter_traces_examples():
     name = "filter_traces"
     good, bad, other = apples(7, 3), apples(4, 5, answer=8), apples(6, 2)
+    by_luck = (problem(10), trace("7 + 3 = 11", "11 - 1 = 10", answer=10))
+    another_way = (good[0], trace("3 + 7 = 10", answer=10))
+    of_books = apples(7, 3, question="Eva has {a} books. Monday brings {b}. How many books now?")
     return [
-        Case(name, "one_of_two", pairs(good, bad), about="one trace of two is right"),
+        Case(name, "two_of_three", pairs(good, bad, other), about="two traces of three are right"),
         Case(name, "none", pairs(bad), about="nothing to keep"),
-        Case(name, "two_marks", pairs(good, other, good), about="the same trace of the same question twice"),
-    ]
+        Case(name, "repeated", pairs(good, other, good), about="the same trace of the same question twice"),
+        Case(name, "right_by_luck", pairs(by_luck, good),
+             about="a right answer after a wrong step, then a right trace of the same question"),
+        Case(name, "two_ways", pairs(good, another_way), about="two different right traces of one question"),
+        Case(name, "two_questions", pairs(good, of_books), about="the same trace of two different questions"),
+    ]  # fmt: skip
 
 
 def filter_traces_cases():
@@ -247,7 +273,12 @@ def compact_examples():
     return [
         Case(name, "two_steps", (trace("7 + 3 = 10", "10 * 2 = 20", answer=20),), about="a trace of two steps"),
         Case(name, "remark", ("Let us see.\nSo there are 9 - 4 = 5.\n#### 5",), about="a line without an equation"),
-    ]
+        Case(name, "negative", (trace("3 - 5 = -2", "-2 + 6 = 4", answer=4),), about="numbers below 0"),
+        Case(name, "fails", (trace("7 + 3 = 11", "11 - 1 = 10", answer=10),), about="an equation that does not hold"),
+        Case(name, "in_circles", (trace("7 + 3 = 10", "10 - 3 = 7", "7 + 3 = 10", answer=10),),
+             about="an equation that comes twice"),
+        Case(name, "comma", (trace("1750 - 250 = 1500", answer="1,500"),), about="a comma in the answer"),
+    ]  # fmt: skip
 
 
 def compact_cases():
@@ -284,7 +315,9 @@ def make_example_examples():
     return [
         Case(name, "one_step", (short, "Monday brings 3, so 7 + 3 = 10.\n#### 10", TOKENIZER), about="one step"),
         Case(name, "answer_only", (short, "#### 10", TOKENIZER), about="an answer without steps"),
-    ]
+        Case(name, "newline_joined", (short, "#### 10", JOINING),
+             about="a tokenizer that takes a newline and the mark after it as one token"),
+    ]  # fmt: skip
 
 
 def make_example_cases():
