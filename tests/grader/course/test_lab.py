@@ -26,15 +26,11 @@ def test_a_seed_decides_inputs_keys_and_random_numbers(mini):
 
 
 def test_what_is_released_depends_on_no_seed(mini):
-    released = [
-        [
-            (json.dumps(encode(list(case.arguments))), seed_of(case))
-            for item in lab.exercises.values()
-            for case in item.examples
-        ]
-        for lab in (mini.drawn(5), mini.drawn(6))
-    ]
-    assert released[0] == released[1]
+    def released(lab):
+        examples = [case for item in lab.exercises.values() for case in item.examples]
+        return [(json.dumps(encode(list(case.arguments))), seed_of(case)) for case in examples]
+
+    assert released(mini.drawn(5)) == released(mini.drawn(6))
 
 
 def test_a_case_does_not_show_the_runs_seed(mini):

@@ -4,12 +4,15 @@ import csv
 import json
 import os
 import pickle
+import shutil
 import stat
+from unittest.mock import MagicMock
 
 import nbformat
 import pytest
 
 from helpers.cli import main
+from helpers.grader import preprocessor
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.submission import Submission
 from helpers.grader.judging.judgement import Judgement, Row
@@ -150,6 +153,26 @@ def test_the_seed_is_in_its_file_and_in_judgements_and_nowhere_else(command, tmp
     assert seed not in "".join(capfd.readouterr()) + caplog.text
     rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").open()))
     assert {row["verdict"] for row in rows} == {"correct", "manual"}
+
+
+def test_nbgrader_judges_with_a_seed_that_stays_in_the_courses_folder(course, monkeypatch, tmp_path):
+    shutil.copytree(course / "solutions", tmp_path / "solutions")
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def stand_in(lab, *arguments):
+        seen.append(lab.seed)
+        return Judgement(lab.name)
+
+    monkeypatch.setattr(preprocessor, "judge_notebook", stand_in)
+    for name in ("prepare", "record", "Gradebook"):
+        monkeypatch.setattr(preprocessor, name, MagicMock())
+    monkeypatch.setattr(preprocessor, "graded_notebook", lambda lab, judgement: None)
+    nbgrader = {"assignment": "00_mini", "student": "ada", "db_url": "sqlite://"}
+    for _ in range(2):
+        resources = {"nbgrader": nbgrader, "metadata": {"path": str(tmp_path)}}
+        preprocessor.Judge().preprocess(nbformat.v4.new_notebook(), resources)
+    assert seen == [secret_seed(tmp_path)] * 2 and mode(tmp_path / "secret_seed") == 0o600
 
 
 def test_a_worker_gets_the_seed_in_a_form_that_no_log_shows(course, monkeypatch):
