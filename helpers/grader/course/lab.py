@@ -207,6 +207,7 @@ class Lab:
 
     def _values(self, case: Case, answer: Any, arguments: list[Any] | None = None) -> dict[str, Any] | _Failed:
         # Through encode and decode, so that both sides see the same copies of the inputs.
+        case = case.as_called()
         if arguments is None:
             arguments = [decode(encode(argument)) for argument in case.arguments]
         else:
