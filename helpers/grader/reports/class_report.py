@@ -16,6 +16,7 @@ from helpers.grader.notes import NoteCode
 from helpers.grader.reports import class_statistics as statistics
 from helpers.grader.reports.class_statistics import ExerciseStatistics, Marks, RankedMisconception, Times
 from helpers.grader.reports.feedback import VERDICT_WORDS
+from helpers.grader.reports.marked_work import MarkedCell
 from helpers.grader.reports.pages import format_percent, render
 from helpers.grader.reports.similarity import SimilarAnswers, known_runs, near_identical
 
@@ -57,13 +58,19 @@ class LabSection:
     misconceptions: list[RankedMisconception]
 
 
-def class_report(graded: Iterable[Graded], labs: Mapping[str, Lab], lab_pages: Mapping[str, str]) -> str:
+def class_report(
+    graded: Iterable[Graded],
+    labs: Mapping[str, Lab],
+    lab_pages: Mapping[str, str],
+    to_mark_again: Iterable[MarkedCell] = (),
+) -> str:
     """Return the report's HTML.
 
     Args:
         graded: (student, judgement) pairs.
         labs: the labs by name.
         lab_pages: for each lab, the link from the report to a page with the lab's text.
+        to_mark_again: marks that do not count, because the student has handed in something else since.
     """
     by_lab: dict[str, list[Graded]] = defaultdict(list)
     students = set()
@@ -76,6 +83,7 @@ def class_report(graded: Iterable[Graded], labs: Mapping[str, Lab], lab_pages: M
         "class_report.html",
         sections=sections,
         unplaced=unplaced,
+        to_mark_again=list(to_mark_again),
         students=len(students),
         submissions=len(unplaced) + sum(len(entries) for entries in by_lab.values()),
         words=VERDICT_WORDS,

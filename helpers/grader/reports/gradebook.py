@@ -1,7 +1,8 @@
 """Write judgements into nbgrader's gradebook and into `grades.csv`.
 
 One process writes, in one commit per submission. Marks become nbgrader's `auto_score`; a mark that a person gave in
-formgrader is never changed. The verdict of each exercise becomes the automatic comment on the student's cell.
+formgrader stays as long as the work is the same (`marked_work.py`). The verdict of each exercise becomes the automatic
+comment on the student's cell.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.reports.marked_work import MarkedWork
 from helpers.grader.reports.points import earned_points
 
 COLUMNS = (
@@ -93,7 +95,12 @@ def require_same_cells(lab: Lab, database: str) -> None:
 
 
 def record(
-    gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement, timestamp: datetime | None = None
+    gradebook: Gradebook,
+    lab: Lab,
+    student: str,
+    judgement: Judgement,
+    timestamp: datetime | None = None,
+    marked: MarkedWork | None = None,
 ) -> None:
     """Write one submission's marks in one transaction.
 
@@ -103,11 +110,14 @@ def record(
         student: the student's id.
         judgement: the outcome of judging the submission.
         timestamp: when it was handed in, in UTC without a zone; None leaves what is in the gradebook.
+        marked: what each of a person's marks was given for; without it, all marks are kept and have to be confirmed.
     """
     with one_transaction(gradebook):
         gradebook.update_or_create_student(student)
         gradebook.update_or_create_submission(lab.name, student, **({"timestamp": timestamp} if timestamp else {}))
         _enter(gradebook, lab, student, judgement)
+        if marked is not None:
+            marked.apply(gradebook.find_submission_notebook(lab.name, lab.name, student), lab, student, judgement)
 
 
 def _enter(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -> None:

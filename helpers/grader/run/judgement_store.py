@@ -51,6 +51,14 @@ class JudgementStore:
             return None
         return from_plain(content)
 
+    def latest(self, student: str, lab: str) -> Judgement | None:
+        """Return the stored judgement, whatever it was made from; None if there is none in today's form."""
+        content = _read(self._path(student, lab))
+        try:
+            return None if content is None else from_plain(content)
+        except (KeyError, TypeError, ValueError):
+            return None
+
     def forget(self, student: str, lab: str) -> None:
         """Delete the judgement of a student and lab, if there is one."""
         self._path(student, lab).unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from helpers.grader.reports.gradebook import csv_text, read_manual_marks
 from helpers.grader.reports.lab_page import lab_page
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
 from helpers.grader.reports.lms_export import canvas_csv, marks, moodle_csv
+from helpers.grader.reports.marked_work import MarkedCell, MarkedWork
 from helpers.grader.run.judgement_store import FOLDER, JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time
 
@@ -59,11 +60,13 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> tu
     labs = _labs(course, output, judgements)
     config, database = course_config(course), database or default_database(output)
     remarks = take_over_dates(course, config, database, list(labs), output / FOLDER / "dates.json")
+    marked = MarkedWork(output)
     with Gradebook(database) as gradebook:
         for student, judgement in judgements:
             if judgement.lab:
                 try:
                     assign_penalty(gradebook, database, config, judgement.lab, student)
+                    marked.note(gradebook, student, judgement)
                     manual_marks = read_manual_marks(gradebook, judgement.lab, student)
                 except MissingEntry:
                     raise GraderError(
@@ -73,19 +76,28 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> tu
                 path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
                 write_text(path, feedback_page(labs[judgement.lab], student, judgement, manual_marks))
         lms_marks = marks(gradebook, labs)
+    marked.save()
+    remarks += [_to_mark_again(cell) for cell in marked.to_mark_again()]
     released = {name: course / "labs" / name / f"{name}.ipynb" for name in labs}
     lab_pages = {name: f"labs/{name}.html" for name, path in released.items() if path.is_file()}
     texts = {lab_pages[name]: lab_page(released[name]) for name in lab_pages} | {
         "grades.csv": csv_text(judgements),
         "lms_canvas.csv": canvas_csv(lms_marks),
         "lms_moodle.csv": moodle_csv(lms_marks),
-        "class_report.html": class_report(judgements, labs, lab_pages),
+        "class_report.html": class_report(judgements, labs, lab_pages, marked.to_mark_again()),
     }
     for name, text in texts.items():
         write_text(output / name, text)
     for name in labs:
         (output / "source" / name).mkdir(parents=True, exist_ok=True)  # formgrader's menu lists what is in source/
     return len(judgements), remarks
+
+
+def _to_mark_again(cell: MarkedCell) -> str:
+    return (
+        f"to mark again: {cell.student}, {cell.lab}, {cell.name}: the mark ({cell.text}) was given for earlier "
+        "work and does not count"
+    )
 
 
 def _labs(course: Path, output: Path, judgements: list[tuple[str, Judgement]]) -> dict[str, Lab]:
