@@ -1,7 +1,7 @@
 """The class report: one HTML page for the instructor on what the class can do, what to teach again, whom to look at.
 
-Everything is computed from the judgements alone, so the same judgements give the same page. Its links are relative and
-stay inside the output folder, so the folder can be moved or sent.
+All figures are computed from the judgements alone, so the same judgements give the same figures. Its links are relative
+and stay inside the output folder, so the folder can be moved or sent.
 """
 
 from __future__ import annotations
@@ -41,6 +41,16 @@ class FlaggedSubmission:
 
 
 @dataclass(frozen=True)
+class LateSubmission:
+    """A submission that was handed in after its due date, and the points that this costs."""
+
+    student: str
+    lab: str
+    seconds_late: float
+    penalty: float
+
+
+@dataclass(frozen=True)
 class LabSection:
     """The part of the report about one lab."""
 
@@ -63,6 +73,7 @@ def class_report(
     labs: Mapping[str, Lab],
     lab_pages: Mapping[str, str],
     to_mark_again: Iterable[MarkedCell] = (),
+    late: Iterable[LateSubmission] = (),
 ) -> str:
     """Return the report's HTML.
 
@@ -71,6 +82,7 @@ def class_report(
         labs: the labs by name.
         lab_pages: for each lab, the link from the report to a page with the lab's text.
         to_mark_again: marks that do not count, because the student has handed in something else since.
+        late: the submissions that were handed in after their due date.
     """
     by_lab: dict[str, list[Graded]] = defaultdict(list)
     students = set()
@@ -84,6 +96,7 @@ def class_report(
         sections=sections,
         unplaced=unplaced,
         to_mark_again=list(to_mark_again),
+        late=list(late),
         students=len(students),
         submissions=len(unplaced) + sum(len(entries) for entries in by_lab.values()),
         words=VERDICT_WORDS,

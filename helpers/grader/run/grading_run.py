@@ -18,9 +18,11 @@ from helpers.grader.judging.judgement import Judgement
 from helpers.grader.reports.feedback import graded_notebook
 from helpers.grader.reports.gradebook import record as record_marks
 from helpers.grader.reports.marked_work import MarkedWork
+from helpers.grader.reports.totals import Totals
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.retry import JudgeBatch, Outcomes, judge_with_retry
+from helpers.interrupt import raise_if_requested
 
 MAX_REASON = 300  # characters of an exception that a failure quotes
 
@@ -47,6 +49,7 @@ class GradingResult:
     judgements: list[tuple[str, Judgement]] = field(default_factory=list)  # (student, judgement)
     remarks: list[str] = field(default_factory=list)  # on files and dates, for the instructor
     failures: list[Failure] = field(default_factory=list)
+    totals: Totals = field(default_factory=dict)
 
 
 @dataclass
@@ -94,6 +97,7 @@ class GradingRun:
                 result.judgements.append((student, judgement))
                 progress.add(judgement, kept=True)
             for submission, outcome in outcomes:
+                raise_if_requested()
                 try:
                     if not isinstance(outcome, Judgement):
                         raise outcome

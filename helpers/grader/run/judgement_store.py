@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -65,8 +65,16 @@ class JudgementStore:
 
     def __iter__(self) -> Iterator[tuple[str, Judgement]]:
         """Yield (student, judgement) pairs, sorted by student and lab."""
-        paths = self.folder.glob("*/*.json")
-        entries = [(path, content) for path in paths if (content := _read(path)) is not None]
+        return self.all_but(())
+
+    def all_but(self, judged_again: Container[tuple[str, str]]) -> Iterator[tuple[str, Judgement]]:
+        """Yield (student, judgement) pairs, sorted, without those whose student and lab are in `judged_again`."""
+        contents = ((path, _read(path)) for path in self.folder.glob("*/*.json"))
+        entries = [
+            (path, content)
+            for path, content in contents
+            if content is not None and (content["student"], content["lab"]) not in judged_again
+        ]
         entries.sort(key=lambda entry: (entry[1]["student"], entry[1]["lab"]))
         return ((content["student"], _from_file(path, content)) for path, content in entries)
 

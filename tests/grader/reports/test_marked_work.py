@@ -38,7 +38,7 @@ class Desk:
         judgement = Judgement("00_mini", rows, answers=answers, code={"double": double})
         with Gradebook(default_database(self.output)) as gradebook:
             run = GradingRun(
-                self.course, self.output, gradebook, lambda waiting: self._judge(waiting, judgement), "key"
+                self.course, self.output, gradebook, lambda waiting: self._judge(waiting, judgement), "key", 0
             )
             assert not run.run([Submission("ada", "00_mini")], regrade=True).failures
         self.publish()
