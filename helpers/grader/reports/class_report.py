@@ -21,10 +21,12 @@ from helpers.grader.reports.pages import format_percent, render
 from helpers.grader.reports.similarity import SimilarAnswers, known_runs, near_identical
 
 ALARMING_VERDICTS = ("crash", "denied", "timeout", "memory")
-DOUBTFUL = (  # notes on cells that may have been taken for the wrong exercise
+DOUBTFUL = (  # notes on cells that may have been taken for the wrong exercise, or that hold up the grading
     NoteCode.CELL_FOUND_BY_DEFINITION,
     NoteCode.CELL_FOUND_BY_QUESTION,
     NoteCode.CELL_REPEATED,
+    NoteCode.CELL_STOPPED,
+    NoteCode.CELL_SLOW,
     NoteCode.CHECK_PUT_BACK,
 )
 SLOWEST_SHOWN = 5
@@ -151,4 +153,4 @@ def _own_reasons(lab: Lab, judgement: Judgement) -> list[str]:
     for name in lab.exercises:
         verdicts = {row.verdict for row in judgement.of(name)}
         reasons += [f"{name} {VERDICT_WORDS[verdict]}" for verdict in ALARMING_VERDICTS if verdict in verdicts]
-    return reasons + [note.text for note in judgement.notes if note.code in DOUBTFUL]
+    return reasons + list(dict.fromkeys(note.text for note in judgement.notes if note.code in DOUBTFUL))

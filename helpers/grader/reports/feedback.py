@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from helpers.checks.visible_check import explain_error
 from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.notes import FOR_INSTRUCTORS
 from helpers.grader.reports.gradebook import ManualMarks, exercise_verdict
 from helpers.grader.reports.pages import render
 from helpers.grader.reports.points import earned_points
@@ -145,7 +146,7 @@ def feedback_page(lab: Lab, student: str, judgement: Judgement, marks: ManualMar
         total=total(lab, judgement, marks),
         penalty=marks.penalty,
         seconds_late=marks.seconds_late,
-        notes=[note.text for note in judgement.notes],
+        notes=[note.text for note in judgement.notes if note.code not in FOR_INSTRUCTORS],
     )
 
 
