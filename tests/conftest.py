@@ -16,6 +16,7 @@ import pytest
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.alignment import names_bound
+from helpers.grader.judging.cell_outcomes import CellOutcomes
 from helpers.grader.judging.submission import prepare
 from helpers.grader.release import put_environment_first, release
 from helpers.grader.sandbox.doctor import isolates
@@ -23,6 +24,8 @@ from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL, UNSAFE_KERNEL
 
 ROOT = Path(__file__).parents[1]
 os.environ["DISTILLAB_PROGRESS"] = tempfile.mkdtemp()  # checks in tests are nobody's progress
+
+RUN_SEED = 4_730_219_385_617_204_981  # with which the lab `mini` is drawn
 
 SOURCE = '''# ---
 # jupyter:
@@ -90,9 +93,12 @@ print("the end")
 '''
 
 CASES = """
+from dataclasses import replace
+
 import torch
 
 from helpers.grader.course.cases import Case, validation
+from helpers.grader.course.draw import Draw
 
 FORBIDDEN = ("helpers.losses",)
 
@@ -118,8 +124,11 @@ def examples():
     return _double(0) + [EMPTY] + _average(1)
 
 
-def cases():
-    return _double(2) + [Case("double", "one", (torch.tensor([3.5]),), about="one value"), EMPTY] + _average(3)
+def cases(seed):
+    draw = Draw(seed)
+    empty = replace(EMPTY, fixed="it is empty")
+    one = Case("double", "one", (torch.tensor([3.5]),), about="one value", fixed="looked for by value in tests")
+    return _double(draw("double")) + [one, empty] + _average(draw("average"))
 """
 
 MISCONCEPTIONS = """
@@ -167,6 +176,12 @@ def fuzz_count(request: pytest.FixtureRequest) -> int:
     return request.config.getoption("--fuzz")
 
 
+@pytest.fixture
+def all_outputs_kept(monkeypatch) -> None:
+    """Keeps what cells print after hidden cases too, for tests that look into the student's process."""
+    monkeypatch.setattr(CellOutcomes, "quotes", property(lambda self: True, lambda self, value: None))
+
+
 @pytest.fixture(scope="session")
 def kernel_name() -> str:
     """The sandboxed kernel where this host can build a sandbox, else the plain one."""
@@ -193,7 +208,7 @@ def course(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def mini(course) -> Lab:
-    return Lab(course / "solutions" / "00_mini")
+    return Lab(course / "solutions" / "00_mini", RUN_SEED)
 
 
 @pytest.fixture

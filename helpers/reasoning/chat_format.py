@@ -13,6 +13,12 @@ from helpers.data.word_problems import Problem
 from helpers.losses import IGNORE
 from helpers.reasoning.fine_tuning import Example
 
+_NUMBER = r"(-?\d[\d,]*+(?:\.\d+)?)"
+_MARKED = re.compile(rf"####[^\d\n-]{{0,100}}+{_NUMBER}")  # bounded, so that no text takes long
+_BOXED = re.compile(rf"\\boxed\{{[^\d}}-]{{0,100}}+{_NUMBER}")
+_ANY_NUMBER = re.compile(rf"(?<![\w.]){_NUMBER}")
+_CALCULATION = re.compile(r"<<[^<>]*+>>")
+_ANSWER_LINE = re.compile(r"####[^\n]*")
 INSTRUCTION = "Solve the problem. Write one step a line, each with one equation. End with #### and the answer."
 
 
@@ -31,7 +37,7 @@ def read_problems(path: Path) -> list[Problem]:
         answer = open_answer(last_line) if last_line.startswith("####") else None
         if answer is None:
             raise ValueError(f"{path}, line {number}: the answer does not end in #### and a whole number")
-        solution = re.sub(r"<<[^>]*>>", "", entry["answer"])
+        solution = _CALCULATION.sub("", entry["answer"])
         problems.append({"question": entry["question"], "answer": answer, "solution": solution})
     return problems
 
@@ -41,9 +47,9 @@ def open_answer(text: str) -> int | None:
 
     Returns None if there is no number, or if it is not a whole one (12.50); 12.00 is 12.
     """
-    marked = re.findall(r"####[^\d\n-]*(-?\d[\d,]*(?:\.\d+)?)", text)
-    boxed = re.findall(r"\\boxed\{[^\d}-]*(-?\d[\d,]*(?:\.\d+)?)", text)
-    numbers = re.findall(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?", text)
+    marked = _MARKED.findall(text)
+    boxed = _BOXED.findall(text)
+    numbers = _ANY_NUMBER.findall(text)
     candidates = marked or boxed or numbers
     if not candidates:
         return None
@@ -77,5 +83,5 @@ def chat_example(problem: Problem, trace: str, tokenizer: PreTrainedTokenizerBas
 
 def to_answer(trace: str) -> str:
     """The trace up to the end of its first answer's line; whatever a model writes after that is dropped."""
-    match = re.search(r"####[^\n]*", trace)
+    match = _ANSWER_LINE.search(trace)
     return trace[: match.end()].strip() if match else trace.strip()

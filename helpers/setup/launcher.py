@@ -34,6 +34,11 @@ Open a lab by its name. Run the cell below at any time to see how far you are.
 """
 CODE = "from helpers.setup.launcher import overview\n\noverview()"
 
+_CHECK = re.compile(r"check\((\w+)\)")
+_TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
+_MINUTES = re.compile(r"\*\*Time:\*\* about (\d+) minutes")
+_CODE = re.compile("`([^`]+)`")
+
 
 @dataclass(frozen=True)
 class LabCard:
@@ -55,21 +60,21 @@ def cards(folder: Path) -> list[LabCard]:
         except (ValueError, KeyError):
             continue  # damaged or still being written: the launcher opens without it
         text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-        checks = (re.match(r"check\((\w+)\)", "".join(c["source"])) for c in cells if c["cell_type"] == "code")
+        checks = (_CHECK.match("".join(c["source"])) for c in cells if c["cell_type"] == "code")
         labs.append(
             LabCard(
                 name=file.parent.name,
-                title=_first(r"^# (.+)$", text) or file.stem,
-                minutes=_first(r"\*\*Time:\*\* about (\d+) minutes", text),
-                needs=_first(r"\*\*You need:\*\* (.+?)\n\n", text + "\n\n").replace("\n", " "),
+                title=_first(_TITLE, text) or file.stem,
+                minutes=_first(_MINUTES, text),
+                needs=text.partition("**You need:** ")[2].partition("\n\n")[0].strip().replace("\n", " "),
                 exercises=tuple(dict.fromkeys(match[1] for match in checks if match)),
             )
         )
     return labs
 
 
-def _first(pattern: str, text: str) -> str:
-    match = re.search(pattern, text, re.MULTILINE | re.DOTALL if ".+?" in pattern else re.MULTILINE)
+def _first(pattern: re.Pattern[str], text: str) -> str:
+    match = pattern.search(text)
     return match[1].strip() if match else ""
 
 
@@ -107,7 +112,7 @@ class Overview:
         heads = "".join(f'<th scope="col" {left}>{head}</th>' for head in ("lab", "minutes", "you need", "you"))
         rows = ""
         for lab in self.labs:
-            needs = re.sub("`([^`]+)`", r"<code>\1</code>", escape(lab.needs))
+            needs = _CODE.sub(r"<code>\1</code>", escape(lab.needs))
             link = f'<a href="{lab.name}/{lab.name}.ipynb">{escape(lab.title)}</a>'
             rows += f'<tr><th scope="row" {left}>{link}</th><td>{lab.minutes}</td>'
             rows += f"<td {left}>{needs}</td><td {left}>{escape(self.standing(lab))}</td></tr>"

@@ -1,11 +1,20 @@
-"""What a lab's `cases.py` and `misconceptions.py` consist of: cases, each one call to an answer, and known mistakes."""
+"""What a lab's `cases.py` and `misconceptions.py` consist of: cases, each one call to an answer, and known mistakes.
+
+Hidden inputs are drawn anew for each grading run, so that inputs that leak are worth nothing in the next run:
+`cases(seed)` draws them from the run's secret seed through a `Draw`. Cases whose inputs carry their meaning say why
+they are `fixed`.
+"""
 
 from __future__ import annotations
 
+import itertools
+import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+# Whether each call of a hidden validation case has bad input; every order has both kinds.
+ORDERS = tuple(order for order in itertools.product((False, True), repeat=3) if any(order) and not all(order))
 VALIDATION_SHARE = 0.25  # of an exercise's points, if it has to validate its input
 
 
@@ -22,6 +31,8 @@ class Case:
         absolute, relative: the tolerance is absolute + relative · |expected|.
         about: tells a student what this case varies, without numbers.
         options: the observer's.
+        fixed: why the inputs are the same in every run; empty if they are drawn.
+        seed: the run's secret seed, which a `Lab` fills in for hidden cases; examples have none.
     """
 
     exercise: str
@@ -33,10 +44,29 @@ class Case:
     relative: float = field(default=1e-4, kw_only=True)
     about: str = field(default="", kw_only=True)
     options: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    fixed: str = field(default="", kw_only=True)
+    seed: int | None = field(default=None, kw_only=True, repr=False)
 
     @property
     def is_validation(self) -> bool:
         return self.observe == "validation"
+
+    def as_called(self) -> Case:
+        """Return the case as it is sent to a kernel, and as the reference is called on it.
+
+        A hidden validation case becomes calls with good and bad input in an order that is drawn from the seed. Nothing
+        in the kernel says which is which, so only an answer that looks at its input can know.
+        """
+        if not self.is_validation or self.seed is None:
+            return self
+        good, bad = (
+            (self.options.get("good_construct"), self.options["good"]),
+            (self.options.get("construct"), self.arguments),
+        )
+        order = random.Random(f"order/{self.seed}/{self.exercise}/{self.name}").choice(ORDERS)
+        calls = [bad if is_bad else good for is_bad in order]
+        options = {"calls": calls, "names": self.options.get("names", [])}
+        return replace(self, observe="mixed_validation", arguments=(), options=options)
 
 
 def validation(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import json
 import threading
 from collections.abc import Collection, Mapping
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from nbformat import NotebookNode
 
@@ -62,11 +63,14 @@ class _Failed:
     error: dict[str, str]
 
 
-class Lab:
-    """A lab's source folder, read once."""
+PUBLIC_SEED = 0  # for a lab that is released, reported on or tested, and not judged with
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.name = Path(folder), Path(folder).name
+
+class Lab:
+    """A lab's source folder, read once, with hidden cases drawn from a seed."""
+
+    def __init__(self, folder: Path, seed: int = PUBLIC_SEED) -> None:
+        self.folder, self.name, self.seed = Path(folder), Path(folder).name, seed
         if not self.source_path.is_file():
             raise GraderError(f"There is no lab {self.name!r}: {self.source_path} does not exist.")
         self.digest = digest_of(self.folder.glob("*.py"))  # of what is read from here on
@@ -76,6 +80,13 @@ class Lab:
         self.exercises = self._read_exercises()
         self.answers = self._ids("answer_")
         self._keys: dict[str, AnswerKey] = {}
+
+    def drawn(self, seed: int) -> Self:
+        """Return this lab with hidden cases drawn from another seed; what does not depend on it is shared."""
+        other = copy.copy(self)
+        other.seed, other._keys = seed, {}
+        other.exercises = other._read_exercises()
+        return other
 
     @property
     def source_path(self) -> Path:
@@ -91,7 +102,7 @@ class Lab:
             name: Exercise(name, cell.metadata.nbgrader.points, cell.metadata.distillab.heading)
             for name, cell in self._ids("check_").items()
         }
-        for kind, cases in (("cases", self._cases.cases()), ("examples", self._cases.examples())):
+        for kind, cases in (("cases", self._hidden_cases()), ("examples", self._cases.examples())):
             for case in cases:
                 if case.exercise not in exercises:
                     raise GraderError(f"{self.name}: the case {case.name} is for {case.exercise}, which has no check.")
@@ -105,6 +116,15 @@ class Lab:
             if len(set(names)) != len(names) or not exercise.examples:
                 raise GraderError(f"{self.name}: {exercise.name} needs examples, and cases with different names.")
         return exercises
+
+    def _hidden_cases(self) -> list[Case]:
+        draw_cases = getattr(self._cases, "cases", None)
+        if draw_cases is None or len(inspect.signature(draw_cases).parameters) != 1:
+            raise GraderError(
+                f"{self.name}: cases.py needs a function “def cases(seed):” that draws the hidden inputs from the seed "
+                "and returns the cases."
+            )
+        return [replace(case, seed=self.seed) for case in draw_cases(self.seed)]
 
     def fitting(
         self, exercise: Exercise, values: Mapping[str, dict[str, Any] | None], correct: Collection[str]
@@ -166,6 +186,7 @@ class Lab:
         values = self._values(case, self.reference[case.exercise])
         if isinstance(values, _Failed):
             raise GraderError(f"{self.name}: the reference fails on {case.exercise}/{case.name}: {values.error}")
+        values.pop("errors", None)  # of calls that should raise: no answer has to say the same
         return values
 
     def known_wrong(self, case: Case) -> dict[str, dict[str, Any]]:
@@ -187,22 +208,26 @@ class Lab:
 
     def _values(self, case: Case, answer: Any, arguments: list[Any] | None = None) -> dict[str, Any] | _Failed:
         # Through encode and decode, so that both sides see the same copies of the inputs.
+        case = case.as_called()
         if arguments is None:
             arguments = [decode(encode(argument)) for argument in case.arguments]
         else:
             arguments = copy.deepcopy(arguments)
         seen = observe(case.observe, answer, arguments, decode(encode(case.options)), seed_of(case))
         if "error" in seen:
+            if seen["error"]["type"] == KeyboardInterrupt.__name__:  # Ctrl-C, which `observe` reports like any error
+                raise KeyboardInterrupt
             return _Failed(seen["error"])
         return {label: decode(item) for label, item in seen["values"].items()}
 
 
-_OBSERVING = threading.Lock()
+_OBSERVING, _LOADING = threading.Lock(), threading.Lock()
 
 
 def seed_of(case: Case) -> int:
-    """Return the seed of a case's random numbers, the same on every run and machine."""
-    return int.from_bytes(hashlib.sha256(f"{case.exercise}/{case.name}".encode()).digest()[:4], "big")
+    """Return the seed of random numbers while a case runs, from the run's seed: the same on every machine."""
+    run = "" if case.seed is None else f"{case.seed}/"
+    return int.from_bytes(hashlib.sha256(f"{run}{case.exercise}/{case.name}".encode()).digest()[:4], "big")
 
 
 def _load(path: Path) -> ModuleType:
@@ -218,15 +243,28 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
-_LABS: dict[tuple[Path, str], Lab] = {}
+_LABS: dict[tuple[Path, str], dict[int, Lab]] = {}  # by course and name, then by seed
+MAX_SEEDS = 4  # whose answer keys are kept for each lab: a cluster's worker may serve that many runs at once
 
 
-def load_lab(course: Path, name: str) -> Lab:
-    """Return a lab. It is read when it is first asked for, and again if `forget_changed_labs` saw it change."""
+def load_lab(course: Path, name: str, seed: int = PUBLIC_SEED) -> Lab:
+    """Return a lab. It is read when it is first asked for, and again if `forget_changed_labs` saw it change.
+
+    Args:
+        course: the folder that holds `solutions/`.
+        name: of the lab.
+        seed: the run's secret seed, where submissions are judged.
+    """
     root = Path(course).resolve()
-    if (root, name) not in _LABS:
-        _LABS[root, name] = Lab(root / "solutions" / name)
-    return _LABS[root, name]
+    with _LOADING:
+        by_seed = _LABS.setdefault((root, name), {})
+        if PUBLIC_SEED not in by_seed:
+            by_seed[PUBLIC_SEED] = Lab(root / "solutions" / name)
+        if seed not in by_seed:
+            by_seed[seed] = by_seed[PUBLIC_SEED].drawn(seed)
+            for oldest in list(by_seed)[1:-MAX_SEEDS]:  # the first is PUBLIC_SEED
+                del by_seed[oldest]
+        return by_seed[seed]
 
 
 def forget_changed_labs() -> None:
@@ -234,9 +272,11 @@ def forget_changed_labs() -> None:
 
     Call it only where a run begins: a whole run is judged with the same cases.
     """
-    for key, lab in list(_LABS.items()):
-        if digest_of(lab.folder.glob("*.py")) != lab.digest:
-            _LABS.pop(key, None)
+    with _LOADING:
+        for key, by_seed in list(_LABS.items()):
+            lab = by_seed.get(PUBLIC_SEED)
+            if lab is None or digest_of(lab.folder.glob("*.py")) != lab.digest:
+                del _LABS[key]
 
 
 def find_labs(course: Path) -> list[str]:

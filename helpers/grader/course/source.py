@@ -22,6 +22,10 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 VOCABULARY = {"exercise", "check", "answer", "setup", "points"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
+_HEADING = re.compile(r"#{1,2} +(.+)")
+_NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
+_NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+
 
 def read_source(path: Path) -> NotebookNode:
     """Return the instructor's notebook of a lab, with nbgrader metadata and solution regions marked.
@@ -61,10 +65,10 @@ class _Ordinals:
         self.title, self.slug, self.count, self.used = "", "top", 0, {"top"}
 
     def enter(self, markdown: str) -> None:
-        match = re.match(r"#{1,2} +(.+)", markdown)
+        match = _HEADING.match(markdown)
         if match:
             self.title = match.group(1).strip().replace("`", "")
-            slug = re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")[:40] or "section"
+            slug = _NOT_IN_SLUG.sub("-", self.title.lower()).strip("-")[:40] or "section"
             while slug in self.used:
                 slug += "-again"
             self.used.add(slug)
@@ -77,7 +81,7 @@ class _Ordinals:
 
 def cell_id(grade_id: str) -> str:
     """Return the cell id, as nbformat allows it, of a cell whose nbgrader id is `grade_id`."""
-    return re.sub(r"[^a-zA-Z0-9_-]", "-", grade_id)[:64]
+    return _NOT_IN_ID.sub("-", grade_id)[:64]
 
 
 def _make_cell(kind: str, source: str, header: dict[str, Any]) -> NotebookNode:

@@ -15,7 +15,8 @@ from helpers.grader.intake.timestamp import TIMESTAMP_FILE
 from helpers.grader.intake.unicode import listed, printable
 from helpers.grader.notes import Note, NoteCode
 
-COPY = r"(?:-Copy\d+|-\d+| ?\(\d+\))+"  # what Jupyter, Canvas and browsers add to a name that is already taken
+# What Jupyter, Canvas and browsers add to a name that is already taken.
+COPY = re.compile(r"(?:-Copy\d++|-\d++| ?\(\d++\))++")
 HIDDEN = (".", "__")  # how the names of hidden folders begin, such as macOS's __MACOSX
 
 
@@ -81,15 +82,20 @@ class StudentFolder:
             )
 
     def _remarks(self, entries: Iterable[os.DirEntry[str]]) -> list[str]:
-        """Return remarks on the notebooks and folders that belong to no graded lab."""
+        """Return remarks on the notebooks and folders that belong to no graded lab.
+
+        Another lab gets the same remark from each student, which `collect` gives once.
+        """
         remarks = []
         for entry in entries:
+            lab = entry.name.removesuffix(".ipynb")
+            if lab in self.labs.others:
+                remarks.append(f"{lab}: this lab is not being graded; what was handed in for it is ignored")
+                continue
             if _is_notebook(entry):
                 reason = "this notebook is not in its lab's folder"
             elif not entry.is_dir(follow_symlinks=False) or entry.name.startswith(HIDDEN):
                 continue
-            elif entry.name in self.labs.others:
-                reason = "this lab is not being graded"
             else:
                 reason = "no released lab has this name"
             remarks.append(f"{self.student}/{printable(entry.name)}: {reason}; ignored")
@@ -120,12 +126,16 @@ def check_kind(entry: os.DirEntry[str]) -> None:
 
 def _candidates(lab: str, entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
     """Return what was handed in for a lab: its folder, or else its notebook, or else copies of its notebook."""
-    copy = re.compile(f"{re.escape(lab)}{COPY}.ipynb")
     return (
         [entry for entry in entries if entry.name == lab]
         or [entry for entry in entries if entry.name == f"{lab}.ipynb"]
-        or [entry for entry in entries if _is_notebook(entry) and copy.fullmatch(entry.name)]
+        or [entry for entry in entries if _is_copy(entry, lab)]
     )
+
+
+def _is_copy(entry: os.DirEntry[str], lab: str) -> bool:
+    suffix = entry.name.removeprefix(lab).removesuffix(".ipynb")
+    return _is_notebook(entry) and entry.name.startswith(lab) and COPY.fullmatch(suffix) is not None
 
 
 def _notebook(lab: str, candidates: list[os.DirEntry[str]]) -> tuple[Path, list[Note]]:

@@ -19,6 +19,9 @@ from helpers.grader.course.lab import Lab
 from helpers.grader.course.source import cell_id
 from helpers.grader.notes import Note, NoteCode
 
+_DEFINITION = re.compile(r"^(?:async\s++def|def|class)\s++(\w++)", re.MULTILINE)
+_CHECK = re.compile(r"check\((\w++)\)")
+
 
 @dataclass
 class Aligned:
@@ -112,8 +115,7 @@ def _defining_cell(cells: list[NotebookNode], exercise: str, check: int | None) 
     """
     binding = [index for index, cell in enumerate(cells) if exercise in names_bound(cell)]
     before = [index for index in binding if check is not None and index < check] or binding
-    definition = re.compile(rf"^(?:async\s+def|def|class)\s+{exercise}\b", re.MULTILINE)
-    defining = [index for index in before if definition.search(cells[index].source)]
+    defining = [index for index in before if exercise in _DEFINITION.findall(cells[index].source)]
     return max(defining or before, default=None)
 
 
@@ -156,7 +158,7 @@ def _identify(cell: NotebookNode, sources: dict[str, NotebookNode], lab: Lab) ->
     by_id = {cell_id(name): name for name in sources}
     if cell.get("id") in by_id:
         return by_id[cell["id"]]
-    match = re.fullmatch(r"check\((\w+)\)", cell.source.strip())
+    match = _CHECK.fullmatch(cell.source.strip())
     return f"check_{match[1]}" if match and match[1] in lab.exercises else None
 
 
@@ -210,7 +212,7 @@ def names_bound(cell: NotebookNode) -> set[str]:
     try:
         body = ast.parse(cell.source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(re.findall(r"^(?:def|class)\s+(\w+)", cell.source, re.MULTILINE))
+        return set(_DEFINITION.findall(cell.source))
     names: set[str] = set()
     for statement in body:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 
+from helpers.grader.judging.error_words import MAX_MESSAGE_CHARACTERS
+
 _MEMORY = re.compile(
     r"can't allocate memory|not enough memory|Cannot allocate memory|Unable to allocate", re.IGNORECASE
 )
@@ -18,7 +20,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _FORBIDDEN = re.compile(r"\[Errno (?:1|13|30)\]|Permission denied|Read-only file system|Operation not permitted")
-_HIDDEN = re.compile(r"\[Errno (?:2|20)\][^'\"]*['\"]([^'\"]+)")
+_HIDDEN = re.compile(r"\[Errno (?:2|20)\][^'\"\[]*+['\"]([^'\"]++)")
 _QUOTAS = {
     re.compile(r"\[Errno (?:28|27|122)\]|No space left on device|File too large"): "the quota for files",
     re.compile(r"\[Errno 11\]|can't start new thread|Resource temporarily unavailable"): "the quota for processes",
@@ -35,6 +37,7 @@ def classify_error(kind: str, message: str, folder: str) -> tuple[str, str]:
         message: its message.
         folder: where the notebook ran; the sandbox hides what is outside of it.
     """
+    message = message[:MAX_MESSAGE_CHARACTERS]
     if kind == "MemoryError" or _MEMORY.search(message):
         return "memory", ""
     for pattern, quota in _QUOTAS.items():

@@ -19,6 +19,7 @@ from helpers.grader.judging.alignment import Aligned, names_bound
 
 # Code that can reach a name without spelling it out.
 BY_OTHER_MEANS = re.compile(r"(?<!\.)\b(?:globals|locals|vars|eval|exec|get_ipython)\s*\(|__main__")
+WORD = re.compile(r"\w+")
 
 
 def skippable_cells(lab: Lab, aligned: Aligned) -> set[int]:
@@ -46,7 +47,7 @@ def _names_used(cell: NotebookNode) -> set[str]:
     try:
         return set(_globals_read(symtable(cell.source, "a cell", "exec")))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set(re.findall(r"\w+", cell.source))
+        return set(WORD.findall(cell.source))
 
 
 def _globals_read(table: SymbolTable) -> Iterator[str]:

@@ -23,12 +23,13 @@ from typing import Any
 import zmq
 from jupyter_client.manager import KernelManager
 from jupyter_client.session import DELIM
-from nbformat import NotebookNode, ValidationError
-from nbformat.v4 import output_from_msg
+from nbformat import NotebookNode
 
 from helpers.grader.intake.unicode import load_json
+from helpers.grader.judging.kernel_data import NO_REPLY, error_of, output_of, reply_of, size_of
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox.environment import clean_environment
+from helpers.grader.sandbox.kernel_process import KernelProcess
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 from helpers.paths import PACKAGE
 
@@ -107,7 +108,9 @@ class StudentKernel:
             return {}
         limits = self.limits
         quotas = {"memory": limits.memory, "processes": limits.processes, "files": limits.files}
-        return {"limits": quotas | {"seconds": limits.notebook + EXTRA_LIFE_SECONDS}, "copy_back": False}
+        seconds = limits.notebook + EXTRA_LIFE_SECONDS
+        self.context.setsockopt(zmq.RECONNECT_IVL, -1)  # see NeverReconnects
+        return {"limits": quotas | {"seconds": seconds, "processor_seconds": seconds}, "copy_back": False}
 
     def __exit__(self, *exception: object) -> None:
         self.client.stop_channels()
@@ -155,12 +158,15 @@ class StudentKernel:
         def take(message: dict[str, Any]) -> None:
             content = message["content"]
             if message["msg_type"] == "comm_msg" and content.get("comm_id") == self.comm:
-                replies.append(content.get("data", {}).get("reply"))
+                replies.append(reply_of(content))
 
         self._wait(self._send("comm_msg", {"comm_id": self.comm, "data": request}), seconds, take)
-        if replies and isinstance(replies[0], dict):
-            return replies[0]
-        return {"error": {"type": "RuntimeError", "message": "the kernel sent no values back", "line": ""}}
+        return replies[0] if replies else NO_REPLY
+
+    def processor_seconds(self) -> float | None:
+        """Return the processor time that everything in the kernel's sandbox has used; None without a sandbox."""
+        process = getattr(self.manager.provisioner, "process", None)
+        return process.processor_seconds() if isinstance(process, KernelProcess) else None
 
     # ------------------------------------------------------------------------------------------------------- messages
 
@@ -242,14 +248,11 @@ class StudentKernel:
     def _collect(self, ran: Ran, message: dict[str, Any]) -> None:
         kind = message["msg_type"]
         if kind == "error":
-            ran.error = (str(message["content"].get("ename", "")), str(message["content"].get("evalue", "")))
-        if kind not in ("stream", "display_data", "execute_result", "error"):
+            ran.error = error_of(message["content"])
+        output = output_of(kind, message["content"])
+        if output is None:
             return
-        try:
-            output = output_from_msg(message)
-        except (KeyError, TypeError, ValueError, AttributeError, ValidationError):
-            return  # a forged one that lacks its parts
-        size = len(str(output))
+        size = size_of(output)
         if size > self.output_left:
             if self.output_left > 0:
                 ran.outputs.append(NotebookNode(output_type="stream", name="stderr", text=OUTPUT_CUT))

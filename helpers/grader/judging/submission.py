@@ -49,11 +49,11 @@ def refused(lab: str, reason: str, verdict: str) -> Judgement:
     return Judgement(lab, [Row("", "", 0.0, None, verdict, note=reason)])
 
 
-def judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str) -> Judgement:
-    """Judge one submission; a refused one gets a row that says why."""
+def judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str, seed: int) -> Judgement:
+    """Judge one submission with the run's secret seed; a refused one gets a row that says why."""
     if submission.refusal or submission.path is None:
         return refused(submission.lab, submission.refusal, submission.verdict)
-    lab = load_lab(course, submission.lab)
+    lab = load_lab(course, submission.lab, seed)
     try:
         notebook = read_notebook(submission.path, limits.file)
     except Refused as refusal:

@@ -29,6 +29,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.notes import Note
 from helpers.grader.run.judgement_store import from_plain, to_plain
 from helpers.grader.run.retry import Outcomes
+from helpers.grader.run.secret_seed import SecretSeed
 
 if TYPE_CHECKING:  # an optional dependency, imported only when a cluster is used
     from distributed import Client
@@ -55,7 +56,7 @@ class PackedSubmission(TypedDict):
 
 
 def judge_on_cluster(
-    address: str, course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, key: str
+    address: str, course: Path, submissions: list[Submission], limits: Limits, kernel_name: str, key: str, seed: int
 ) -> Outcomes:
     """Yield every submission with its judgement, or with the error that ended it, in the order of completion.
 
@@ -66,6 +67,7 @@ def judge_on_cluster(
         limits: for each notebook.
         kernel_name: the kernel that runs students' code.
         key: the grader's `judge_digest`, which each worker compares with its own.
+        seed: the run's secret seed.
 
     Raises:
         GraderError: Dask is not installed, or there is no scheduler with a worker at the address.
@@ -88,7 +90,8 @@ def judge_on_cluster(
                 except OSError as problem:  # the files are gone or unreadable, so no worker would fare better
                     yield submission, problem
                     continue
-                future = client.submit(judge_packed, str(course), packed, asdict(limits), kernel_name, key, pure=False)
+                task = (str(course), packed, asdict(limits), kernel_name, key, SecretSeed(seed))
+                future = client.submit(judge_packed, *task, pure=False)
                 running[future] = submission
                 completed.add(future)
             if running:
@@ -144,7 +147,7 @@ def pack(submission: Submission, limits: Limits | None = None) -> PackedSubmissi
 
 
 def judge_packed(
-    course: str, packed: PackedSubmission, limits: dict[str, Any], kernel_name: str, key: str
+    course: str, packed: PackedSubmission, limits: dict[str, Any], kernel_name: str, key: str, seed: SecretSeed
 ) -> dict[str, Any]:
     """Judge a packed submission on a worker and return the judgement as plain data.
 
@@ -157,7 +160,7 @@ def judge_packed(
         forget_changed_labs()
     with tempfile.TemporaryDirectory(prefix="distillab-") as folder:
         submission = _unpack(packed, Path(folder))
-        judgement = judge_submission(Path(course), submission, worker_limits, kernel_name)
+        judgement = judge_submission(Path(course), submission, worker_limits, kernel_name, seed.value)
     plain = to_plain(judgement)
     plain["notebook"] = nbformat.writes(judgement.notebook) if judgement.notebook is not None else None
     return plain

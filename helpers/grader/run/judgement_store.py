@@ -2,14 +2,15 @@
 
 Each judgement is written atomically as soon as it has been made, so a run that was killed resumes where it stopped. The
 stored digest says what the judgement was made from: a new hand-in, a changed answer key or other limits give another
-digest. The files are plain data and nothing in them is ever unpickled.
+digest. So does the secret seed of its hidden inputs, for whose sake only the owner can read the files. They are plain
+data, and nothing in them is ever unpickled.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -27,20 +28,36 @@ UNKNOWN_LAB = "_unknown"  # folder for submissions that were refused before thei
 
 
 class JudgementStore:
-    """The judgements in one output folder, by student and lab."""
+    """The judgements in one output folder, by student and lab.
 
-    def __init__(self, output: Path) -> None:
-        self.folder = Path(output) / FOLDER
+    Args:
+        output: the folder.
+        seed: the secret seed with which submissions are judged now; None only reads what is there.
+    """
+
+    def __init__(self, output: Path, seed: int | None = None) -> None:
+        self.folder, self.seed = Path(output) / FOLDER, seed
 
     def save(self, student: str, judgement: Judgement, digest: str) -> None:
         """Write a judgement without its notebook; it replaces an older one for the same student and lab."""
-        content = {"student": student, "digest": digest} | to_plain(judgement)
-        write_text(self._path(student, judgement.lab), json.dumps(content, ensure_ascii=True, indent=1))
+        content = {"student": student, "digest": digest, "seed": self.seed} | to_plain(judgement)
+        text = json.dumps(content, ensure_ascii=True, indent=1)
+        write_text(self._path(student, judgement.lab), text, private=True)
 
     def load(self, student: str, lab: str, digest: str) -> Judgement | None:
         """Return the stored judgement, or None if there is none or it was made from something else."""
         content = _read(self._path(student, lab))
-        return from_plain(content) if content is not None and content["digest"] == digest else None
+        if content is None or content["digest"] != digest or content.get("seed") != self.seed:
+            return None
+        return from_plain(content)
+
+    def latest(self, student: str, lab: str) -> Judgement | None:
+        """Return the stored judgement, whatever it was made from; None if there is none in today's form."""
+        content = _read(self._path(student, lab))
+        try:
+            return None if content is None else from_plain(content)
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def forget(self, student: str, lab: str) -> None:
         """Delete the judgement of a student and lab, if there is one."""
@@ -48,8 +65,16 @@ class JudgementStore:
 
     def __iter__(self) -> Iterator[tuple[str, Judgement]]:
         """Yield (student, judgement) pairs, sorted by student and lab."""
-        paths = self.folder.glob("*/*.json")
-        entries = [(path, content) for path in paths if (content := _read(path)) is not None]
+        return self.all_but(())
+
+    def all_but(self, judged_again: Container[tuple[str, str]]) -> Iterator[tuple[str, Judgement]]:
+        """Yield (student, judgement) pairs, sorted, without those whose student and lab are in `judged_again`."""
+        contents = ((path, _read(path)) for path in self.folder.glob("*/*.json"))
+        entries = [
+            (path, content)
+            for path, content in contents
+            if content is not None and (content["student"], content["lab"]) not in judged_again
+        ]
         entries.sort(key=lambda entry: (entry[1]["student"], entry[1]["lab"]))
         return ((content["student"], _from_file(path, content)) for path, content in entries)
 

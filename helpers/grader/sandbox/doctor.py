@@ -39,7 +39,8 @@ CONSEQUENCES = {
     "the whole sandbox": "students' code cannot be isolated here; grade on Linux 5.12 or newer, in a container that "
     "allows namespaces, or with --unsafe if you trust every notebook",
     "Landlock": "files are protected by the sandbox's small root alone; grading continues, as nothing else is visible",
-    "seccomp": "a notebook could use memory that no limit counts, until the computer has none left",
+    "seccomp": "a notebook could use memory that no limit counts, until the computer has none left, and system calls "
+    "that attacks on the kernel are built from",
     "a user other than root": "the grader itself has full rights; the notebooks run as the user nobody",
     "GPU": "labs run on the CPU; no kernel sees a GPU unless it is named distillab-sandbox-gpu",
 }

@@ -61,8 +61,8 @@ def _build_sandbox(folder: str) -> None:
         raise OSError(error)
 
 
-def _refuse_memory() -> None:
-    if not syscalls.refuse_uncounted_memory():
+def _refuse_calls() -> None:
+    if not syscalls.refuse_dangerous_calls():
         raise OSError(f"not set up for the calls of {os.uname().machine}")
     try:
         os.memfd_create("refused")
@@ -86,7 +86,7 @@ def try_all(folder: str) -> list[Protection]:
     errors["the whole sandbox"] = _try_in_child(partial(_build_sandbox, folder))
     landlock = syscalls.landlock_version()
     errors["Landlock"] = "" if landlock else "this kernel does not have it, or it is switched off"
-    errors["seccomp"] = _try_in_child(_refuse_memory)
+    errors["seccomp"] = _try_in_child(_refuse_calls)
     errors["a user other than root"] = "you are root" if is_root else ""
     errors["GPU"] = "" if os.path.exists("/dev/nvidiactl") else "no NVIDIA device found"
     details = {"Landlock": f"version {landlock}"} if landlock else {}

@@ -10,13 +10,16 @@ import os
 import resource
 import socket
 import struct
+from functools import cache
 from pathlib import Path
 
 from helpers.grader.sandbox import root, syscalls
 from helpers.grader.sandbox.launch_request import LaunchRequest
 
-MAX_OPEN_FILES = 1024
+MAX_OPEN_FILES = 256  # of each process
 MAX_LOCKED_BYTES = 2**20
+MAX_TCP_BUFFER_BYTES = 2**18  # of each end of a connection over the loopback interface
+SOCKET_SETTINGS = "/proc/sys/net"
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 
 
@@ -32,6 +35,8 @@ def leave_namespaces() -> None:
     if user != 0:
         _map_user(user, group)
     _bring_up_loopback()
+    for name in ("tcp_rmem", "tcp_wmem"):  # least, at first, most
+        Path(f"{SOCKET_SETTINGS}/ipv4/{name}").write_text(f"4096 65536 {MAX_TCP_BUFFER_BYTES}", encoding="ascii")
 
 
 def _bring_up_loopback() -> None:
@@ -69,9 +74,10 @@ def limit_resources(request: LaunchRequest) -> None:
         resource.RLIMIT_NPROC: request.processes,
         resource.RLIMIT_FSIZE: request.files,
         resource.RLIMIT_NOFILE: MAX_OPEN_FILES,
-        resource.RLIMIT_CPU: int(request.seconds * max(1, os.cpu_count() or 1)) + 1,
+        resource.RLIMIT_CPU: int(request.processor_seconds) + 1,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: MAX_LOCKED_BYTES,
+        resource.RLIMIT_MSGQUEUE: 0,
     }
     for kind, limit in limits.items():
         hard_limit = resource.getrlimit(kind)[1]
@@ -93,21 +99,41 @@ def restrict_files(request: LaunchRequest) -> bool:
 def used_memory() -> int:
     """Return the bytes of memory held by all processes of this process namespace except its first.
 
-    Memory that a fork shares with its parent counts more than once, so this figure is quick and never too small.
+    Page tables and what sockets may hold count too. Memory that a fork shares with its parent counts more than once, so
+    this figure is quick and never too small.
     """
-    return sum(_resident_memory(process) for process in processes())
+    return socket_memory() + sum(_resident_memory(process) + _page_tables(process) for process in processes())
 
 
 def used_memory_exactly() -> int:
     """Return the same from proportional shares, where shared memory counts once; the kernel takes longer for it."""
-    total = 0
-    for process in processes():
-        try:
-            text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
-        except OSError:
-            continue  # it has just ended, or has no memory any more
-        total += _sum_of_kibibytes(text, ("Pss_Anon:", "Pss_Shmem:", "SwapPss:"))
-    return total
+    return socket_memory() + sum(_proportional_memory(process) + _page_tables(process) for process in processes())
+
+
+def socket_memory() -> int:
+    """Return the bytes that the sockets of this network namespace may hold in their buffers.
+
+    No file tells what they really hold. One that nobody has filled counts as full too, which is little as long as a
+    notebook opens some dozens.
+    """
+    used = Path("/proc/net/sockstat").read_text(encoding="ascii").split("sockets: used ")[1].split()[0]
+    return int(used) * _buffer_size()
+
+
+@cache
+def _buffer_size() -> int:
+    """Return how many bytes a socket's buffer holds; seccomp keeps a notebook from making one larger."""
+    return int(Path(f"{SOCKET_SETTINGS}/core/wmem_default").read_text(encoding="ascii"))
+
+
+def used_processor_seconds() -> float:
+    """Return the processor time of all processes of this process namespace except its first.
+
+    It includes that of processes which have ended and whose end their parent has seen.
+    """
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ticks = sum(_processor_ticks(process) for process in processes())
+    return ended.ru_utime + ended.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def processes() -> list[str]:
@@ -116,11 +142,31 @@ def processes() -> list[str]:
 
 
 def _resident_memory(process: str) -> int:
+    return _sum_of_kibibytes(_read(process, "status"), ("RssAnon:", "RssShmem:", "VmSwap:"))
+
+
+def _page_tables(process: str) -> int:
+    return _sum_of_kibibytes(_read(process, "status"), ("VmPTE:",))
+
+
+def _proportional_memory(process: str) -> int:
+    """Return a process's memory from its proportional shares, or in full if it hides them, as every process can."""
+    text = _read(process, "smaps_rollup")
+    return _sum_of_kibibytes(text, ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")) if text else _resident_memory(process)
+
+
+def _processor_ticks(process: str) -> int:
+    """Return utime, stime, cutime and cstime of a process, in the kernel's ticks (proc_pid_stat(5))."""
+    fields = _read(process, "stat").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15]))
+
+
+def _read(process: str, name: str) -> str:
+    """Return the text of a file in /proc, "" if the process has just ended or hides it."""
     try:
-        text = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
+        return Path(f"/proc/{process}/{name}").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return 0  # it has just ended
-    return _sum_of_kibibytes(text, ("RssAnon:", "RssShmem:", "VmSwap:"))
+        return ""
 
 
 def _sum_of_kibibytes(text: str, fields: tuple[str, ...]) -> int:

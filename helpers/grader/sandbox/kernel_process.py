@@ -8,8 +8,11 @@ import select
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
+
+from helpers.grader.errors import GraderError
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class KernelHandles:
     status: int  # reading end of the status pipe
     sockets: int  # the folder of the kernel's sockets
     folder: int  # the kernel's working folder
+    usage: int  # file with the seconds of processor time that the sandbox has used
 
 
 class KernelProcess:
@@ -35,9 +39,11 @@ class KernelProcess:
         self._lock = threading.Lock()  # a signal must not reach a descriptor that was closed and used again
         self.sockets: int | None = handles.sockets
         self.folder: int | None = handles.folder
+        self._usage: int | None = handles.usage
 
     def reports(self, timeout: float = 0.0) -> list[dict[str, Any]]:
-        """Return what the supervisor has reported so far: {"started": true}, {"ended": reason} or {"failed": text}.
+        """Return what the supervisor has reported so far: {"started": true}, {"sealed": true}, {"ended": reason}
+        or {"failed": text}.
 
         Args:
             timeout: Seconds to wait for a new report.
@@ -49,6 +55,27 @@ class KernelProcess:
             self._status_text += received
             timeout = 0.0
         return [json.loads(line) for line in self._status_text.splitlines()]
+
+    def wait_until_sealed(self, seconds: float) -> None:
+        """Wait until the folder of the kernel's sockets is read-only with all sockets in it, or the kernel has ended.
+
+        Raises:
+            GraderError: The sandbox could not be set up, or not in time.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            reports = self.reports(max(0.0, deadline - time.monotonic()))
+            for report in reports:
+                if "failed" in report:
+                    raise GraderError(f"The sandbox could not be set up; see: distillab doctor. {report['failed']}")
+            if self._status is None or any("sealed" in report or "ended" in report for report in reports):
+                return
+        raise GraderError(f"The kernel did not start within {seconds:g} s.")
+
+    def processor_seconds(self) -> float:
+        """Return how many seconds of processor time the sandbox had used a tenth of a second ago."""
+        text = os.pread(self._usage, 100, 0) if self._usage is not None else b""
+        return float(text or 0)
 
     def poll(self) -> int | None:
         """Return None while it runs, 0 afterwards."""
@@ -70,6 +97,9 @@ class KernelProcess:
                 self._process = None
         self.reports()
         self._close_status()
+        if self._usage is not None:
+            os.close(self._usage)
+            self._usage = None
         return 0
 
     def close_sockets(self) -> None:

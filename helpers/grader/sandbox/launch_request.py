@@ -19,5 +19,6 @@ class LaunchRequest:
     processes: int = 256  # threads count as well
     files: int = 512 * 2**20  # everything in its folder, /tmp and /dev/shm together
     seconds: float = 900.0
+    processor_seconds: float = 900.0  # all processes of the kernel together
     cold: bool = False  # start a fresh Python, which a GPU needs: CUDA does not survive a fork
     devices: list[str] = field(default_factory=list)

@@ -16,10 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any, cast
 
+import zmq
+from jupyter_client.client import KernelClient
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import Bool, Float, Integer
+from traitlets import Bool, Float, Integer, default
 
 from helpers.grader.errors import GraderError
 from helpers.grader.sandbox.copy_back import copy_new_files, paths_below
@@ -33,6 +35,19 @@ KILL_SECONDS = 10.0  # the processes of a sandbox may take that long to end once
 POLL_SECONDS = 0.005  # between two looks at a kernel that is ending
 
 
+class NeverReconnects(KernelClient):
+    """A client for kernels whose sockets are there before it connects, and stay as they are.
+
+    A connection that ends was ended by the notebook. To connect again would be to trust what it put in its place.
+    """
+
+    @default("context")
+    def _context_without_reconnection(self) -> zmq.Context[Any]:
+        context = self._context_default()
+        context.setsockopt(zmq.RECONNECT_IVL, -1)  # for every socket made from here on
+        return context
+
+
 class SandboxProvisioner(LocalProvisioner):
     """Starts kernels in sandboxes. Each limit holds for one kernel with everything that it starts."""
 
@@ -40,6 +55,7 @@ class SandboxProvisioner(LocalProvisioner):
     processes = Integer(256, help="Processes and threads of a kernel.").tag(config=True)
     files_mebibytes = Integer(512, help="What a kernel may write to its folder, /tmp and /dev/shm.").tag(config=True)
     seconds = Float(3600, help="Wall time of one kernel.").tag(config=True)
+    processor_seconds = Float(3600, help="Processor time of all processes of a kernel together.").tag(config=True)
     cold = Bool(False, help="Start a fresh Python, with the GPU's devices, instead of forking.").tag(config=True)
     copy_back = Bool(
         True, help="When a kernel ends, copy the new files of its folder to the folder it was started in."
@@ -59,6 +75,9 @@ class SandboxProvisioner(LocalProvisioner):
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Move the kernel's sockets into a folder, since a sandbox has no network."""
         manager = self._manager
+        if not issubclass(manager.client_factory, NeverReconnects):
+            name = manager.client_factory.__name__
+            manager.client_factory = type(name, (NeverReconnects, manager.client_factory), {})
         if manager.transport != "ipc":
             self._private_sockets = tempfile.mkdtemp(prefix="distillab-kernel-")
             manager.transport, manager.cache_ports = "ipc", False
@@ -85,11 +104,13 @@ class SandboxProvisioner(LocalProvisioner):
         if not copies_back:
             self._kernel.close_folder()
         self.process = cast("subprocess.Popen[bytes]", self._kernel)  # it has what the base class uses of one
-        failure = next((report["failed"] for report in self._kernel.reports(STARTUP_SECONDS) if "failed" in report), "")
-        if failure:
+        try:
+            self._kernel.wait_until_sealed(STARTUP_SECONDS)
+        except GraderError:
+            self._kernel.kill()
             self._kernel.close_folder()
             self._kernel.close_sockets()
-            raise GraderError(f"The sandbox could not be set up; see: distillab doctor. {failure}")
+            raise
         self.pid, self.pgid, self.cwd = 0, None, self._folder
         # The sockets are not in the host's folder of this name but in the sandbox's, which is reached by its handle.
         prefix = os.path.basename(str(self.connection_info["ip"]))
@@ -102,6 +123,7 @@ class SandboxProvisioner(LocalProvisioner):
             "processes": self.processes,
             "files": self.files_mebibytes * 2**20,
             "seconds": self.seconds,
+            "processor_seconds": self.processor_seconds,
         }
         nbgrader = {name: value for name, value in environment.items() if name.startswith("NBGRADER_")}
         return LaunchRequest(

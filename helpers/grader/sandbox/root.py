@@ -7,8 +7,8 @@ libraries. Nothing of the course, of other students or of the grader is in it.
 from __future__ import annotations
 
 import os
-import shutil
 import site
+import stat
 import sys
 from pathlib import Path
 
@@ -28,10 +28,17 @@ VISIBLE_IN_ETC = (
     "mime.types",
     "ssl",
 )
+# Hidden although they are in a system folder: nbgrader's exchange holds other students' submissions, and a hub's
+# settings hold secrets.
+HIDDEN_FOLDERS = ("/usr/local/share/nbgrader", "/usr/local/etc")
 DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
 PASSWD = "root:x:0:0::/:/usr/sbin/nologin\nstudent:x:{0}:{0}::/tmp:/bin/sh\n"
 HOSTS = "127.0.0.1 localhost\n"
-MAX_FILES = 100_000  # files and folders in the writable areas: an empty one takes memory that no quota of bytes counts
+MAX_FILES = 20_000  # files and folders in the writable areas: an empty one takes memory that no quota of bytes counts
+CHUNK_BYTES = 2**20
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_SOURCE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_TARGET = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _HARDENED = syscalls.NOSUID | syscalls.NODEV
 
 
@@ -55,7 +62,7 @@ def build_root(request: LaunchRequest, root: str) -> None:
 
     The calling process must be in its own mount namespace; see `isolation.leave_namespaces`.
     """
-    owner = NOBODY if os.geteuid() == 0 else os.geteuid()
+    owner = NOBODY if os.geteuid() == 0 else -1  # otherwise what is made here has the right owner from the start
     syscalls.mount("none", "/", flags=syscalls.RECURSIVE | syscalls.PRIVATE)
     syscalls.mount("tmpfs", root, "tmpfs", _HARDENED, "size=4m,mode=755")
     _add_writable_areas(request, root, owner)
@@ -79,14 +86,15 @@ def _add_writable_areas(request: LaunchRequest, root: str, owner: int) -> None:
     syscalls.mount("tmpfs", storage, "tmpfs", _HARDENED, f"size={request.files},nr_inodes={MAX_FILES},mode=755")
     os.makedirs(f"{storage}/tmp")
     os.makedirs(f"{storage}/shared")
-    shutil.copytree(request.folder, f"{storage}/folder", symlinks=True)
+    os.makedirs(f"{storage}/folder")
+    copy_folder(request.folder, f"{storage}/folder", owner)
     for name, path, mode in (
         ("tmp", "/tmp", 0o1777),
         ("shared", "/dev/shm", 0o1777),
         ("folder", request.folder, 0o700),
     ):
         source = f"{storage}/{name}"
-        _change_owner(source, owner)
+        os.chown(source, owner, owner, follow_symlinks=False)
         os.chmod(source, mode)
         os.makedirs(root + path, exist_ok=True)
         syscalls.mount(source, root + path, flags=syscalls.BIND)
@@ -104,7 +112,11 @@ def _add_system_views(root: str, owner: int) -> None:
     for path in (*readable_paths(), *(f"/etc/{name}" for name in VISIBLE_IN_ETC)):
         if os.path.exists(path):
             _show(path, root)
-    _write(f"{root}/etc/passwd", PASSWD.format(owner))
+    for path in HIDDEN_FOLDERS:
+        if os.path.isdir(root + path):
+            syscalls.mount("tmpfs", root + path, "tmpfs", _HARDENED | syscalls.NOEXEC, "size=4k,mode=555")
+            syscalls.make_read_only(root + path)
+    _write(f"{root}/etc/passwd", PASSWD.format(os.geteuid() if owner == -1 else owner))
     _write(f"{root}/etc/hosts", HOSTS)
 
 
@@ -126,18 +138,60 @@ def _add_sockets(folder: str, root: str, owner: int) -> None:
     target = root + folder
     os.makedirs(target, exist_ok=True)
     syscalls.mount("tmpfs", target, "tmpfs", _HARDENED, "size=1m,nr_inodes=64,mode=700")
-    for name in os.listdir(folder):
-        shutil.copy(os.path.join(folder, name), target)
-    _change_owner(target, owner)
+    os.chmod(target, 0o700)
+    copy_folder(folder, target, owner)
+    os.chown(target, owner, owner, follow_symlinks=False)
 
 
-def _change_owner(folder: str, owner: int) -> None:
-    """Give a folder and everything below it to the sandbox's user; a link itself, never the file that it leads to."""
-    group = owner if os.geteuid() == 0 else -1
-    os.chown(folder, owner, group)
-    for top, folders, files in os.walk(folder):
-        for name in folders + files:
-            os.chown(os.path.join(top, name), owner, group, follow_symlinks=False)
+def copy_folder(source: str, target: str, owner: int) -> None:
+    """Copy the contents of a folder: files, folders and links, which are copied and never followed.
+
+    Everything goes through file descriptors, so that whoever exchanges a file for a link in the meantime gains nothing.
+
+    Args:
+        source: The folder. What is neither a file, a folder nor a link in it is left out.
+        target: An existing folder.
+        owner: The user and group of the copies; -1 leaves them as they are made.
+    """
+    source_handle, target_handle = os.open(source, _FOLDER), os.open(target, _FOLDER)
+    try:
+        _copy_entries(source_handle, target_handle, owner)
+    finally:
+        os.close(source_handle)
+        os.close(target_handle)
+
+
+def _copy_entries(source: int, target: int, owner: int) -> None:
+    for name in os.listdir(source):
+        mode = os.stat(name, dir_fd=source, follow_symlinks=False).st_mode
+        if stat.S_ISLNK(mode):
+            os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+            os.chown(name, owner, owner, dir_fd=target, follow_symlinks=False)
+        elif stat.S_ISDIR(mode):
+            os.mkdir(name, 0o700, dir_fd=target)
+            _copy_open(name, _FOLDER, _FOLDER, (source, target, owner))
+        elif stat.S_ISREG(mode):
+            _copy_open(name, _SOURCE, _TARGET, (source, target, owner))
+
+
+def _copy_open(name: str, source_flags: int, target_flags: int, place: tuple[int, int, int]) -> None:
+    """Copy a file or folder whose kind is settled by the flags that it is opened with, with its mode and time."""
+    source_folder, target_folder, owner = place
+    source = os.open(name, source_flags, dir_fd=source_folder)
+    target = os.open(name, target_flags, 0o600, dir_fd=target_folder)
+    try:
+        status = os.fstat(source)
+        if stat.S_ISDIR(status.st_mode):
+            _copy_entries(source, target, owner)
+        else:
+            while os.sendfile(target, source, None, CHUNK_BYTES):
+                pass
+        os.fchown(target, owner, owner)
+        os.fchmod(target, stat.S_IMODE(status.st_mode) & 0o777)
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    finally:
+        os.close(source)
+        os.close(target)
 
 
 def _show(path: str, root: str, read_only: bool = True) -> None:

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import struct
+from dataclasses import dataclass
 
 # Flags of unshare(2).
 NEW_MOUNTS = 0x00020000
@@ -62,6 +63,13 @@ def make_read_only(path: str, recursive: bool = True) -> None:
     _checked(result, f"mount_setattr {path}")
 
 
+def make_open_mount_read_only(mount: int) -> None:
+    """Make the mount read-only whose root is open as `mount`, wherever it has been moved to."""
+    attributes, empty_path = struct.pack("QQQQ", READ_ONLY_ATTRIBUTE, 0, 0, 0), 0x1000
+    result = _libc.syscall(_MOUNT_SETATTR, mount, b"", empty_path, attributes, len(attributes))
+    _checked(result, "mount_setattr")
+
+
 def detach(path: str) -> None:
     """Unmount a path lazily; what was bound from it to other paths stays (umount2(2) with MNT_DETACH)."""
     _checked(_libc.umount2(_path(path), 2), f"umount {path}")
@@ -102,38 +110,68 @@ def drop_capabilities() -> None:
     _checked(_libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24)), "capset")
 
 
+@dataclass(frozen=True)
+class _CallNumbers:
+    machine: int  # its number in seccomp
+    refused: tuple[int, ...]
+    setsockopt: int
+
+
 # Calls whose memory belongs to no process and to no file system, so that no limit counts it: memfd_create,
-# memfd_secret, shmget, semget, msgget. For each machine: its number in seccomp, and those of the calls.
-_UNCOUNTED_MEMORY = {
-    "x86_64": (0xC000003E, (319, 447, 29, 64, 68)),
-    "aarch64": (0xC00000B7, (279, 447, 194, 190, 186)),
+# memfd_secret, shmget, semget, msgget, mq_open, add_key, keyctl. And calls that no lab needs and that attacks on the
+# kernel are built from: userfaultfd, io_uring_setup, io_uring_enter, io_uring_register, bpf, perf_event_open,
+# modify_ldt (on x86 only).
+_CALLS = {
+    "x86_64": _CallNumbers(
+        0xC000003E, (319, 447, 29, 64, 68, 240, 248, 250, 323, 425, 426, 427, 321, 298, 154), setsockopt=54
+    ),
+    "aarch64": _CallNumbers(
+        0xC00000B7, (279, 447, 194, 190, 186, 180, 217, 219, 282, 425, 426, 427, 280, 241), setsockopt=208
+    ),
 }
+_X32_BIT = 0x40000000
+_SOL_SOCKET, _SO_SNDBUF, _SO_RCVBUF = 1, 7, 8
+_ALLOW, _REFUSE, _IGNORE = 0x7FFF0000, 0x00050000 | errno.EPERM, 0x00050000  # answers; the last reports success
 
 
-def refuse_uncounted_memory() -> bool:
-    """Have the kernel refuse these calls to this process and to what it starts (seccomp(2)).
+def refuse_dangerous_calls() -> bool:
+    """Have the kernel refuse the calls above to this process and to what it starts (seccomp(2)).
 
-    Calls in another machine's numbering (32-bit programs, x32) are refused altogether.
+    Calls in another machine's numbering (32-bit programs, x32) are refused altogether. Requests for larger socket
+    buffers have no effect, since no limit counts these.
 
     Returns:
         False if the calls of this machine are not known here, so that nothing was done.
     """
-    machine, numbers = _UNCOUNTED_MEMORY.get(os.uname().machine, (0, ()))
-    if not numbers:
+    calls = _CALLS.get(os.uname().machine)
+    if calls is None:
         return False
-    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06  # instructions of the filter's machine
-    allow, refuse = 0x7FFF0000, 0x00050000 | errno.EPERM
-    x32_bit = 0x40000000
-    checks = [(at_least, x32_bit), *((equal, number) for number in numbers)]
-    # Load the machine and compare it, then load the call's number and compare it with each; a match jumps to the end.
-    program = [(load, 0, 0, 4), (equal, 0, len(checks) + 2, machine), (load, 0, 0, 0)]
-    program += [(code, len(checks) - index, 0, value) for index, (code, value) in enumerate(checks)]
-    program += [(answer, 0, 0, allow), (answer, 0, 0, refuse)]
-    instructions = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
-    header = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(program), ctypes.addressof(instructions)))
+    instructions = ctypes.create_string_buffer(_filter_program(calls))
+    length = len(instructions) // 8
+    header = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", length, ctypes.addressof(instructions)))
     no_new_privileges()
     _checked(_libc.prctl(22, ctypes.c_ulong(2), header, 0, 0), "prctl PR_SET_SECCOMP")
     return True
+
+
+def _filter_program(calls: _CallNumbers) -> bytes:
+    """Return the filter as classic BPF: (instruction, steps to skip if true, if false, operand) each."""
+    load, equal, at_least, answer = 0x20, 0x15, 0x35, 0x06
+    number, machine, second_argument, third_argument = 0, 4, 24, 32  # offsets of the lower halves, on little endian
+    refused = [(at_least, _X32_BIT), *((equal, call) for call in calls.refused)]
+    buffers = [
+        (equal, 0, 5, calls.setsockopt),
+        (load, 0, 0, second_argument),
+        (equal, 0, 3, _SOL_SOCKET),
+        (load, 0, 0, third_argument),
+        (equal, 3, 0, _SO_SNDBUF),
+        (equal, 2, 0, _SO_RCVBUF),
+    ]
+    answers = [(answer, 0, 0, _ALLOW), (answer, 0, 0, _REFUSE), (answer, 0, 0, _IGNORE)]
+    to_refusal = len(refused) + len(buffers) + 1  # from the first comparison with a refused call
+    program = [(load, 0, 0, machine), (equal, 0, to_refusal + 1, calls.machine), (load, 0, 0, number)]
+    program += [(code, to_refusal - index - 1, 0, value) for index, (code, value) in enumerate(refused)]
+    return b"".join(struct.pack("HBBI", *step) for step in [*program, *buffers, *answers])
 
 
 def landlock_version() -> int:

@@ -14,6 +14,7 @@ Nothing here may start a thread, run a torch operation or open a ZeroMQ context 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -21,6 +22,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import sys
 import time
 import traceback
@@ -35,6 +37,8 @@ ROOT_FOLDER = "root"  # in the zygote's folder: the mount point of every sandbox
 REQUEST_SECONDS = 10.0  # a launch request must arrive within that time
 SUPERVISION_SECONDS = 0.1  # between two looks at a kernel's memory and time
 MAX_PENDING_REQUESTS = 64
+KERNEL_SOCKETS = 5  # shell, iopub, stdin, control, heartbeat
+SEAL_SECONDS = 0.002  # between two looks at whether they are there
 STDIN = 0
 # What labs import, but no module that a lab asks its students to write: what is loaded can be found by their code.
 PRELOADED_MODULES = (
@@ -105,24 +109,43 @@ def launch(connection: socket.socket, root: str, lifeline: int) -> NoReturn:
         connection.settimeout(REQUEST_SECONDS)
         request = LaunchRequest(**json.loads(connection.makefile().readline()))
         status_reader, status_writer = os.pipe()
+        usage = os.memfd_create("usage")
         isolation.leave_namespaces()
         build_root(request, root)
-        sockets = os.open(root + request.sockets, os.O_PATH | os.O_DIRECTORY)
+        sockets = os.open(root + request.sockets, os.O_RDONLY | os.O_DIRECTORY)
         folder = os.open(root + request.folder, os.O_RDONLY | os.O_DIRECTORY)
         supervisor = os.fork()
         if supervisor == 0:
             connection.close()
             for handle in (status_reader, sockets, folder):
                 os.close(handle)
-            run_supervisor(request, root, lifeline, status_writer)
-        socket.send_fds(connection, [b"ok"], [os.pidfd_open(supervisor), status_reader, sockets, folder])
+            run_supervisor(request, root, lifeline, status_writer, usage)
+        process = os.pidfd_open(supervisor)
+        socket.send_fds(connection, [b"ok"], [process, status_reader, sockets, folder, usage])
+        connection.close()
+        seal_sockets(sockets, process)
+        _report(status_writer, {"sealed": True})
     except BaseException:
-        connection.send(json.dumps({"failed": traceback.format_exc(limit=-3)}).encode())
+        with contextlib.suppress(OSError):
+            connection.send(json.dumps({"failed": traceback.format_exc(limit=-3)}).encode())
         os._exit(1)
     os._exit(0)
 
 
-def run_supervisor(request: LaunchRequest, root: str, lifeline: int, status: int) -> NoReturn:
+def seal_sockets(folder: int, supervisor: int) -> None:
+    """Wait until the kernel has bound its sockets, then make their folder read-only, or until the sandbox has ended.
+
+    From then on nothing in it can be replaced, so that a client which follows the path of a socket arrives there.
+    """
+    bound = 0
+    while bound < KERNEL_SOCKETS and not select.select([supervisor], [], [], SEAL_SECONDS)[0]:
+        modes = [os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode for name in os.listdir(folder)]
+        bound = sum(map(stat.S_ISSOCK, modes))
+    if bound >= KERNEL_SOCKETS:
+        syscalls.make_open_mount_read_only(folder)
+
+
+def run_supervisor(request: LaunchRequest, root: str, lifeline: int, status: int, usage: int) -> NoReturn:
     """Fork the kernel and supervise it: the life of the first process of the new namespaces.
 
     When it ends, so does every other process in them.
@@ -137,7 +160,7 @@ def run_supervisor(request: LaunchRequest, root: str, lifeline: int, status: int
         if kernel == 0:
             run_kernel(request, status)
         _report(status, {"started": True})
-        outcome = supervise(request, kernel, lifeline)
+        outcome = supervise(request, kernel, lifeline, usage)
     except BaseException:
         outcome = {"failed": traceback.format_exc(limit=-3)}
     _report(status, outcome)
@@ -149,11 +172,14 @@ def _report(status: int, message: dict[str, Any]) -> None:
     os.write(status, (json.dumps(message) + "\n").encode())
 
 
-def supervise(request: LaunchRequest, kernel: int, lifeline: int) -> dict[str, Any]:
-    """Wait until the kernel has to end or has ended, and return the reason. Interrupts are passed on to the kernel."""
+def supervise(request: LaunchRequest, kernel: int, lifeline: int, usage: int) -> dict[str, Any]:
+    """Wait until the kernel has to end or has ended, and return the reason. Interrupts are passed on to the kernel.
+
+    The processor time that the sandbox has used stands in the file `usage`, which `KernelProcess` reads.
+    """
     signal.signal(signal.SIGINT, lambda *_: os.kill(kernel, signal.SIGINT))
     signal.signal(signal.SIGTERM, lambda *_: os.kill(kernel, signal.SIGTERM))
-    handle, deadline = os.pidfd_open(kernel), time.monotonic() + request.seconds
+    handle, deadline, processor_seconds = os.pidfd_open(kernel), time.monotonic() + request.seconds, 0.0
     while True:
         ready, _, _ = select.select([handle, lifeline], [], [], SUPERVISION_SECONDS)
         if (ended := _reap(kernel)) is not None:
@@ -161,6 +187,10 @@ def supervise(request: LaunchRequest, kernel: int, lifeline: int) -> dict[str, A
         if lifeline in ready:
             return {"ended": "grader"}
         if time.monotonic() > deadline:
+            return {"ended": "timeout"}
+        processor_seconds = max(processor_seconds, isolation.used_processor_seconds())
+        os.pwrite(usage, f"{processor_seconds:12.2f}".encode(), 0)
+        if processor_seconds > request.processor_seconds:
             return {"ended": "timeout"}
         if isolation.used_memory() > request.memory and isolation.used_memory_exactly() > request.memory:
             return {"ended": "memory"}
@@ -193,7 +223,7 @@ def run_kernel(request: LaunchRequest, status: int) -> NoReturn:
         os.environ.update(request.environment)
         isolation.limit_resources(request)
         isolation.restrict_files(request)
-        syscalls.refuse_uncounted_memory()
+        syscalls.refuse_dangerous_calls()
     except BaseException:
         _report(status, {"failed": traceback.format_exc(limit=-3)})
         os._exit(1)

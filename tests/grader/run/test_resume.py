@@ -24,6 +24,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.run.cluster import judge_packed, pack
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.retry import judge_with_retry
+from helpers.grader.run.secret_seed import SecretSeed
 from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 from tests.conftest import DOUBLE
 
@@ -66,7 +67,8 @@ def run(course, notebook, tmp_path, capsys):
         arguments = [command, "--output", str(tmp_path / "out"), "--course", str(course), *more]
         arguments += ["--submissions", str(tmp_path / "in")] if command == "grade" else []
         status = main(arguments)
-        return status, capsys.readouterr().err.split("\r")[-1]
+        said = capsys.readouterr().err.split("\r")[-1]
+        return status, "".join(line for line in said.splitlines(keepends=True) if not line.endswith(" …\n"))
 
     return grade
 
@@ -300,7 +302,7 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
     def ask():
         key = digest.judge_digest(tmp_path, Limits(), UNSAFE_KERNEL)
         packed = pack(Submission("ada", "00_mini", refusal="none"))
-        judge_packed(str(tmp_path), packed, vars(Limits()), UNSAFE_KERNEL, key)
+        judge_packed(str(tmp_path), packed, vars(Limits()), UNSAFE_KERNEL, key, SecretSeed(5))
 
     ask()
     change_cases(tmp_path)
@@ -314,7 +316,7 @@ def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(cours
 
 def test_a_refused_submission_is_done_and_not_a_failure(course):
     judgement = judge_submission(
-        course, Submission("ada", "00_mini", refusal="a link", verdict="denied"), Limits(), "x"
+        course, Submission("ada", "00_mini", refusal="a link", verdict="denied"), Limits(), "x", 5
     )
     assert [(row.verdict, row.note) for row in judgement.rows] == [("denied", "a link")]
     assert isinstance(load_lab(course, "00_mini"), Lab)

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
+from helpers.grader.judging.student_kernel import EXTRA_LIFE_SECONDS, KernelDied, StudentKernel
 from helpers.grader.sandbox.kernelspecs import GPU_KERNEL, SANDBOX_KERNEL
 from helpers.grader.sandbox.root import MAX_FILES, NOBODY
 from tests.conftest import ROOT
@@ -92,9 +93,7 @@ def test_memory_of_all_processes_counts_together(kernel_name, tmp_path):
         "import os, signal\nfor _ in range(4):\n    if os.fork() == 0:\n"
         "        held = b'x' * (250 * 2**20)\n        signal.pause()\nsignal.pause()"
     )
-    with StudentKernel(SANDBOX_KERNEL, tmp_path, LIMITS) as kernel, pytest.raises(KernelDied) as death:
-        kernel.run(code, 60)
-    assert death.value.verdict == "memory"
+    assert verdict_of(code, tmp_path) == "memory"
 
 
 @needs_sandbox
@@ -117,6 +116,109 @@ print(isolation.used_memory(), isolation.used_memory_exactly())
 """
     quick, exact = map(int, run(code).split())
     assert exact < LIMITS.memory < quick, "it lives, since the exact figure decides"
+
+
+@needs_sandbox
+def test_a_process_that_hides_its_memory_counts_in_full(kernel_name, tmp_path):
+    code = (
+        "import ctypes, os, signal\nfor _ in range(4):\n    if os.fork() == 0:\n"
+        "        ctypes.CDLL(None).prctl(4, 0)  # not dumpable: /proc/PID/smaps_rollup is refused from here on\n"
+        "        held = b'x' * (250 * 2**20)\n        signal.pause()\nsignal.pause()"
+    )
+    assert verdict_of(code, tmp_path) == "memory"
+
+
+@needs_sandbox
+def test_page_tables_count(kernel_name, tmp_path):
+    """One page of a file in each 2 MiB: each needs a page table, and no page of its own."""
+    code = """
+import mmap, signal
+maps = []
+with open("one", "wb") as file:
+    file.truncate(2**40)
+with open("one", "rb") as file:
+    for _ in range(4):
+        maps.append(mmap.mmap(file.fileno(), 2**38, prot=mmap.PROT_READ, flags=mmap.MAP_SHARED))
+for view in maps:
+    for place in range(0, 2**38, 2**21):
+        view[place]
+signal.pause()
+"""
+    assert verdict_of(code, tmp_path, files=2**41) == "memory"
+
+
+@needs_sandbox
+def test_what_sockets_may_hold_counts(kernel_name, tmp_path):
+    code = """
+import os, signal, socket
+for _ in range(19):
+    if os.fork() == 0:
+        pairs = [socket.socketpair() for _ in range(80)]
+        signal.pause()
+signal.pause()
+"""
+    assert verdict_of(code, tmp_path) == "memory", "3040 sockets of 208 KiB are over 600 MiB"
+
+
+@needs_sandbox
+def test_a_socket_cannot_hold_more_than_is_counted(run):
+    code = """
+import socket
+sizes = []
+for one in socket.socketpair():
+    for name in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+        one.setsockopt(socket.SOL_SOCKET, name, 2**22)
+        sizes.append(one.getsockopt(socket.SOL_SOCKET, name))
+one = socket.socket()
+one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+print(*sizes, one.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR))
+"""
+    *sizes, other_option = map(int, run(code).split())
+    assert set(sizes) <= {int(Path(f"/proc/sys/net/core/{way}mem_default").read_text()) for way in "rw"}
+    assert other_option == 1
+
+
+@needs_sandbox
+def test_processor_time_of_all_processes_counts_together(kernel_name, tmp_path):
+    """Three processes, each within the limit, in a kernel that itself does nothing; children that ended count too."""
+    code = """
+import os, signal, time
+for _ in range(3):
+    if os.fork() == 0:
+        while time.process_time() < 3:
+            pass
+        os._exit(0)
+signal.pause()
+"""
+    assert verdict_of(code, tmp_path, notebook=6 - EXTRA_LIFE_SECONDS) == "timeout"
+
+
+@needs_sandbox
+def test_the_grader_knows_how_much_processor_time_a_kernel_used(kernel_name, tmp_path):
+    with StudentKernel(SANDBOX_KERNEL, tmp_path, LIMITS) as kernel:
+        before = kernel.processor_seconds()
+        kernel.run("import time\nstart = time.process_time()\nwhile time.process_time() < start + 1: pass", 60)
+        kernel.run("time.sleep(0.5)", 60)
+        assert before is not None and 0.8 <= kernel.processor_seconds() - before < 2
+
+
+CALLS = {"userfaultfd": (323, 1), "modify_ldt": (154, 0, 0, 0), "io_uring_setup": (425, 1, 0), "bpf": (321, 0, 0, 0)}
+
+
+@needs_sandbox
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are those of x86-64")
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_that_attacks_on_the_kernel_need_are_refused(run, name):
+    code = "import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+    assert run(code + f"print(libc.syscall(*{CALLS[name]}), ctypes.get_errno())") == f"-1 {errno.EPERM}\n"
+
+
+def verdict_of(code: str, folder: Path, **limits: float) -> str:
+    """How a kernel ends that runs a cell which goes on for ever."""
+    with StudentKernel(SANDBOX_KERNEL, folder, replace(LIMITS, **limits)) as kernel:
+        with pytest.raises(KernelDied) as death:
+            kernel.run(code, 60)
+    return death.value.verdict
 
 
 def readable_by_all(path: Path) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import zmq
+from jupyter_client.manager import start_new_kernel
 from nbgrader.api import Gradebook
 
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
@@ -60,3 +63,45 @@ def test_unmodified_nbgrader_autograde_can_use_it_by_name(kernel_name, tmp_path)
     with Gradebook(f"sqlite:///{tmp_path}/gradebook.db") as gradebook:
         assert gradebook.find_submission("ps", "ann").score == 3
         assert gradebook.find_submission("ps", "bob").score == 0
+
+
+REPLACES_SOCKETS = """
+import os
+folder = {folder!r}
+try:
+    for name in os.listdir(folder):
+        os.rename(folder + "/" + name, folder + "/" + name + ".old")
+        os.symlink("/tmp/mine", folder + "/" + name)
+    print("replaced")
+except OSError as error:
+    print(error.errno)
+"""
+
+
+@needs_sandbox
+def test_a_notebook_cannot_replace_its_sockets(kernel_name, tmp_path):
+    manager, client = start_new_kernel(kernel_name=SANDBOX_KERNEL, cwd=str(tmp_path), startup_timeout=60)
+    printed: list[str] = []
+    try:
+        folder = os.path.dirname(manager.connection_file)
+        client.execute_interactive(
+            REPLACES_SOCKETS.format(folder=folder),
+            timeout=60,
+            output_hook=lambda message: printed.append(message["content"].get("text", "")),
+        )
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert "".join(printed) == f"{errno.EROFS}\n"
+
+
+@needs_sandbox
+def test_no_client_connects_again(kernel_name, tmp_path):
+    manager, client = start_new_kernel(kernel_name=SANDBOX_KERNEL, cwd=str(tmp_path), startup_timeout=60)
+    try:
+        channels = (client.shell_channel, client.iopub_channel, client.stdin_channel, client.control_channel)
+        assert [channel.socket.getsockopt(zmq.RECONNECT_IVL) for channel in channels] == [-1] * 4
+        assert client.context.getsockopt(zmq.RECONNECT_IVL) == -1, "the heartbeat's socket is made from it"
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
