@@ -109,12 +109,12 @@ class SandboxProvisioner(LocalProvisioner):
         except GraderError:
             self._kernel.kill()
             self._kernel.close_folder()
-            self._kernel.close_sockets()
+            self._kernel.close_channels()
             raise
         self.pid, self.pgid, self.cwd = 0, None, self._folder
         # The sockets are not in the host's folder of this name but in the sandbox's, which is reached by its handle.
         prefix = os.path.basename(str(self.connection_info["ip"]))
-        self.connection_info = {**self.connection_info, "ip": f"/proc/self/fd/{self._kernel.sockets}/{prefix}"}
+        self.connection_info = {**self.connection_info, "ip": f"/proc/self/fd/{self._kernel.channels}/{prefix}"}
         return self.connection_info
 
     def _launch_request(self, cmd: list[str], environment: dict[str, str], limits: dict[str, Any]) -> LaunchRequest:
@@ -142,12 +142,6 @@ class SandboxProvisioner(LocalProvisioner):
             await asyncio.sleep(POLL_SECONDS)
         return await super().wait()
 
-    @property
-    def ended(self) -> str:
-        """Why the kernel ended, as its supervisor reported: "memory", "timeout", "exit", "grader"; "" if it did not."""
-        reports = self._kernel.reports() if self._kernel else []
-        return next((str(report["ended"]) for report in reports if "ended" in report), "")
-
     async def cleanup(self, restart: bool = False) -> None:
         """Copy the notebook's files back, let go of the sandbox, and remove the sockets' folder if it is our own."""
         await super().cleanup(restart)
@@ -155,7 +149,7 @@ class SandboxProvisioner(LocalProvisioner):
             if self._kernel.folder is not None:
                 await asyncio.to_thread(self._copy_back, self._kernel, self._kernel.folder)
             self._kernel.close_folder()
-            self._kernel.close_sockets()
+            self._kernel.close_channels()
         if self._private_sockets and not restart:
             shutil.rmtree(self._private_sockets, ignore_errors=True)
 

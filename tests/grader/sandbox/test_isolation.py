@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from helpers.grader.judging.student_kernel import EXTRA_LIFE_SECONDS, KernelDied, StudentKernel
+from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
+from helpers.grader.judging.wire_kernel import EXTRA_LIFE_SECONDS
 from helpers.grader.sandbox.kernelspecs import GPU_KERNEL, SANDBOX_KERNEL
 from helpers.grader.sandbox.root import MAX_FILES, NOBODY
 from tests.conftest import ROOT
