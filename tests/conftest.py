@@ -16,6 +16,7 @@ import pytest
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.alignment import names_bound
+from helpers.grader.judging.cell_outcomes import CellOutcomes
 from helpers.grader.judging.submission import prepare
 from helpers.grader.release import put_environment_first, release
 from helpers.grader.sandbox.doctor import isolates
@@ -171,6 +172,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def fuzz_count(request: pytest.FixtureRequest) -> int:
     """How many damaged notebooks the fuzz tests make."""
     return request.config.getoption("--fuzz")
+
+
+@pytest.fixture
+def all_outputs_kept(monkeypatch) -> None:
+    """Keeps what cells print after hidden cases too, for tests that look into the student's process."""
+    monkeypatch.setattr(CellOutcomes, "quotes", property(lambda self: True, lambda self, value: None))
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,19 @@
 """Lab 01's visible examples and hidden cases.
 
-Both are made by the builders below; examples have few numbers, with at most three decimals. The largest entry never
-stands first or last, B, S and V differ, and rows differ, so that a wrong axis or a wrong entry shows.
+Both are made by the builders below, hidden inputs from the run's seed. Examples have few numbers, with at most three
+decimals. The largest entry never stands first or last, B, S and V differ, and rows differ, so that a wrong axis or a
+wrong entry shows.
 """
 
 import torch
 
 from helpers.grader.course.cases import Case, validation
+from helpers.grader.course.draw import Draw
 
 FORBIDDEN = ("helpers.losses",)  # it widens logits and tests temperatures
 
+EQUAL = "all entries are equal"
+ONE_HOT = "entries are 0 or 1"
 BFLOAT16 = {"absolute": 5e-3, "relative": 5e-3}  # a right result may be rounded to bfloat16 at the end
 
 
@@ -20,6 +24,11 @@ def logits(seed, *shape, scale=2.0):
     """Random logits with one decimal."""
     source = torch.Generator().manual_seed(seed)
     return torch.round(10 * scale * torch.randn(shape, generator=source)) / 10
+
+
+def shape(draw, label):
+    """Rows, positions and a vocabulary of 4 to 7, all different."""
+    return *draw.sample(f"{label}/rows and positions", (2, 3), 2), draw.integer(f"{label}/vocabulary", 4, 7)
 
 
 def far_logits(*shape):
@@ -75,20 +84,54 @@ def softmax_examples():
     ]
 
 
-def softmax_cases():
+def softmax_cases(draw):
     name = "softmax_with_temperature"
-    row, batch = logits(111, 7), logits(112, 3, 2, 5)
+    row, batch = logits(draw(111), 7), logits(draw(112), *shape(draw, 112))
     return [
         Case(name, "one_row", (row, 3.0), about="one row"),
-        Case(name, "several_rows", (logits(113, 4, 6), 0.5), about="several rows, a temperature below 1"),
+        Case(
+            name,
+            "several_rows",
+            (logits(draw(113), 4, 6), draw.choice("low", (0.4, 0.5, 0.6))),
+            about="several rows, a temperature below 1",
+        ),
         Case(name, "rows_and_positions", (batch, 1.5), weight=2.0, about="rows and positions"),
-        Case(name, "plain", (logits(114, 2, 3, 4), 1.0), about="T = 1"),
-        Case(name, "high_temperature", (logits(115, 2, 4, 5, scale=9.0), 8.0), about="a high temperature"),
-        Case(name, "far_logits", (far_logits(2, 3, 5), 2.0), weight=2.0, about="logits near +1000 and -1000"),
-        Case(name, "in_float64", (logits(116, 3, 2, 6).double(), 2.5), about="float64 logits"),
-        Case(name, "in_bfloat16", (coarse_logits(117, 2, 3, 6), 3.0), weight=2.0, about="bfloat16 logits", **BFLOAT16),
-        Case(name, "strided_slice", (strided(logits(118, 2, 3, 4)), 3.0), about="a slice that is not contiguous"),
-        Case(name, "one_position", (logits(119, 1, 1, 6), 2), about="one row with one position, T as a whole number"),
+        Case(name, "plain", (logits(draw(114), *shape(draw, 114)), 1.0), about="T = 1"),
+        Case(
+            name,
+            "high_temperature",
+            (logits(draw(115), 2, 4, 5, scale=9.0), draw.choice("high", (6.0, 7.0, 8.0))),
+            about="a high temperature",
+        ),
+        Case(
+            name,
+            "far_logits",
+            (far_logits(2, 3, 5), 2.0),
+            weight=2.0,
+            about="logits near +1000 and -1000",
+            fixed="halves of these logits are exact",
+        ),
+        Case(name, "in_float64", (logits(draw(116), *shape(draw, 116)).double(), 2.5), about="float64 logits"),
+        Case(
+            name,
+            "in_bfloat16",
+            (coarse_logits(draw(117), 2, 3, 6), 3.0),
+            weight=2.0,
+            about="bfloat16 logits",
+            **BFLOAT16,
+        ),
+        Case(
+            name,
+            "strided_slice",
+            (strided(logits(draw(118), *shape(draw, 118))), 3.0),
+            about="a slice that is not contiguous",
+        ),
+        Case(
+            name,
+            "one_position",
+            (logits(draw(119), 1, 1, 6), 2),
+            about="one row with one position, T as a whole number",
+        ),
         validation(name, "zero", (batch, 0.0), good=(batch, 1.5), about="a temperature of 0"),
         validation(name, "negative", (row, -2.0), good=(row, 3.0), about="a temperature below 0"),
     ]
@@ -107,18 +150,31 @@ def entropy_examples():
     ]
 
 
-def entropy_cases():
+def entropy_cases(draw):
     name = "entropy"
     return [
-        Case(name, "one_row", (distributions(211, 6),), about="one distribution"),
-        Case(name, "several_rows", (distributions(212, 4, 5),), about="several distributions"),
-        Case(name, "rows_and_positions", (distributions(213, 3, 2, 5),), weight=2.0, about="rows and positions"),
-        Case(name, "some_zeros", (with_zeros(distributions(214, 2, 4, 5)),), weight=2.0, about="zeros"),
-        Case(name, "one_hot_rows", (one_hot(4, 6),), about="one-hot distributions"),
-        Case(name, "equal_entries", (torch.full((2, 3, 40), 1 / 40),), about="all entries equal"),
-        Case(name, "in_float64", (distributions(215, 3, 2, 6).double(),), about="float64 probabilities"),
-        Case(name, "strided_slice", (strided(distributions(216, 2, 3, 4)),), about="a slice that is not contiguous"),
-        Case(name, "one_position", (distributions(217, 1, 1, 7),), about="one row with one position"),
+        Case(name, "one_row", (distributions(draw(211), 6),), about="one distribution"),
+        Case(name, "several_rows", (distributions(draw(212), 4, 5),), about="several distributions"),
+        Case(
+            name,
+            "rows_and_positions",
+            (distributions(draw(213), *shape(draw, 213)),),
+            weight=2.0,
+            about="rows and positions",
+        ),
+        Case(name, "some_zeros", (with_zeros(distributions(draw(214), 2, 4, 5)),), weight=2.0, about="zeros"),
+        Case(name, "one_hot_rows", (one_hot(4, 6),), about="one-hot distributions", fixed=ONE_HOT),
+        Case(name, "equal_entries", (torch.full((2, 3, 40), 1 / 40),), about="all entries equal", fixed=EQUAL),
+        Case(
+            name, "in_float64", (distributions(draw(215), *shape(draw, 215)).double(),), about="float64 probabilities"
+        ),
+        Case(
+            name,
+            "strided_slice",
+            (strided(distributions(draw(216), *shape(draw, 216))),),
+            about="a slice that is not contiguous",
+        ),
+        Case(name, "one_position", (distributions(draw(217), 1, 1, 7),), about="one row with one position"),
     ]
 
 
@@ -135,19 +191,39 @@ def mass_examples():
     ]
 
 
-def mass_cases():
+def mass_cases(draw):
     name = "non_top_mass"
     tied = torch.tensor([[0.1, 0.35, 0.2, 0.35], [0.3, 0.3, 0.3, 0.1], [0.05, 0.15, 0.4, 0.4]])
     return [
-        Case(name, "one_row", (distributions(311, 6),), about="one distribution"),
-        Case(name, "several_rows", (distributions(312, 4, 5),), about="several distributions"),
-        Case(name, "rows_and_positions", (distributions(313, 3, 2, 5),), weight=2.0, about="rows and positions"),
-        Case(name, "shared_first_place", (tied,), weight=2.0, about="entries that share the largest value"),
-        Case(name, "one_hot_rows", (one_hot(4, 6),), about="one-hot distributions"),
-        Case(name, "equal_entries", (torch.full((2, 3, 5), 0.2),), about="all entries equal"),
-        Case(name, "in_float64", (distributions(314, 3, 2, 6).double(),), about="float64 probabilities"),
-        Case(name, "strided_slice", (strided(distributions(315, 2, 3, 4)),), about="a slice that is not contiguous"),
-        Case(name, "one_position", (distributions(316, 1, 1, 7),), about="one row with one position"),
+        Case(name, "one_row", (distributions(draw(311), 6),), about="one distribution"),
+        Case(name, "several_rows", (distributions(draw(312), 4, 5),), about="several distributions"),
+        Case(
+            name,
+            "rows_and_positions",
+            (distributions(draw(313), *shape(draw, 313)),),
+            weight=2.0,
+            about="rows and positions",
+        ),
+        Case(
+            name,
+            "shared_first_place",
+            (tied,),
+            weight=2.0,
+            about="entries that share the largest value",
+            fixed="ties have to be exact",
+        ),
+        Case(name, "one_hot_rows", (one_hot(4, 6),), about="one-hot distributions", fixed=ONE_HOT),
+        Case(name, "equal_entries", (torch.full((2, 3, 5), 0.2),), about="all entries equal", fixed=EQUAL),
+        Case(
+            name, "in_float64", (distributions(draw(314), *shape(draw, 314)).double(),), about="float64 probabilities"
+        ),
+        Case(
+            name,
+            "strided_slice",
+            (strided(distributions(draw(315), *shape(draw, 315))),),
+            about="a slice that is not contiguous",
+        ),
+        Case(name, "one_position", (distributions(draw(316), 1, 1, 7),), about="one row with one position"),
     ]
 
 
@@ -157,5 +233,6 @@ def examples():
 
 
 def cases(seed):
-    """The hidden cases."""
-    return [*softmax_cases(), *entropy_cases(), *mass_cases()]
+    """The hidden cases, drawn from a run's seed."""
+    draw = Draw(seed)
+    return [*softmax_cases(draw), *entropy_cases(draw), *mass_cases(draw)]

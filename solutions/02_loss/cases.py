@@ -1,12 +1,14 @@
 """Lab 02's visible examples and hidden cases.
 
-Both are made by the builders below, examples with small shapes. Inputs have one decimal, so that a person can read
-them. Rows differ in how many tokens count, and B, S and V differ, so that a mean over the wrong thing shows.
+Both are made by the builders below, examples with small shapes and hidden inputs from the run's seed. Inputs have one
+decimal, so that a person can read them. Rows differ in how many tokens count, and B, S and V differ, so that a mean
+over the wrong thing shows.
 """
 
 import torch
 
 from helpers.grader.course.cases import Case, validation
+from helpers.grader.course.draw import Draw
 
 FORBIDDEN = ("helpers.losses",)  # it holds this lab's answers
 
@@ -85,18 +87,18 @@ def softmax_examples(exercise, seed):
     ]
 
 
-def softmax_cases(exercise, seed):
+def softmax_cases(exercise, draw):
     """What the two exercises on softmax have in common."""
-    batch, wide = logits(seed, 2, 3, 5), logits(seed + 2, 2, 4, 6, scale=4.0)
+    batch, wide = logits(draw(0), 2, 3, 5), logits(draw(2), 2, 4, 6, scale=4.0)
     return [
         Case(exercise, "low_temperature", (batch, 0.5), about="a temperature below 1"),
-        Case(exercise, "plain", (logits(seed + 1, 3, 2, 4), 1.0), about="T = 1"),
+        Case(exercise, "plain", (logits(draw(1), 3, 2, 4), 1.0), about="T = 1"),
         Case(exercise, "high_temperature", (wide, 5.0), weight=2.0, about="a high temperature"),
-        Case(exercise, "large_logits", (far_logits(seed + 3, 2, 3, 5), 2.0), about="logits up to ±1000"),
-        Case(exercise, "float64_logits", (logits(seed + 4, 3, 2, 5).double(), 3.0), about="float64 logits"),
-        Case(exercise, "bfloat16_logits", (coarse_logits(seed + 5, 3, 2, 6), 3.0), about="bfloat16 logits", **BFLOAT16),
-        Case(exercise, "strided_slice", (strided(logits(seed + 6, 2, 3, 4)), 3.0), about="a slice, not contiguous"),
-        Case(exercise, "single_token", (logits(seed + 7, 1, 1, 7), 2.0), about="one row with one position"),
+        Case(exercise, "large_logits", (far_logits(draw(3), 2, 3, 5), 2.0), about="logits up to ±1000"),
+        Case(exercise, "float64_logits", (logits(draw(4), 3, 2, 5).double(), 3.0), about="float64 logits"),
+        Case(exercise, "bfloat16_logits", (coarse_logits(draw(5), 3, 2, 6), 3.0), about="bfloat16 logits", **BFLOAT16),
+        Case(exercise, "strided_slice", (strided(logits(draw(6), 2, 3, 4)), 3.0), about="a slice, not contiguous"),
+        Case(exercise, "single_token", (logits(draw(7), 1, 1, 7), 2.0), about="one row with one position"),
         validation(exercise, "zero", (batch, 0.0), good=(batch, 0.5), about="a temperature of 0"),
         validation(exercise, "negative", (batch, -2.0), good=(batch, 2.0), about="a temperature below 0"),
     ]
@@ -112,13 +114,13 @@ def soft_targets_examples():
     return [common[0], cut, *common[1:]]
 
 
-def soft_targets_cases():
+def soft_targets_cases(draw):
     name = "soft_targets"
     cut = Case(
-        name, "teacher_graph", (logits(121, 2, 3, 4), 3.0), observe="gradient", options={"cut": [0]}, weight=2.0,
+        name, "teacher_graph", (logits(draw(121), 2, 3, 4), 3.0), observe="gradient", options={"cut": [0]}, weight=2.0,
         about="teacher logits that carry a graph",
     )  # fmt: skip
-    return [*softmax_cases(name, 110), cut]
+    return [*softmax_cases(name, draw.within(name)), cut]
 
 
 def soft_log_predictions_examples():
@@ -131,13 +133,18 @@ def soft_log_predictions_examples():
     return [common[0], kept, *common[1:]]
 
 
-def soft_log_predictions_cases():
+def soft_log_predictions_cases(draw):
     name = "soft_log_predictions"
     kept = Case(
-        name, "student_gradient", (logits(221, 2, 3, 4), 3.0), observe="gradient", options={"of": [0]}, weight=2.0,
+        name,
+        "student_gradient",
+        (logits(draw(221), 2, 3, 4), 3.0),
+        observe="gradient",
+        options={"of": [0]},
+        weight=2.0,
         about="the student's gradient",
-    )  # fmt: skip
-    return [*softmax_cases(name, 210), kept]
+    )
+    return [*softmax_cases(name, draw.within(name)), kept]
 
 
 # ------------------------------------------------------------------------------------------------- kl_divergence
@@ -171,44 +178,99 @@ def kl_divergence_examples():
     ]  # fmt: skip
 
 
-def kl_divergence_cases():
+def kl_divergence_cases(draw):
     name = "kl_divergence"
-    targets, predictions, partly = probabilities(310, 3, 4, 5), log_probabilities(311, 3, 4, 5), mask(4, [4, 1, 2])
-    sparse = far_logits(314, 2, 3, 5).softmax(dim=-1)
-    far = far_logits(315, 2, 3, 5).log_softmax(dim=-1)
+    targets, predictions, partly = (
+        probabilities(draw(310), 3, 4, 5),
+        log_probabilities(draw(311), 3, 4, 5),
+        mask(4, draw.shuffled("lengths", 4, 1, 2)),
+    )
+    sparse = far_logits(draw(314), 2, 3, 5).softmax(dim=-1)
+    far = far_logits(draw(315), 2, 3, 5).log_softmax(dim=-1)
     good = (targets, predictions, partly)
     return [
-        Case(name, "all_counted", (probabilities(312, 2, 3, 5), log_probabilities(313, 2, 3, 5), mask(3, [3, 3])),
-             about="every token counts"),
+        Case(
+            name,
+            "all_counted",
+            (probabilities(draw(312), 2, 3, 5), log_probabilities(draw(313), 2, 3, 5), mask(3, [3, 3])),
+            about="every token counts",
+        ),
         Case(name, "partly_masked", good, weight=2.0, about="rows of different lengths"),
-        Case(name, "mask_in_the_middle",
-             (probabilities(340, 2, 4, 3), log_probabilities(341, 2, 4, 3),
-              torch.tensor([[False, True, False, True], [True, False, True, True]])),
-             about="tokens that do not count in the middle of a row"),
-        Case(name, "zero_targets", (sparse, log_probabilities(318, 2, 3, 5), mask(3, [3, 1])),
-             about="soft targets that are exactly 0"),
-        Case(name, "far_predictions", (probabilities(319, 2, 3, 5), far, mask(3, [2, 3])),
-             about="log-predictions of large negative numbers"),
+        Case(
+            name,
+            "mask_in_the_middle",
+            (
+                probabilities(draw(340), 2, 4, 3),
+                log_probabilities(draw(341), 2, 4, 3),
+                torch.tensor([[False, True, False, True], [True, False, True, True]]),
+            ),
+            about="tokens that do not count in the middle of a row",
+        ),
+        Case(
+            name,
+            "zero_targets",
+            (sparse, log_probabilities(draw(318), 2, 3, 5), mask(3, [3, 1])),
+            about="soft targets that are exactly 0",
+        ),
+        Case(
+            name,
+            "far_predictions",
+            (probabilities(draw(319), 2, 3, 5), far, mask(3, [2, 3])),
+            about="log-predictions of large negative numbers",
+        ),
         Case(name, "equal_to_teacher", (targets, targets.log(), partly), about="a student that equals the teacher"),
-        Case(name, "nothing_counted", (targets, predictions, mask(4, [0, 0, 0])), observe="gradient",
-             options={"of": [1]}, about="nothing counts"),
+        Case(
+            name,
+            "nothing_counted",
+            (targets, predictions, mask(4, [0, 0, 0])),
+            observe="gradient",
+            options={"of": [1]},
+            about="nothing counts",
+        ),
         Case(name, "student_gradient", good, observe="gradient", options={"of": [1]}, about="the student's gradient"),
-        Case(name, "gradient_at_zero_targets", (sparse, log_probabilities(320, 2, 3, 5), mask(3, [1, 3])),
-             observe="gradient", options={"of": [1]}, about="the gradient where soft targets are exactly 0"),
-        Case(name, "float64_logits", (probabilities(321, 2, 3, 4, dtype=torch.float64),
-                               log_probabilities(322, 2, 3, 4, dtype=torch.float64), mask(3, [1, 2])),
-             about="float64"),
-        Case(name, "strided_slice", (strided(probabilities(323, 2, 3, 4)), strided(log_probabilities(324, 2, 3, 4)),
-                             mask(3, [3, 2])), about="slices, not contiguous"),
-        Case(name, "single_token", (probabilities(325, 1, 1, 6), log_probabilities(326, 1, 1, 6), mask(1, [1])),
-             about="one row with one position"),
+        Case(
+            name,
+            "gradient_at_zero_targets",
+            (sparse, log_probabilities(draw(320), 2, 3, 5), mask(3, [1, 3])),
+            observe="gradient",
+            options={"of": [1]},
+            about="the gradient where soft targets are exactly 0",
+        ),
+        Case(
+            name,
+            "float64_logits",
+            (
+                probabilities(draw(321), 2, 3, 4, dtype=torch.float64),
+                log_probabilities(draw(322), 2, 3, 4, dtype=torch.float64),
+                mask(3, [1, 2]),
+            ),
+            about="float64",
+        ),
+        Case(
+            name,
+            "strided_slice",
+            (
+                strided(probabilities(draw(323), 2, 3, 4)),
+                strided(log_probabilities(draw(324), 2, 3, 4)),
+                mask(3, [3, 2]),
+            ),
+            about="slices, not contiguous",
+        ),
+        Case(
+            name,
+            "single_token",
+            (probabilities(draw(325), 1, 1, 6), log_probabilities(draw(326), 1, 1, 6), mask(1, [1])),
+            about="one row with one position",
+        ),
         validation(name, "rows", (targets, predictions[:1], partly), good=good, about="different numbers of rows"),
-        validation(name, "vocabulary", (targets, predictions[..., :4], partly), good=good,
-                   about="different vocabularies"),
-        validation(name, "mask_columns", (targets, predictions, partly[:, :1]), good=good,
-                   about="a mask with too few columns"),
+        validation(
+            name, "vocabulary", (targets, predictions[..., :4], partly), good=good, about="different vocabularies"
+        ),
+        validation(
+            name, "mask_columns", (targets, predictions, partly[:, :1]), good=good, about="a mask with too few columns"
+        ),
         validation(name, "mask_rows", (targets, predictions, partly[0]), good=good, about="a mask without rows"),
-    ]  # fmt: skip
+    ]
 
 
 # ----------------------------------------------------------------------------------------------------- hard_loss
@@ -234,34 +296,70 @@ def hard_loss_examples():
     ]  # fmt: skip
 
 
-def hard_loss_cases():
+def hard_loss_cases(draw):
     name = "hard_loss"
-    student, targets = logits(410, 3, 4, 5), labels(411, 3, 4, 5, lengths=[4, 1, 2])
+    student, targets = logits(draw(410), 3, 4, 5), labels(draw(411), 3, 4, 5, lengths=draw.shuffled("lengths", 4, 1, 2))
     good = (student, targets)
-    front = labels(413, 2, 5, 4)
+    front = labels(draw(413), 2, 5, 4)
     front[0, :3], front[1, :1] = IGNORE, IGNORE
     return [
-        Case(name, "all_counted", (logits(412, 2, 3, 5), labels(413, 2, 3, 5)), about="every token counts"),
+        Case(name, "all_counted", (logits(draw(412), 2, 3, 5), labels(draw(413), 2, 3, 5)), about="every token counts"),
         Case(name, "partly_masked", good, weight=2.0, about="rows of different lengths"),
-        Case(name, "front_masked", (logits(414, 2, 5, 4), front), about="tokens that do not count at the front"),
-        Case(name, "word_zero", (logits(415, 2, 3, 4), torch.tensor([[0, 0, IGNORE], [0, 3, 0]])),
-             about="labels that are word 0"),
-        Case(name, "large_logits", (far_logits(416, 2, 3, 5), labels(417, 2, 3, 5, lengths=[3, 2])),
-             about="logits up to ±1000"),
-        Case(name, "nothing_counted", (student, torch.full((3, 4), IGNORE)), observe="gradient", options={"of": [0]},
-             about="nothing counts"),
+        Case(name, "front_masked", (logits(draw(414), 2, 5, 4), front), about="tokens that do not count at the front"),
+        Case(
+            name,
+            "word_zero",
+            (logits(draw(415), 2, 3, 4), torch.tensor([[0, 0, IGNORE], [0, 3, 0]])),
+            about="labels that are token 0",
+        ),
+        Case(
+            name,
+            "large_logits",
+            (far_logits(draw(416), 2, 3, 5), labels(draw(417), 2, 3, 5, lengths=draw.shuffled("3 and 2", 3, 2))),
+            about="logits up to ±1000",
+        ),
+        Case(
+            name,
+            "nothing_counted",
+            (student, torch.full((3, 4), IGNORE)),
+            observe="gradient",
+            options={"of": [0]},
+            about="nothing counts",
+        ),
         Case(name, "student_gradient", good, observe="gradient", options={"of": [0]}, about="the student's gradient"),
-        Case(name, "float64_logits", (logits(418, 2, 3, 5).double(), labels(419, 2, 3, 5, lengths=[1, 3])),
-             about="float64 logits"),
-        Case(name, "bfloat16_logits", (rounded_logits(2, 4), torch.tensor([[1, 1, 0, 1], [1, 0, 1, 1]])),
-             about="bfloat16 logits", **ROUNDED),
-        Case(name, "strided_slice", (strided(logits(420, 2, 3, 4)), labels(421, 2, 4, 4, lengths=[4, 1])[:, 1:]),
-             about="slices, not contiguous"),
-        Case(name, "single_token", (logits(422, 1, 1, 6), labels(423, 1, 1, 6)), about="one row with one position"),
+        Case(
+            name,
+            "float64_logits",
+            (logits(draw(418), 2, 3, 5).double(), labels(draw(419), 2, 3, 5, lengths=draw.shuffled("1 and 3", 1, 3))),
+            about="float64 logits",
+        ),
+        Case(
+            name,
+            "bfloat16_logits",
+            (rounded_logits(2, 4), torch.tensor([[1, 1, 0, 1], [1, 0, 1, 1]])),
+            about="bfloat16 logits",
+            fixed="the right mean is a bfloat16 number",
+            **ROUNDED,
+        ),
+        Case(
+            name,
+            "strided_slice",
+            (
+                strided(logits(draw(420), 2, 3, 4)),
+                labels(draw(421), 2, 4, 4, lengths=draw.shuffled("4 and 1", 4, 1))[:, 1:],
+            ),
+            about="slices, not contiguous",
+        ),
+        Case(
+            name,
+            "single_token",
+            (logits(draw(422), 1, 1, 6), labels(draw(423), 1, 1, 6)),
+            about="one row with one position",
+        ),
         validation(name, "columns", (student, targets[:, 1:]), good=good, about="too few labels in a row"),
         validation(name, "rows", (student, targets[:1]), good=good, about="too few rows of labels"),
         validation(name, "transposed", (student, targets.T), good=good, about="labels with rows and positions swapped"),
-    ]  # fmt: skip
+    ]
 
 
 # --------------------------------------------------------------------------------------------- distillation_loss
@@ -297,9 +395,13 @@ def distillation_loss_examples():
     ]  # fmt: skip
 
 
-def distillation_loss_cases():
+def distillation_loss_cases(draw):
     name = "distillation_loss"
-    student, teacher, targets = logits(510, 3, 4, 5), logits(511, 3, 4, 5), labels(512, 3, 4, 5, lengths=[4, 1, 2])
+    student, teacher, targets = (
+        logits(draw(510), 3, 4, 5),
+        logits(draw(511), 3, 4, 5),
+        labels(draw(512), 3, 4, 5, lengths=draw.shuffled("lengths", 4, 1, 2)),
+    )
     batch = (student, teacher, targets)
     both_ways = {"observe": "gradient", "options": {"of": [0], "cut": [1]}}
     good = (*batch, 2.0, 0.5)
@@ -309,34 +411,98 @@ def distillation_loss_cases():
         Case(name, "both_terms", (*batch, 5.0, 0.3), weight=2.0, about="a high temperature, rows of different lengths"),
         Case(name, "soft_only", (*batch, 2.0, 1.0), about="α = 1: soft targets only"),
         Case(name, "hard_only", (*batch, 5.0, 0.0), about="α = 0: hard labels only"),
-        Case(name, "all_counted", (logits(553, 2, 6, 5), logits(554, 2, 6, 5), labels(555, 2, 6, 5), 2.0, 0.3),
-             about="every token counts"),
-        Case(name, "large_logits", (far_logits(516, 2, 3, 5), far_logits(517, 2, 3, 5), labels(518, 2, 3, 5), 2.0, 0.3),
-             about="logits up to ±1000"),
-        Case(name, "float64_logits", (logits(519, 2, 3, 5).double(), logits(520, 2, 3, 5).double(),
-                               labels(521, 2, 3, 5, lengths=[3, 1]), 3.0, 0.7), about="float64 logits"),
-        Case(name, "bfloat16_logits", (coarse_logits(576, 2, 3, 6), coarse_logits(577, 2, 3, 6),
-                                labels(578, 2, 3, 6, lengths=[3, 2]), 3.0, 0.9), about="bfloat16 logits", **BFLOAT16),
-        Case(name, "strided_slice", (strided(logits(525, 2, 3, 4)), strided(logits(526, 2, 3, 4)),
-                             labels(527, 2, 4, 4, lengths=[4, 2])[:, 1:], 2.0, 0.3),
-             about="slices, not contiguous"),
-        Case(name, "single_token", (logits(538, 1, 1, 6), logits(539, 1, 1, 6), labels(540, 1, 1, 6), 2.0, 0.3),
-             about="one row with one position"),
-        Case(name, "nothing_counted", (student, teacher, torch.full((3, 4), IGNORE), 2.0, 0.3), about="nothing counts",
-             **both_ways),
-        Case(name, "student_gradient", (*batch, 3.0, 0.7), weight=2.0, **both_ways,
-             about="a gradient for the student, none for the teacher"),
+        Case(
+            name,
+            "all_counted",
+            (logits(draw(553), 2, 6, 5), logits(draw(554), 2, 6, 5), labels(draw(555), 2, 6, 5), 2.0, 0.3),
+            about="every token counts",
+        ),
+        Case(
+            name,
+            "large_logits",
+            (far_logits(draw(516), 2, 3, 5), far_logits(draw(517), 2, 3, 5), labels(draw(518), 2, 3, 5), 2.0, 0.3),
+            about="logits up to ±1000",
+        ),
+        Case(
+            name,
+            "float64_logits",
+            (
+                logits(draw(519), 2, 3, 5).double(),
+                logits(draw(520), 2, 3, 5).double(),
+                labels(draw(521), 2, 3, 5, lengths=draw.shuffled("3 and 1", 3, 1)),
+                3.0,
+                0.7,
+            ),
+            about="float64 logits",
+        ),
+        Case(
+            name,
+            "bfloat16_logits",
+            (
+                coarse_logits(draw(576), 2, 3, 6),
+                coarse_logits(draw(577), 2, 3, 6),
+                labels(draw(578), 2, 3, 6, lengths=draw.shuffled("3 and 2", 3, 2)),
+                3.0,
+                0.9,
+            ),
+            about="bfloat16 logits",
+            **BFLOAT16,
+        ),
+        Case(
+            name,
+            "strided_slice",
+            (
+                strided(logits(draw(525), 2, 3, 4)),
+                strided(logits(draw(526), 2, 3, 4)),
+                labels(draw(527), 2, 4, 4, lengths=draw.shuffled("4 and 2", 4, 2))[:, 1:],
+                2.0,
+                0.3,
+            ),
+            about="slices, not contiguous",
+        ),
+        Case(
+            name,
+            "single_token",
+            (logits(draw(538), 1, 1, 6), logits(draw(539), 1, 1, 6), labels(draw(540), 1, 1, 6), 2.0, 0.3),
+            about="one row with one position",
+        ),
+        Case(
+            name,
+            "nothing_counted",
+            (student, teacher, torch.full((3, 4), IGNORE), 2.0, 0.3),
+            about="nothing counts",
+            **both_ways,
+        ),
+        Case(
+            name,
+            "student_gradient",
+            (*batch, 3.0, 0.7),
+            weight=2.0,
+            **both_ways,
+            about="a gradient for the student, none for the teacher",
+        ),
         validation(name, "temperature", (*batch, 0.0, 0.5), good=good, about="a temperature of 0"),
         validation(name, "negative_temperature", (*batch, -2.0, 0.5), good=good, about="a temperature below 0"),
         validation(name, "alpha_above", (*batch, 2.0, 1.1), good=good, about="α above 1"),
         validation(name, "alpha_below", (*batch, 2.0, -0.1), good=good, about="α below 0"),
-        validation(name, "vocabulary", (student, teacher[..., :4], targets, 2.0, 0.5), good=good,
-                   about="different vocabularies"),
-        validation(name, "teacher_rows", (student, teacher[:1], targets, 2.0, 0.5), good=good,
-                   about="different numbers of rows"),
-        validation(name, "labels", (student, teacher, targets[:, 1:], 2.0, 0.5), good=good,
-                   about="too few labels in a row"),
-    ]  # fmt: skip
+        validation(
+            name,
+            "vocabulary",
+            (student, teacher[..., :4], targets, 2.0, 0.5),
+            good=good,
+            about="different vocabularies",
+        ),
+        validation(
+            name,
+            "teacher_rows",
+            (student, teacher[:1], targets, 2.0, 0.5),
+            good=good,
+            about="different numbers of rows",
+        ),
+        validation(
+            name, "labels", (student, teacher, targets[:, 1:], 2.0, 0.5), good=good, about="too few labels in a row"
+        ),
+    ]
 
 
 # ---------------------------------------------------------------------------------------------- DistillationLoss
@@ -359,30 +525,66 @@ def module_examples():
     ]  # fmt: skip
 
 
-def module_cases():
+def module_cases(draw):
     name = "DistillationLoss"
-    student, teacher, targets = logits(650, 3, 4, 5), logits(651, 3, 4, 5), labels(652, 3, 4, 5, lengths=[4, 1, 2])
+    student, teacher, targets = (
+        logits(draw(650), 3, 4, 5),
+        logits(draw(651), 3, 4, 5),
+        labels(draw(652), 3, 4, 5, lengths=draw.shuffled("lengths", 4, 1, 2)),
+    )
     batch = (student, teacher, targets)
     return [
         module_case("default_arguments", (), batch, about="built without arguments"),
         module_case("temperature_only", (5.0,), batch, about="built with a temperature only"),
         module_case("both_terms", (2.0, 0.3), batch, of=[0], weight=2.0, about="the value and the student's gradient"),
-        module_case("temperature_changed", (1.0, 0.9), batch, then={"temperature": 4.0}, weight=2.0,
-                    about="T is changed after the first call"),
-        module_case("alpha_changed", (3.0, 0.2), batch, then={"alpha": 0.9}, weight=2.0,
-                    about="α is changed after the first call"),
+        module_case(
+            "temperature_changed",
+            (1.0, 0.9),
+            batch,
+            then={"temperature": 4.0},
+            weight=2.0,
+            about="T is changed after the first call",
+        ),
+        module_case(
+            "alpha_changed",
+            (3.0, 0.2),
+            batch,
+            then={"alpha": 0.9},
+            weight=2.0,
+            about="α is changed after the first call",
+        ),
         module_case("low_temperature", (0.8, 0.3), batch, about="a temperature below 1"),
         module_case("soft_only", (2.0, 1.0), batch, about="α = 1: soft targets only"),
         module_case("hard_only", (2.0, 0.0), batch, about="α = 0: hard labels only"),
-        module_case("nothing_counted", (2.0, 0.5), (student, teacher, torch.full((3, 4), IGNORE)), of=[0],
-                    about="nothing counts"),
-        validation(name, "temperature", batch, good=batch, construct=(0.0, 0.5), good_construct=(2.0, 0.5),
-                   about="a temperature of 0"),
-        validation(name, "alpha", batch, good=batch, construct=(2.0, -0.5), good_construct=(2.0, 0.5),
-                   about="α below 0"),
-        validation(name, "vocabulary", (student, teacher[..., :4], targets), good=batch, construct=(2.0, 0.5),
-                   good_construct=(2.0, 0.5), about="different vocabularies"),
-    ]  # fmt: skip
+        module_case(
+            "nothing_counted",
+            (2.0, 0.5),
+            (student, teacher, torch.full((3, 4), IGNORE)),
+            of=[0],
+            about="nothing counts",
+        ),
+        validation(
+            name,
+            "temperature",
+            batch,
+            good=batch,
+            construct=(0.0, 0.5),
+            good_construct=(2.0, 0.5),
+            about="a temperature of 0",
+        ),
+        validation(
+            name, "alpha", batch, good=batch, construct=(2.0, -0.5), good_construct=(2.0, 0.5), about="α below 0"
+        ),
+        validation(
+            name,
+            "vocabulary",
+            (student, teacher[..., :4], targets),
+            good=batch,
+            construct=(2.0, 0.5),
+            good_construct=(2.0, 0.5),
+            about="different vocabularies",
+        ),
+    ]
 
 
 def examples():
@@ -398,12 +600,13 @@ def examples():
 
 
 def cases(seed):
-    """The hidden cases that the judge runs."""
+    """The hidden cases that the judge runs, drawn from a run's seed."""
+    draw = Draw(seed)
     return [
-        *soft_targets_cases(),
-        *soft_log_predictions_cases(),
-        *kl_divergence_cases(),
-        *hard_loss_cases(),
-        *distillation_loss_cases(),
-        *module_cases(),
+        *soft_targets_cases(draw),
+        *soft_log_predictions_cases(draw),
+        *kl_divergence_cases(draw),
+        *hard_loss_cases(draw),
+        *distillation_loss_cases(draw),
+        *module_cases(draw),
     ]

@@ -2,13 +2,14 @@
 
 Models are specifications: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows, so
 that a mask made from token ids shows; it also stands inside rows that count. Learning rates are large enough for a
-wrong gradient to show in the weights.
+wrong gradient to show in the weights. Hidden inputs come from the run's seed.
 """
 
 import torch
 
 from helpers.checks.fixtures import ModelSpec
 from helpers.grader.course.cases import Case, validation
+from helpers.grader.course.draw import Draw
 
 FORBIDDEN = ("helpers.labels", "helpers.training", "helpers.engine.teacher")  # they hold this lab's answers
 
@@ -39,6 +40,13 @@ def batch(seed, rows, positions, lengths, ends=True):
     return {"input_ids": input_ids, "attention_mask": attention_mask}
 
 
+def filled(seed, pattern, among=VOCABULARY):
+    """Tokens in place of the pattern's ones, random from 1 to `among` - 1; its other numbers stay."""
+    pattern = torch.tensor(pattern)
+    source = torch.Generator().manual_seed(seed)
+    return torch.where(pattern == 1, torch.randint(1, among, pattern.shape, generator=source), pattern)
+
+
 def logits(seed, *shape):
     """Random logits with one decimal."""
     return torch.round(20 * torch.randn(shape, generator=torch.Generator().manual_seed(seed))) / 10
@@ -59,20 +67,34 @@ def freeze_cases_from(seed):
     ]  # fmt: skip
 
 
-def freeze_cases():
-    untied = ModelSpec("gpt2", seed=31, training=True, tied=False, layers=2, buffers=3)
+def freeze_cases(draw):
+    untied = ModelSpec("gpt2", seed=draw(31), training=True, tied=False, layers=2, buffers=3)
     partly = ModelSpec(
-        "gpt2", seed=32, training=True, frozen_parts=["transformer.wte"], resting_parts=["transformer.ln_f"]
+        "gpt2", seed=draw(32), training=True, frozen_parts=["transformer.wte"], resting_parts=["transformer.ln_f"]
     )
     watch = {"watch": ["mode", "weights"]}
     return [
-        *freeze_cases_from(30),
-        Case("freeze", "two_layers_untied", (untied,), observe="freezing", options=watch,
-             about="a model of two layers whose ends are not tied, with a buffer"),
-        Case("freeze", "partly_frozen", (partly,), observe="freezing", options=watch,
-             about="a model of which a part is frozen already"),
-        Case("freeze", "at_rest", (ModelSpec("gpt2", seed=33),), observe="freezing", about="a model in eval mode"),
-    ]  # fmt: skip
+        *freeze_cases_from(draw(30)),
+        Case(
+            "freeze",
+            "two_layers_untied",
+            (untied,),
+            observe="freezing",
+            options=watch,
+            about="a model of two layers whose ends are not tied, with a buffer",
+        ),
+        Case(
+            "freeze",
+            "partly_frozen",
+            (partly,),
+            observe="freezing",
+            options=watch,
+            about="a model of which a part is frozen already",
+        ),
+        Case(
+            "freeze", "at_rest", (ModelSpec("gpt2", seed=draw(33)),), observe="freezing", about="a model in eval mode"
+        ),
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ count_parameters
@@ -87,20 +109,48 @@ def count_examples():
     ]
 
 
-def count_cases():
+def count_cases(draw):
     name = "count_parameters"
+
+    def size(smallest):
+        return draw.integer(f"vocabulary {smallest}", smallest, smallest + 5)
+
     return [
-        Case(name, "ends_tied", (ModelSpec("gpt2", seed=2, vocabulary=11, width=4),), about="tied ends", weight=2.0),
-        Case(name, "ends_untied", (ModelSpec("gpt2", seed=3, vocabulary=9, tied=False),), about="untied ends"),
-        Case(name, "weights_frozen", (ModelSpec("gpt2", seed=4, vocabulary=5, tied=False, frozen=True),),
-             about="a frozen model"),
-        Case(name, "partly_frozen", (ModelSpec("gpt2", seed=5, tied=False, frozen_parts=["transformer.wpe"]),),
-             about="a model of which a part is frozen"),
-        Case(name, "with_buffer", (ModelSpec("gpt2", seed=6, tied=False, buffers=80, layers=2),),
-             about="a model with a buffer"),
-        Case(name, "tied_frozen_buffer", (ModelSpec("gpt2", seed=7, frozen=True, buffers=30, training=True),),
-             about="tied ends, frozen, with a buffer"),
-    ]  # fmt: skip
+        Case(
+            name,
+            "ends_tied",
+            (ModelSpec("gpt2", seed=draw(2), vocabulary=size(11), width=4),),
+            about="tied ends",
+            weight=2.0,
+        ),
+        Case(
+            name, "ends_untied", (ModelSpec("gpt2", seed=draw(3), vocabulary=size(9), tied=False),), about="untied ends"
+        ),
+        Case(
+            name,
+            "weights_frozen",
+            (ModelSpec("gpt2", seed=draw(4), vocabulary=size(5), tied=False, frozen=True),),
+            about="a frozen model",
+        ),
+        Case(
+            name,
+            "partly_frozen",
+            (ModelSpec("gpt2", seed=draw(5), vocabulary=size(7), tied=False, frozen_parts=["transformer.wpe"]),),
+            about="a model of which a part is frozen",
+        ),
+        Case(
+            name,
+            "with_buffer",
+            (ModelSpec("gpt2", seed=draw(6), vocabulary=size(6), tied=False, buffers=80, layers=2),),
+            about="a model with a buffer",
+        ),
+        Case(
+            name,
+            "tied_frozen_buffer",
+            (ModelSpec("gpt2", seed=draw(7), vocabulary=size(8), frozen=True, buffers=30, training=True),),
+            about="tied ends, frozen, with a buffer",
+        ),
+    ]
 
 
 # ----------------------------------------------------------------------------------------------------- make_labels
@@ -117,29 +167,50 @@ def make_labels_examples():
     ]
 
 
-def make_labels_cases():
+def make_labels_cases(draw):
     name = "make_labels"
-    right, left = tokens(110, 3, 6, [6, 2, 4]), tokens(111, 3, 5, [1, 5, 3], left=True)
+    right, left = (
+        tokens(draw(110), 3, 6, draw.shuffled("right", 6, 2, 4)),
+        tokens(draw(111), 3, 5, draw.shuffled("left", 1, 5, 3), left=True),
+    )
     both = (
-        torch.tensor([[0, 4, 0, 6, 0, 0], [0, 0, 5, 0, 2, 0]]),
+        filled(draw("both"), [[0, 1, 0, 1, 0, 0], [0, 0, 1, 0, 1, 0]]),
         torch.tensor([[0, 1, 1, 1, 1, 0], [0, 0, 1, 1, 1, 0]]),
     )
     return [
         Case(name, "padded_right", right, weight=2.0, about="padding on the right"),
         Case(name, "padded_left", left, weight=2.0, about="padding on the left"),
         Case(name, "padded_both", both, about="padding on both sides"),
-        Case(name, "ends_inside", (torch.tensor([[4, 0, 2, 0, 0]]), torch.tensor([[1, 1, 1, 1, 0]])),
-             about="an end of text in the middle of a row"),
-        Case(name, "nothing_padded", (torch.tensor([[0, 2, 0], [6, 0, 1]]), torch.ones(2, 3).long()),
-             about="no padding"),
-        Case(name, "all_padding", (torch.tensor([[3, 1, 2], [0, 0, 0]]), torch.tensor([[1, 1, 1], [0, 0, 0]])),
-             about="a row that is padding only"),
-        Case(name, "other_padding", (torch.tensor([[5, 3, 6, 6], [2, 4, 1, 6]]), torch.tensor([[1, 1, 0, 0], [1] * 4])),
-             about="another token as padding"),
-        Case(name, "single_place", (torch.tensor([[3]]), torch.tensor([[1]])), about="one row with one place"),
+        Case(
+            name,
+            "ends_inside",
+            (filled(draw("ends"), [[1, 0, 1, 0, 0]]), torch.tensor([[1, 1, 1, 1, 0]])),
+            about="an end of text in the middle of a row",
+        ),
+        Case(
+            name,
+            "nothing_padded",
+            (filled(draw("no padding"), [[0, 1, 0], [1, 0, 1]]), torch.ones(2, 3).long()),
+            about="no padding",
+        ),
+        Case(
+            name,
+            "all_padding",
+            (filled(draw("all padding"), [[1, 1, 1], [0, 0, 0]]), torch.tensor([[1, 1, 1], [0, 0, 0]])),
+            about="a row that is padding only",
+        ),
+        Case(
+            name,
+            "other_padding",
+            (filled(draw("other padding"), [[1, 1, 6, 6], [1, 1, 1, 6]], 6), torch.tensor([[1, 1, 0, 0], [1] * 4])),
+            about="another token as padding",
+        ),
+        Case(
+            name, "single_place", (filled(draw("single"), [[1]]), torch.tensor([[1]])), about="one row with one place"
+        ),
         validation(name, "mask_row", (right[0], right[1][:1]), good=right, about="a mask with too few rows"),
         validation(name, "mask_column", (right[0], right[1][:, :1]), good=right, about="a mask with too few columns"),
-    ]  # fmt: skip
+    ]
 
 
 # ------------------------------------------------------------------------------------------------ next_token_pairs
@@ -155,20 +226,20 @@ def pairs_examples():
     ]  # fmt: skip
 
 
-def pairs_cases():
+def pairs_cases(draw):
     name = "next_token_pairs"
-    scores, targets = logits(210, 3, 5, 4), tokens(211, 3, 5, [5, 2, 4], 4)[0]
-    longer = logits(212, 2, 7, 3), tokens(213, 2, 7, [7, 6], 3)[0].masked_fill(torch.arange(7) == 6, IGNORE)
-    wide = logits(214, 2, 4, 6)
+    scores, targets = logits(draw(210), 3, 5, 4), tokens(draw(211), 3, 5, [5, 2, 4], 4)[0]
+    longer = logits(draw(212), 2, 7, 3), tokens(draw(213), 2, 7, [7, 6], 3)[0].masked_fill(torch.arange(7) == 6, IGNORE)
+    wide = logits(draw(214), 2, 4, 6)
     return [
         Case(name, "three_rows", (scores, targets), weight=2.0, about="three rows"),
         Case(name, "with_ignored", longer, weight=2.0, about="labels that are -100"),
-        Case(name, "square_shape", (logits(215, 4, 4, 4), tokens(216, 4, 4, [4] * 4, 4)[0]),
+        Case(name, "square_shape", (logits(draw(215), 4, 4, 4), tokens(draw(216), 4, 4, [4] * 4, 4)[0]),
              about="as many rows as places and words"),
-        Case(name, "strided_slice", (wide[..., ::2], tokens(217, 2, 8, [8, 8], 3)[0][:, ::2]),
+        Case(name, "strided_slice", (wide[..., ::2], tokens(draw(217), 2, 8, [8, 8], 3)[0][:, ::2]),
              about="slices, not contiguous"),
-        Case(name, "one_row", (logits(218, 1, 3, 5), tokens(219, 1, 3, [3], 5)[0]), about="one row"),
-        Case(name, "single_place", (logits(220, 2, 1, 3), torch.tensor([[1], [2]])),
+        Case(name, "one_row", (logits(draw(218), 1, 3, 5), tokens(draw(219), 1, 3, [3], 5)[0]), about="one row"),
+        Case(name, "single_place", (logits(draw(220), 2, 1, 3), torch.tensor([[1], [2]])),
              about="one place, so nothing to predict"),
         validation(name, "label_short", (scores, targets[:, 1:]), good=(scores, targets), about="too few labels"),
         validation(name, "label_rows", (scores, targets[:2]), good=(scores, targets), about="too few rows of labels"),
@@ -207,33 +278,63 @@ def train_step_examples():
     ]  # fmt: skip
 
 
-def train_step_cases():
-    data, other = batch(60, 3, 6, [6, 2, 4]), batch(61, 2, 7, [3, 7])
-    whole, one = batch(62, 3, 5, [5, 5, 5], ends=False), batch(63, 1, 6, [4])
-    good = step_arguments(600, data)
+def train_step_cases(draw):
+    data, other = (
+        batch(draw(60), 3, 6, draw.shuffled("rows", 6, 2, 4)),
+        batch(draw(61), 2, 7, draw.shuffled("two rows", 3, 7)),
+    )
+    whole, one = batch(draw(62), 3, 5, [5, 5, 5], ends=False), batch(draw(63), 1, 6, [4])
+    good = step_arguments(draw(600), data)
     return [
         step_case("loss_returned", good, weight=2.0, about="the loss, rows of different lengths"),
-        step_case("no_padding", step_arguments(602, whole, rest=(1.0, 0.6)), about="the loss, no padding, T = 1"),
-        step_case("default_settings", step_arguments(604, other, rest=()), about="called without T and α"),
-        step_case("only_teacher", step_arguments(606, other, rest=(4.0, 1.0)), about="α = 1"),
-        step_case("only_labels", step_arguments(608, data, rest=(4.0, 0.0)), about="α = 0"),
-        step_case("one_row", step_arguments(610, one, rest=(1.5, 0.5)), about="a batch of one row"),
-        step_case("nothing_counted", step_arguments(612, batch(64, 2, 4, [1, 1])), "value", "student",
-                  about="a batch in which nothing counts"),
-        step_case("weights_moved", step_arguments(614, data), "student", weight=3.0,
-                  about="the student's weights after one step"),
-        step_case("three_steps", step_arguments(616, other), steps=3, weight=3.0,
-                  about="three steps on the same batch"),
-        step_case("number_returned", step_arguments(618, data), "kind", about="a plain number is returned"),
-        step_case("teacher_untouched", step_arguments(620, data), "teacher", about="what becomes of the teacher"),
-        step_case("noisy_student", step_arguments(622, other, dropout=0.4), weight=2.0,
-                  about="a student with dropout, in train mode"),
-        validation("train_step", "heat", step_arguments(600, data, rest=(0.0, 0.3)), good=good,
-                   about="a temperature of 0"),
-        validation("train_step", "cold", step_arguments(600, data, rest=(-1.0, 0.3)), good=good,
-                   about="a temperature below 0"),
-        validation("train_step", "balance", step_arguments(600, data, rest=(2.0, 1.5)), good=good, about="α above 1"),
-    ]  # fmt: skip
+        step_case("no_padding", step_arguments(draw(602), whole, rest=(1.0, 0.6)), about="the loss, no padding, T = 1"),
+        step_case("default_settings", step_arguments(draw(604), other, rest=()), about="called without T and α"),
+        step_case("only_teacher", step_arguments(draw(606), other, rest=(4.0, 1.0)), about="α = 1"),
+        step_case("only_labels", step_arguments(draw(608), data, rest=(4.0, 0.0)), about="α = 0"),
+        step_case("one_row", step_arguments(draw(610), one, rest=(1.5, 0.5)), about="a batch of one row"),
+        step_case(
+            "nothing_counted",
+            step_arguments(draw(612), batch(draw(64), 2, 4, [1, 1])),
+            "value",
+            "student",
+            about="a batch in which nothing counts",
+        ),
+        step_case(
+            "weights_moved",
+            step_arguments(draw(614), data),
+            "student",
+            weight=3.0,
+            about="the student's weights after one step",
+        ),
+        step_case(
+            "three_steps", step_arguments(draw(616), other), steps=3, weight=3.0, about="three steps on the same batch"
+        ),
+        step_case("number_returned", step_arguments(draw(618), data), "kind", about="a plain number is returned"),
+        step_case("teacher_untouched", step_arguments(draw(620), data), "teacher", about="what becomes of the teacher"),
+        step_case(
+            "noisy_student",
+            step_arguments(draw(622), other, dropout=0.4),
+            weight=2.0,
+            about="a student with dropout, in train mode",
+        ),
+        validation(
+            "train_step",
+            "heat",
+            step_arguments(draw(600), data, rest=(0.0, 0.3)),
+            good=good,
+            about="a temperature of 0",
+        ),
+        validation(
+            "train_step",
+            "cold",
+            step_arguments(draw(600), data, rest=(-1.0, 0.3)),
+            good=good,
+            about="a temperature below 0",
+        ),
+        validation(
+            "train_step", "balance", step_arguments(draw(600), data, rest=(2.0, 1.5)), good=good, about="α above 1"
+        ),
+    ]
 
 
 def examples():
@@ -244,5 +345,12 @@ def examples():
 
 
 def cases(seed):
-    """The hidden cases that the judge runs."""
-    return [*freeze_cases(), *count_cases(), *make_labels_cases(), *pairs_cases(), *train_step_cases()]
+    """The hidden cases that the judge runs, drawn from a run's seed."""
+    draw = Draw(seed)
+    return [
+        *freeze_cases(draw),
+        *count_cases(draw),
+        *make_labels_cases(draw),
+        *pairs_cases(draw),
+        *train_step_cases(draw),
+    ]

@@ -1,13 +1,14 @@
 """Lab 04's visible examples and hidden cases.
 
 Models are specifications: GPT-2-shaped, with a thousand weights from a seed. Token 0 ends a text and fills up rows.
-Rows and batches differ in length, so that every wrong weight shows.
+Rows and batches differ in length, so that every wrong weight shows. Hidden inputs come from the run's seed.
 """
 
 import torch
 
 from helpers.checks.fixtures import ModelSpec
 from helpers.grader.course.cases import Case, validation
+from helpers.grader.course.draw import Draw
 
 FORBIDDEN = ("helpers.evaluation",)  # it holds this lab's answers
 
@@ -28,6 +29,13 @@ def batch(seed, lengths, positions=None, ends=True):
         for row, length in enumerate(lengths):
             input_ids[row, max(length - 1, 0)] = 0
     return {"input_ids": input_ids, "attention_mask": mask}
+
+
+def filled(seed, pattern, among=VOCABULARY):
+    """Tokens in place of the pattern's ones, random from 1 to `among` - 1; its other numbers stay."""
+    pattern = torch.tensor(pattern)
+    source = torch.Generator().manual_seed(seed)
+    return torch.where(pattern == 1, torch.randint(1, among, pattern.shape, generator=source), pattern)
 
 
 def split(data, *sizes):
@@ -58,25 +66,53 @@ def token_nll_examples():
     ]
 
 
-def token_nll_cases():
+def token_nll_cases(draw):
     name = "token_nll"
     return [
-        Case(name, "three_rows", (model(110), batch(111, [6, 2, 4])), weight=2.0, about="rows of different lengths"),
-        Case(name, "no_padding", (model(112), batch(113, [5, 5, 5], ends=False)), about="no padding"),
-        Case(name, "arrives_noisy", (noisy(114), batch(115, [7, 3])), weight=2.0,
-             about="a model in train mode, with dropout"),
-        Case(name, "much_padding", (model(116), batch(117, [2, 3, 9])), about="much padding"),
-        Case(name, "ends_inside",
-             (model(118), {"input_ids": torch.tensor([[3, 0, 5, 2, 0, 0], [4, 1, 0, 0, 0, 0]]),
-                           "attention_mask": torch.tensor([[1, 1, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0]])}),
-             about="an end of text inside a row"),
-        Case(name, "one_row", (model(120), batch(121, [5])), about="one row"),
-        Case(name, "one_place", (model(122), batch(123, [1, 1])), about="rows of one token"),
-        Case(name, "nothing_predicted", (model(124), batch(125, [1, 1, 1], 4)), about="nothing to predict"),
-        Case(name, "some_rows_short", (model(126), batch(127, [1, 6, 1, 3])), about="some rows without a prediction"),
-        Case(name, "untied_model", (model(128, tied=False, layers=2, scale=1.5), batch(129, [4, 6])),
-             about="another model"),
-    ]  # fmt: skip
+        Case(
+            name,
+            "three_rows",
+            (model(draw(110)), batch(draw(111), [6, 2, 4])),
+            weight=2.0,
+            about="rows of different lengths",
+        ),
+        Case(name, "no_padding", (model(draw(112)), batch(draw(113), [5, 5, 5], ends=False)), about="no padding"),
+        Case(
+            name,
+            "arrives_noisy",
+            (noisy(draw(114)), batch(draw(115), [7, 3])),
+            weight=2.0,
+            about="a model in train mode, with dropout",
+        ),
+        Case(name, "much_padding", (model(draw(116)), batch(draw(117), [2, 3, 9])), about="much padding"),
+        Case(
+            name,
+            "ends_inside",
+            (
+                model(draw(118)),
+                {
+                    "input_ids": filled(draw(119), [[1, 0, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0]]),
+                    "attention_mask": torch.tensor([[1, 1, 1, 1, 1, 0], [1, 1, 1, 0, 0, 0]]),
+                },
+            ),
+            about="an end of text inside a row",
+        ),
+        Case(name, "one_row", (model(draw(120)), batch(draw(121), [5])), about="one row"),
+        Case(name, "one_place", (model(draw(122)), batch(draw(123), [1, 1])), about="rows of one token"),
+        Case(name, "nothing_predicted", (model(draw(124)), batch(draw(125), [1, 1, 1], 4)), about="nothing to predict"),
+        Case(
+            name,
+            "some_rows_short",
+            (model(draw(126)), batch(draw(127), [1, 6, 1, 3])),
+            about="some rows without a prediction",
+        ),
+        Case(
+            name,
+            "untied_model",
+            (model(draw(128), tied=False, layers=2, scale=1.5), batch(draw(129), [4, 6])),
+            about="another model",
+        ),
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------ perplexity
@@ -94,28 +130,51 @@ def perplexity_examples():
     ]
 
 
-def perplexity_cases():
+def perplexity_cases(draw):
     name = "perplexity"
-    rows = batch(211, [9, 2, 3, 7, 2])
-    other = [batch(213, [8, 6]), batch(214, [2]), batch(215, [3, 3, 2])]
-    good = (model(210), [rows])
+    rows = batch(draw(211), [9, 2, 3, 7, 2])
+    other = [batch(draw(213), [8, 6]), batch(draw(214), [2]), batch(draw(215), [3, 3, 2])]
+    good = (model(draw(210)), [rows])
     return [
         Case(name, "one_batch", good, about="one batch"),
-        Case(name, "split_evenly", (model(210), split(rows, 1, 1, 1, 1, 1)), weight=2.0,
-             about="the same rows one by one"),
-        Case(name, "split_unevenly", (model(210), split(rows, 1, 4)), weight=2.0,
-             about="the same rows in two batches of different sizes"),
-        Case(name, "different_widths", (model(216), other), weight=2.0, about="batches of different widths"),
-        Case(name, "an_empty_batch", (model(217), [other[1], batch(218, [1, 1], 4), other[0]]),
-             about="a batch without a prediction among others"),
-        Case(name, "arrives_noisy", (noisy(219), other), weight=2.0, about="a model in train mode, with dropout"),
-        Case(name, "no_padding", (model(220), [batch(221, [5, 5], ends=False), batch(222, [3], ends=False)]),
-             about="no padding"),
-        Case(name, "surprised_model", (model(223, scale=2.0), other), about="a model that is often surprised"),
-        validation(name, "nothing", (model(210), [batch(224, [1, 1], 3), batch(225, [1])]), good=good,
-                   about="batches without a prediction"),
-        validation(name, "no_batch", (model(210), []), good=good, about="no batch at all"),
-    ]  # fmt: skip
+        Case(
+            name,
+            "split_evenly",
+            (model(draw(210)), split(rows, 1, 1, 1, 1, 1)),
+            weight=2.0,
+            about="the same rows one by one",
+        ),
+        Case(
+            name,
+            "split_unevenly",
+            (model(draw(210)), split(rows, 1, 4)),
+            weight=2.0,
+            about="the same rows in two batches of different sizes",
+        ),
+        Case(name, "different_widths", (model(draw(216)), other), weight=2.0, about="batches of different widths"),
+        Case(
+            name,
+            "an_empty_batch",
+            (model(draw(217)), [other[1], batch(draw(218), [1, 1], 4), other[0]]),
+            about="a batch without a prediction among others",
+        ),
+        Case(name, "arrives_noisy", (noisy(draw(219)), other), weight=2.0, about="a model in train mode, with dropout"),
+        Case(
+            name,
+            "no_padding",
+            (model(draw(220)), [batch(draw(221), [5, 5], ends=False), batch(draw(222), [3], ends=False)]),
+            about="no padding",
+        ),
+        Case(name, "surprised_model", (model(draw(223), scale=2.0), other), about="a model that is often surprised"),
+        validation(
+            name,
+            "nothing",
+            (model(draw(210)), [batch(draw(224), [1, 1], 3), batch(draw(225), [1])]),
+            good=good,
+            about="batches without a prediction",
+        ),
+        validation(name, "no_batch", (model(draw(210)), []), good=good, about="no batch at all"),
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------ gap_closed
@@ -131,19 +190,47 @@ def gap_closed_examples():
     ]
 
 
-def gap_closed_cases():
+def gap_closed_cases(draw):
     name = "gap_closed"
-    good = (12.5, 80.0, 31.0)
+
+    def between(label, low, high):
+        return draw.integer(label, 10 * low, 10 * high) / 10
+
+    near, far = between("near", 3, 9), between("far", 11, 30)
+    teacher, before = between("teacher", 20, 30), between("before", 40, 60)
+    good = (between("some way, teacher", 11, 15), between("some way, before", 70, 90), between("some way", 25, 40))
     return [
         Case(name, "some_way", good, weight=2.0, about="a student that gets better"),
-        Case(name, "whole_way", (3.2, 5.7, 3.2), about="a student that reaches the teacher"),
-        Case(name, "no_way", (3.2, 5.7, 5.7), about="a student that gains nothing"),
-        Case(name, "gets_worse", (24.0, 46.0, 61.0), about="a student that gets worse"),
-        Case(name, "beats_teacher", (24.0, 46.0, 19.0), about="a student that beats its teacher"),
-        Case(name, "far_off", (52.0, 2_000_000.0, 55.0), about="a student that starts far off"),
-        Case(name, "teacher_behind", (40.0, 30.0, 25.0), about="a teacher that is worse than its student"),
-        Case(name, "whole_numbers", (2, 32, 8), about="whole numbers"),
-        validation(name, "same", (17.0, 17.0, 16.0), good=good, about="no gap at all"),
+        Case(name, "whole_way", (near, far, near), about="a student that reaches the teacher"),
+        Case(name, "no_way", (near, far, far), about="a student that gains nothing"),
+        Case(
+            name, "gets_worse", (teacher, before, before + between("worse", 5, 20)), about="a student that gets worse"
+        ),
+        Case(
+            name,
+            "beats_teacher",
+            (teacher, before, teacher - between("better", 2, 9)),
+            about="a student that beats its teacher",
+        ),
+        Case(
+            name,
+            "far_off",
+            (between("far off, teacher", 40, 50), 2_000_000.0, between("far off", 55, 60)),
+            about="a student that starts far off",
+        ),
+        Case(
+            name,
+            "teacher_behind",
+            (before, teacher, teacher - between("behind", 2, 9)),
+            about="a teacher that is worse than its student",
+        ),
+        Case(
+            name,
+            "whole_numbers",
+            (2, draw.integer("whole, before", 30, 40), draw.integer("whole", 5, 9)),
+            about="whole numbers",
+        ),
+        validation(name, "same", (teacher, teacher, teacher - 1), good=good, about="no gap at all"),
     ]
 
 
@@ -153,5 +240,6 @@ def examples():
 
 
 def cases(seed):
-    """The hidden cases that the judge runs."""
-    return [*token_nll_cases(), *perplexity_cases(), *gap_closed_cases()]
+    """The hidden cases that the judge runs, drawn from a run's seed."""
+    draw = Draw(seed)
+    return [*token_nll_cases(draw), *perplexity_cases(draw), *gap_closed_cases(draw)]

@@ -41,6 +41,10 @@ class Draw:
         left = list(items)
         return [left.pop(self.integer(f"{label}/{number}", 0, len(left) - 1)) for number in range(count)]
 
+    def shuffled(self, label: str | int, *items: T) -> list[T]:
+        """Return the items in random order."""
+        return self.sample(label, items, len(items))
+
     def until(self, label: str | int, make: Callable[[Draw], T], holds: Callable[[T], bool]) -> T:
         """Return the first of `make`'s draws for which `holds` is true.
 

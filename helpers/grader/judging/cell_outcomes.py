@@ -7,6 +7,18 @@ from pathlib import Path
 
 from helpers.grader.judging.alignment import Aligned, names_bound
 from helpers.grader.judging.error_verdicts import classify_error
+from helpers.grader.judging.error_words import error_words, syntax_words
+
+MAX_TOLD_CHARACTERS = 400  # of an error in a cell
+
+
+@dataclass(frozen=True)
+class CellError:
+    """An error that a cell raised: what may be told of it, the verdict on it, and a note where there is more to say."""
+
+    told: str
+    verdict: str
+    note: str
 
 
 @dataclass
@@ -18,17 +30,26 @@ class CellOutcomes:
         folder: where it runs.
         ended: the verdict of each cell that ended its kernel, ran past its time or filled the memory. Such a cell is
             left out from then on.
-        errors: the name and message of the error that a cell raised when it last ran.
+        errors: the error that a cell raised when it last ran.
+        quotes: whether the student's process may be quoted; not any more once a hidden case has been sent to it.
     """
 
     aligned: Aligned
     folder: Path
     ended: dict[int, str] = field(default_factory=dict)
-    errors: dict[int, tuple[str, str]] = field(default_factory=dict)
+    errors: dict[int, CellError] = field(default_factory=dict)
+    quotes: bool = True
 
-    def verdict_of_error(self, index: int) -> tuple[str, str]:
-        """Return the verdict on the error that a cell raised, and a note where there is more to say."""
-        return classify_error(*self.errors[index], str(self.folder))
+    def add_error(self, index: int, kind: str, message: str) -> None:
+        """Record the error that a cell raised."""
+        verdict, note = classify_error(kind, message, str(self.folder))
+        told = f"{kind}: {message[:MAX_TOLD_CHARACTERS]}" if self.quotes else self._words(index, kind, message)
+        self.errors[index] = CellError(told, verdict, note)
+
+    def _words(self, index: int, kind: str, message: str) -> str:
+        source = self.aligned.notebook.cells[index].source
+        syntax = syntax_words(source) if kind in ("SyntaxError", "IndentationError", "TabError") else ""
+        return f"{kind}: {syntax}" if syntax else error_words(kind, message, source, self.aligned.solutions)
 
     def lost_names(self) -> dict[str, str]:
         """Return the names that cells in `ended` bind, each with that cell's verdict."""
@@ -44,9 +65,9 @@ class CellOutcomes:
             if index in self.ended:
                 return self.ended[index], "its cell was stopped or ended the kernel"
             if index in self.errors:
-                verdict, note = self.verdict_of_error(index)
-                told = f"the cell that defines it ended in {': '.join(self.errors[index])}"[:400]
-                return verdict, f"{told} ({note})" if note else told
+                error = self.errors[index]
+                told = f"the cell that defines it ended in {error.told}"[:MAX_TOLD_CHARACTERS]
+                return error.verdict, f"{told} ({error.note})" if error.note else told
         return "missing", "nothing of this name is defined where it is judged"
 
     def has_line(self, line: str) -> bool:

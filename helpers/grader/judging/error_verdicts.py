@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 
+from helpers.grader.judging.error_words import MAX_MESSAGE_CHARACTERS
+
 _MEMORY = re.compile(
     r"can't allocate memory|not enough memory|Cannot allocate memory|Unable to allocate", re.IGNORECASE
 )
@@ -35,6 +37,7 @@ def classify_error(kind: str, message: str, folder: str) -> tuple[str, str]:
         message: its message.
         folder: where the notebook ran; the sandbox hides what is outside of it.
     """
+    message = message[:MAX_MESSAGE_CHARACTERS]
     if kind == "MemoryError" or _MEMORY.search(message):
         return "memory", ""
     for pattern, quota in _QUOTAS.items():

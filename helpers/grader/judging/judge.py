@@ -24,6 +24,7 @@ from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
 from helpers.grader.limits import Limits
 
 ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
+NOT_KEPT = "[Not kept: this cell ran after a hidden case, and could show it.]"
 SKIPPED = "[Not run while grading: no mark depends on this cell.]"
 
 
@@ -98,6 +99,8 @@ class _Run:
     def _prepare(self, restart: Restart) -> None:
         """Change what the next kernel runs, so that it gets further than the last."""
         if restart.reason is Reason.CELLS_WERE_SKIPPED:
+            for index in self.skipped:
+                self.aligned.notebook.cells[index].outputs = []
             self.skipped = set()
         if restart.cell is not None:
             self._leave_out(restart.cell, "memory", "This cell used up the memory. The rest ran without it.")
@@ -114,6 +117,7 @@ class _Run:
 
     def _judge_exercise(self, kernel: StudentKernel, name: str) -> Restart | None:
         budget = TimeBudget(self.limits.exercise, self.deadline)
+        self.cells.quotes = False
         judged = judge_exercise(kernel, self.lab, self.lab.exercises[name], self.cells, budget)
         if any(self._memory_was_held(row.verdict) for row in judged.rows):
             return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)
@@ -131,21 +135,31 @@ class _Run:
                 index, death.verdict, f"This cell ended the kernel ({death.verdict}). The rest ran without it."
             )
             return Restart(Reason.KERNEL_ENDED)
-        cell.outputs = ran.outputs
+        self._keep_outputs(cell, ran.outputs)
         self.cells.errors.pop(index, None)
         if ran.timed_out:
             self.cells.ended[index] = "timeout"
             cell.outputs.append(_notice(f"This cell was stopped after {seconds:.0f} s."))
         elif ran.error:
-            self.cells.errors[index] = ran.error
+            self.cells.add_error(index, *ran.error)
             return self._after_error(index)
         return None
+
+    def _keep_outputs(self, cell: NotebookNode, outputs: list[NotebookNode]) -> None:
+        """Keep what a cell printed and showed, unless hidden inputs may stand in it.
+
+        Not only what this kernel was sent counts: an earlier one may have left it in a file.
+        """
+        if self.cells.quotes:
+            cell.outputs = outputs
+        elif outputs and not cell.outputs:
+            cell.outputs = [_notice(NOT_KEPT)]
 
     def _after_error(self, index: int) -> Restart | None:
         """Decide what an error in a cell means for the cells around it."""
         if self.skipped:
             return Restart(Reason.CELLS_WERE_SKIPPED)
-        verdict, _ = self.cells.verdict_of_error(index)
+        verdict = self.cells.errors[index].verdict
         if self._memory_was_held(verdict):
             del self.cells.errors[index]
             return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)

@@ -11,7 +11,10 @@ from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
 from helpers.grader.judging.cell_outcomes import CellOutcomes
 from helpers.grader.judging.error_verdicts import classify_error
-from helpers.grader.judging.redaction import in_kind, without_numbers
+from helpers.grader.judging.error_words import error_words
+from helpers.grader.judging.redaction import in_kind
+
+NOT_PLAIN_DATA = "what came back is not plain data"
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class CaseOutcome:
 
     Attributes:
         verdict: one of `VERDICTS`.
-        seen: how the value that came back differs, or the error, without a hidden case's numbers.
+        seen: how the value that came back differs, or the class of the error and words of ours on it.
         note: what an instructor should know about it.
         line: the line of the answer that raised.
         values: what was observed, by label; None where no values came back.
@@ -46,11 +49,11 @@ def settle(case: Case, expected: dict[str, Any], reply: dict[str, Any], cells: C
         verdict, seen = cells.why_undefined(case.exercise)
         return CaseOutcome(verdict, seen)
     if isinstance(reply.get("error"), dict):
-        return _settle_error(case, {key: str(item)[:500] for key, item in reply["error"].items()}, cells)
+        return _settle_error(case, reply["error"], cells)
     try:
-        values = {str(label): decode(item, hostile=True) for label, item in reply["values"].items()}
+        values = {label: decode(item, hostile=True) for label, item in reply["values"].items()}
     except Exception:  # a notebook can send anything at all in the probe's place
-        return CaseOutcome("wrong", "what came back is not plain data")
+        return CaseOutcome("wrong", NOT_PLAIN_DATA)
     for label, right in expected.items():
         mismatch = compare.mismatch(right, values.get(label), case.absolute, case.relative)
         if mismatch is not None:
@@ -58,12 +61,13 @@ def settle(case: Case, expected: dict[str, Any], reply: dict[str, Any], cells: C
     return CaseOutcome("correct", values=values)
 
 
-def _settle_error(case: Case, error: dict[str, str], cells: CellOutcomes) -> CaseOutcome:
-    kind, message, line = error.get("type", "Exception"), error.get("message", ""), error.get("line", "")
+def _settle_error(case: Case, error: dict[str, Any], cells: CellOutcomes) -> CaseOutcome:
+    texts = (error.get(key) for key in ("type", "message", "line"))
+    kind, message, line = (text[:500] if isinstance(text, str) else "" for text in texts)
+    line = line if cells.has_line(line) else ""
     if kind == "NotImplementedError" and message == f"{case.exercise} {NOT_WRITTEN}":
         return CaseOutcome("missing", "the exercise is not written yet")
     verdict, note = classify_error(kind, message, str(cells.folder))
     if kind == "NameError":
         verdict = next((end for name, end in cells.lost_names().items() if f"'{name}'" in message), verdict)
-    seen = f"{kind}: {without_numbers(message)}" if message else kind
-    return CaseOutcome(verdict, seen, note, line if cells.has_line(line) else "")
+    return CaseOutcome(verdict, error_words(kind, message, line, cells.aligned.solutions), note, line)

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from nbformat import NotebookNode, ValidationError
-from nbformat.v4 import output_from_msg
+from nbformat import NotebookNode
 
 from helpers.grader.frames import WireClosed
 from helpers.grader.judging.jupyter_kernel import JupyterKernel
+from helpers.grader.judging.kernel_data import NO_REPLY, error_of, output_of, reply_of, size_of
 from helpers.grader.judging.wire_kernel import Message, WireKernel, launch_kernel
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox.kernelspecs import GPU_KERNEL, SANDBOX_KERNEL
@@ -141,14 +141,11 @@ class StudentKernel:
         replies: list[Any] = []
 
         def take(message: Message) -> None:
-            data = message.content.get("data")
-            if message.kind == "comm_msg" and message.content.get("comm_id") == self.comm and isinstance(data, dict):
-                replies.append(data.get("reply"))
+            if message.kind == "comm_msg" and message.content.get("comm_id") == self.comm:
+                replies.append(reply_of(message.content))
 
         self._request("comm_msg", {"comm_id": self.comm, "data": request}, seconds, take)
-        if replies and isinstance(replies[0], dict):
-            return replies[0]
-        return {"error": {"type": "RuntimeError", "message": "the kernel sent no values back", "line": ""}}
+        return replies[0] if replies else NO_REPLY
 
     def processor_seconds(self) -> float | None:
         """Return the processor time that everything in the kernel's sandbox has used; None without a sandbox."""
@@ -204,14 +201,11 @@ class StudentKernel:
     def _collect(self, ran: Ran, message: Message) -> None:
         kind = message.kind
         if kind == "error":
-            ran.error = (str(message.content.get("ename", "")), str(message.content.get("evalue", "")))
-        if kind not in ("stream", "display_data", "execute_result", "error"):
+            ran.error = error_of(message.content)
+        output = output_of(kind, message.content)
+        if output is None:
             return
-        try:
-            output = output_from_msg({"header": {"msg_type": kind}, "content": message.content})
-        except (KeyError, TypeError, ValueError, AttributeError, ValidationError):
-            return  # a forged one that lacks its parts
-        size = len(str(output))
+        size = size_of(output)
         if size > self.output_left:
             if self.output_left > 0:
                 ran.outputs.append(NotebookNode(output_type="stream", name="stderr", text=OUTPUT_CUT))

@@ -5,7 +5,7 @@ import torch
 
 from helpers.checks.compare import Mismatch, MismatchKind, describe, mismatch
 from helpers.checks.encoding import Opaque
-from helpers.grader.judging.redaction import in_kind, redacted, without_numbers
+from helpers.grader.judging.redaction import in_kind, redacted
 
 SECRET = 31.25
 HALF = torch.tensor([0.5, 0.25])
@@ -57,7 +57,3 @@ def test_what_bad_input_raised_is_named_only_if_python_has_it():
 
 def test_changed_inputs_are_said_without_their_places():
     assert said([], [SECRET], label="changed inputs") == "it changes a tensor that was passed to it"
-
-
-def test_an_errors_message_keeps_its_words():
-    assert without_numbers("got 3 of [1.5e-3, -2] for x7") == "got # of [#, -#] for x#"

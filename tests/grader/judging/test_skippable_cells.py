@@ -97,14 +97,14 @@ def printed(judgement, place):
     return "".join(output.get("text", output.get("ename", "")) for output in judgement.notebook.cells[place].outputs)
 
 
-def test_an_idle_cell_says_so_and_leaves_no_trace(lab, tmp_path, kernel_name):
+def test_an_idle_cell_says_so_and_leaves_no_trace(lab, tmp_path, kernel_name, all_outputs_kept):
     look = "import os\nprint(os.path.exists('ran'))"
     judgement = run(lab, tmp_path, kernel_name, handed_in(lab, look))
     assert points(judgement) == 7 and printed(judgement, -1) == "False\n"
     assert judgement.notebook.cells[-2].source == DEMONSTRATIONS[4] and "Not run" in printed(judgement, -2)
 
 
-def test_where_a_cell_ends_in_an_error_all_run_after_all(lab, tmp_path, kernel_name):
+def test_where_a_cell_ends_in_an_error_all_run_after_all(lab, tmp_path, kernel_name, all_outputs_kept):
     """A cell may need what a demonstration does without a name: here, a file that it leaves."""
     for added, said in (("import os\nassert os.path.exists('ran')\nprint('there')", "there\n"), ("1 / 0", "ZeroDiv")):
         judgement = run(lab, tmp_path, kernel_name, handed_in(lab, added))

@@ -1,0 +1,127 @@
+"""A green check, then a red grade: every mistake that a lab names shows in its visible check already."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+
+import pytest
+
+from helpers.checks.visible_check import check_examples
+from tests.labs.test_labs import EXERCISES, MISCONCEPTIONS, RIGHT, ROOT, defined, lab_of
+
+# Known mistakes that only the grade finds. The list may shrink, never grow.
+MISSED = {("03_training", "train_step", "step_student_in_eval_mode")}
+
+# Mistakes that a lab's text, traps or hints warn of, beyond those of its misconceptions.py, as students write them.
+WARNED_OF = {
+    ("05_chain_of_thought", "extract_answer", "findall, so that an empty last mark is not seen"): r"""
+def extract_answer(trace):
+    found = re.findall(r"#### (-?[\d,]+)", trace)
+    return int(found[-1].replace(",", "")) if found else None
+""",
+    ("05_chain_of_thought", "extract_answer", "no match, and its group is read all the same"): r"""
+def extract_answer(trace):
+    return int(re.match(r"\s*(-?\d[\d,]*)", trace.rpartition("####")[2])[1].replace(",", ""))
+""",
+    ("05_chain_of_thought", "verify_steps", "a division by 0 raises"): r"""
+def verify_steps(trace):
+    found = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
+    results = {"+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b}
+    return bool(found) and all(results[op](int(a), int(b)) == int(c) for a, op, b, c in found)
+""",
+    ("05_chain_of_thought", "verify_steps", "a = b · c alone, so that 0 / 0 has every result"): r"""
+def verify_steps(trace):
+    found = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
+    results = []
+    for a, op, b, c in found:
+        a, b, c = int(a), int(b), int(c)
+        results.append(a == b * c if op == "/" else c == {"+": a + b, "-": a - b, "*": a * b}[op])
+    return bool(found) and all(results)
+""",
+    ("05_chain_of_thought", "keep_trace", "at most 8 lines, the answer's among them"): r"""
+def keep_trace(problem, trace):
+    equations = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
+    once = len(set(equations)) == len(equations) and len(trace.splitlines()) <= 8
+    return once and verify_steps(trace) and extract_answer(trace) == problem["answer"]
+""",
+    ("05_chain_of_thought", "keep_trace", "fewer than 8 steps"): r"""
+def keep_trace(problem, trace):
+    equations = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
+    once = len(set(equations)) == len(equations) < 8
+    return once and verify_steps(trace) and extract_answer(trace) == problem["answer"]
+""",
+    ("05_chain_of_thought", "keep_trace", "the answer searched in the whole trace"): r"""
+def keep_trace(problem, trace):
+    equations = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
+    once = len(set(equations)) == len(equations) <= 8
+    return once and verify_steps(trace) and str(problem["answer"]) in trace.replace(",", "")
+""",
+    ("05_chain_of_thought", "filter_traces", "the same question once"): r"""
+def filter_traces(problems, traces):
+    kept, seen = [], set()
+    for problem, trace in zip(problems, traces):
+        if keep_trace(problem, trace) and problem["question"] not in seen:
+            seen.add(problem["question"])
+            kept.append((problem, trace))
+    return kept
+""",
+    ("05_chain_of_thought", "filter_traces", "the same trace once"): r"""
+def filter_traces(problems, traces):
+    kept, seen = [], set()
+    for problem, trace in zip(problems, traces):
+        if keep_trace(problem, trace) and trace not in seen:
+            seen.add(trace)
+            kept.append((problem, trace))
+    return kept
+""",
+    ("05_chain_of_thought", "compact", "false equations dropped"): r"""
+def compact(trace):
+    found = [equation for equation in re.findall(r"-?\d+ [-+*/] -?\d+ = -?\d+", trace) if verify_steps(equation)]
+    return "\n".join([*found, trace.splitlines()[-1]])
+""",
+    ("05_chain_of_thought", "compact", "the answer's line built anew"): r"""
+def compact(trace):
+    found = re.findall(r"-?\d+ [-+*/] -?\d+ = -?\d+", trace)
+    return "\n".join([*found, f"#### {extract_answer(trace)}"])
+""",
+    ("05_chain_of_thought", "make_example", "question and trace tokenised in one go"): r"""
+def make_example(problem, trace, tokenizer):
+    prompt = tokenizer(problem["question"] + "\n", add_special_tokens=False)["input_ids"]
+    whole = tokenizer(problem["question"] + "\n" + trace, add_special_tokens=False)["input_ids"]
+    whole = whole + [tokenizer.eos_token_id]
+    return torch.tensor(whole), torch.tensor([IGNORE] * len(prompt) + whole[len(prompt):])
+""",
+}
+
+
+@cache
+def visible(name: str, exercise: str) -> dict:
+    """An exercise's examples as the check reads them."""
+    checks = json.loads((ROOT / "helpers" / "assets" / "checks" / f"{name}.json").read_text())
+    return {"lab": name, "forbidden": [], "examples": checks["exercises"][exercise]["examples"]}
+
+
+@pytest.mark.parametrize(("name", "exercise", "known"), MISCONCEPTIONS)
+def test_the_check_finds_every_misconception(name, exercise, known):
+    passed = check_examples(known.implementation, visible(name, exercise)).passed
+    assert passed == ((name, exercise, known.name) in MISSED)
+
+
+@pytest.mark.parametrize("mistake", WARNED_OF, ids="-".join)
+def test_the_check_finds_what_the_text_warns_of(mistake):
+    name, exercise, _ = mistake
+    written = defined(lab_of(name), exercise, WARNED_OF[mistake])
+    assert not check_examples(written, visible(name, exercise)).passed
+
+
+@pytest.mark.parametrize(("name", "exercise", "source"), RIGHT)
+def test_the_check_passes_every_right_variant(name, exercise, source):
+    result = check_examples(defined(lab_of(name), exercise, source), visible(name, exercise))
+    assert [finding for finding in result.findings if not finding.passed] == [] and result.passed
+
+
+def test_missed_mistakes_are_still_there():
+    names = {(name, exercise, known.name) for name, exercise in EXERCISES
+             for known in lab_of(name).exercises[exercise].misconceptions}  # fmt: skip
+    assert names >= MISSED
