@@ -113,6 +113,8 @@ for _ in range(4):
         signal.pause()
 while looks() < start + 5:
     pass
+mine = [process for process in isolation.processes() if isolation._read(process, "smaps_rollup")]
+isolation.processes = lambda: mine  # without the relay, which only the supervisor may look into
 print(isolation.used_memory(), isolation.used_memory_exactly())
 """
     quick, exact = map(int, run(code).split())
