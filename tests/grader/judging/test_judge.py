@@ -12,7 +12,7 @@ import torch
 from helpers.grader.course.lab import seed_of
 from helpers.grader.judging.judge import judge
 from helpers.grader.limits import Limits
-from tests.conftest import AVERAGE, DOUBLE
+from tests.conftest import AVERAGE, DOUBLE, RUN_SEED
 
 LIMITS = Limits(cell=3, exercise=2, notebook=60, output=100_000)
 
@@ -85,6 +85,31 @@ def test_names_of_ones_own_do_not_carry_hidden_numbers_into_the_feedback(judged)
 
 def test_raising_valueerror_always_earns_nothing(judged):
     assert points(judged("def double(values):\n    raise ValueError('x')")) == 0
+
+
+BY_FRAME = """import sys
+def double(values):
+    frame = sys._getframe()
+    while frame is not None:
+        for item in list(frame.f_locals.values()):
+            good = item.get("good") if isinstance(item, dict) else None
+            if good is not None and not any(values is other for other in good):
+                raise ValueError
+        frame = frame.f_back
+    return values * 0
+"""
+BY_COUNT = """count = 0
+def double(values):
+    global count
+    count += 1
+    if count > 4: raise ValueError
+    return values * 0
+"""
+
+
+@pytest.mark.parametrize("source", [BY_FRAME, BY_COUNT], ids=["by frame", "by count"])
+def test_raising_where_validation_is_asked_without_a_look_at_the_input_gives_nothing(judged, source):
+    assert points(judged(source)) == 0
 
 
 LEAK = """class Said(Exception): pass
@@ -294,6 +319,8 @@ def test_what_was_not_sent_yet_is_nowhere_in_the_kernels_memory(judged, mini, al
     key = mini.key("double")[case.name]
     hidden = forms_of("a later input", later.arguments[0]) | forms_of("the expected value", key.expected["value"])
     hidden |= forms_of("a known mistake's value", key.known_wrong["squared"]["value"])
+    hidden |= {f"the run's seed as {form}": masked(data) for form, data in
+               (("text", str(RUN_SEED).encode()), ("bytes", RUN_SEED.to_bytes(8, "little")))}  # fmt: skip
     sent = forms_of("the input", case.arguments[0])
     answer = f"found = []\ndef double(values):\n    if not found:\n        found.append(in_memory({hidden | sent!r}))\n"
     answer += "    if values.numel() == 0: raise ValueError\n    return values * 2"
@@ -360,6 +387,6 @@ def test_random_numbers_are_seeded_so_that_a_regrade_gives_the_same(judged, mini
         random.seed(seed)
         numpy.random.seed(seed)
         expected.append((torch.rand(()).item(), random.random(), numpy.random.rand()))
-    # The last case validates: its good call goes before the bad one, which draws on.
-    expected.append((torch.rand(()).item(), random.random(), numpy.random.rand()))
+    # The last case validates: it calls three times, and the second and third call draw on.
+    expected += [(torch.rand(()).item(), random.random(), numpy.random.rand()) for _ in range(2)]
     assert ast.literal_eval(printed) == expected and len(set(seeds)) == 5
