@@ -96,45 +96,52 @@ class Opaque:
         return f"<{self.description}>"
 
 
-def decode(data: Any, hostile: bool = False) -> Any:
+def decode(data: Any, hostile: bool = False, depth: int = 0) -> Any:
     """Return the value that `encode` turned into data; models are built anew.
 
     Args:
         data: what `encode` returned, after a round trip through JSON.
         hostile: whether the data comes from a student's process. If so, no model is built, as it could be of any size.
+        depth: how many containers it is in.
 
     Raises:
-        ValueError: if the data has another form.
+        ValueError: if the data has another form, or is nested more deeply than `encode` would.
     """
     if data is None or _isinstance(data, (bool, int, float, str)):
         return data
+    if depth > MAX_NESTING + 1:
+        raise ValueError("a value is nested too deeply")
     if not _isinstance(data, dict) or _len(data) != 1:
         raise ValueError("a value must be a number, a text, None or an object with one key")
     ((form, content),) = data.items()
     if form == "tensor":
         return _decode_tensor(content, hostile)
     if form in ("tuple", "list"):
-        items = [decode(item, hostile) for item in content]
+        items = [decode(item, hostile, depth + 1) for item in content]
         return tuple(items) if form == "tuple" else items
     if form == "mapping":
-        return {decode(key, hostile): decode(item, hostile) for key, item in content}
+        return {decode(key, hostile, depth + 1): decode(item, hostile, depth + 1) for key, item in content}
     if form == "float":
         return float(content)
     if form == "object":
         return Opaque(str(content))
     if form == "model_spec" and not hostile:
-        return build(content["name"], decode(content["settings"]))
+        return build(content["name"], decode(content["settings"], depth=depth + 1))
     raise ValueError(f"unknown form of value: {str(form)[:40]!r}")
 
 
 def _decode_tensor(content: dict[str, Any], hostile: bool) -> torch.Tensor:
-    dtype, shape = DTYPES[content["dtype"]], [int(size) for size in content["shape"]]
+    dtype, shape = DTYPES[content["dtype"]], list(content["shape"])
+    # Before anything is multiplied: a product of long numbers takes long.
+    if _len(shape) > MAX_DIMENSIONS or not all(
+        _type(size) is int and 0 <= size <= MAX_TENSOR_ELEMENTS for size in shape
+    ):
+        raise ValueError("a tensor's shape is no list of sizes")
     data = bytearray(base64.b64decode(content["data"], validate=True))
     count = 1
     for size in shape:
         count *= size
-    within = all(0 <= size <= MAX_TENSOR_ELEMENTS for size in shape) and count <= MAX_TENSOR_ELEMENTS
-    if not within or _len(shape) > MAX_DIMENSIONS or _len(data) != count * dtype.itemsize:
+    if count > MAX_TENSOR_ELEMENTS or _len(data) != count * dtype.itemsize:
         raise ValueError("a tensor's bytes do not fit its shape and dtype")
     tensor = torch.frombuffer(data, dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
     if not content.get("contiguous", True) and not hostile:

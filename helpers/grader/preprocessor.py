@@ -27,7 +27,15 @@ from helpers.grader.reports.gradebook import record
 from helpers.grader.run.secret_seed import secret_seed
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 
-REFUSAL = "distillab_refusal"
+# Why a notebook was refused, by student, lab and name: nbgrader reads each notebook twice, and writes an empty one
+# between. What a student's own metadata says is never read.
+_REFUSALS: dict[tuple[str, str, str], tuple[Path, Refused]] = {}
+
+
+def _key(resources: dict[str, Any] | None) -> tuple[str, str, str]:
+    """Return what tells one notebook of nbgrader's run from the others."""
+    of = (resources or {}).get("nbgrader", {})
+    return of.get("student", ""), of.get("assignment", ""), of.get("notebook", "")
 
 
 class ForgivingExporter(NotebookExporter):
@@ -38,13 +46,17 @@ class ForgivingExporter(NotebookExporter):
     ) -> tuple[Any, dict[str, Any]]:
         """Return the preprocessed notebook as text, and the resources.
 
-        A refused notebook is replaced by an empty one that carries the reason in its metadata.
+        A refused notebook is replaced by an empty one, and the reason is kept for the second reading.
         """
         path = Path(filename)
         try:
-            notebook = read_notebook(path, Judge(config=self.config).limits.file, keep=(REFUSAL,))
+            notebook = read_notebook(path, Judge(config=self.config).limits.file)
         except Refused as refusal:
-            notebook = nbformat.v4.new_notebook(metadata={REFUSAL: [str(refusal), refusal.verdict]})
+            notebook = nbformat.v4.new_notebook()
+            _REFUSALS[_key(resources)] = path, refusal
+        else:
+            if _REFUSALS.get(_key(resources), (None,))[0] == path:  # of an earlier run that ended between the readings
+                del _REFUSALS[_key(resources)]
         resources = self._init_resources(resources)
         resources["metadata"] |= {"name": path.stem, "path": str(path.parent)}
         return self.from_notebook_node(notebook, resources=resources, **options)
@@ -87,8 +99,9 @@ class Judge(NbGraderPreprocessor):
         prepare(self.kernel_name)
         submission = resources["nbgrader"]
         lab = load_lab(Path.cwd(), submission["assignment"], secret_seed(Path.cwd()))
-        if REFUSAL in nb.metadata:
-            judgement = refused(lab.name, *nb.metadata[REFUSAL])
+        if _key(resources) in _REFUSALS:
+            _, refusal = _REFUSALS.pop(_key(resources))
+            judgement = refused(lab.name, str(refusal), refusal.verdict)
         else:
             judgement = judge_notebook(lab, nb, Path(resources["metadata"]["path"]), self.limits, self.kernel_name)
         with Gradebook(submission["db_url"]) as gradebook:

@@ -29,11 +29,18 @@ from helpers.grader.release import instructor_notebook
 
 ROOT = Path(__file__).parents[2]
 LABS = find_labs(ROOT)
+SEEDS = (1_204_881_719_320_663_281, 7)  # of two runs
 
 
 @cache
 def lab_of(name: str) -> Lab:
     return Lab(ROOT / "solutions" / name)
+
+
+@cache
+def drawn(name: str, seed: int) -> Lab:
+    """A lab as a run with this seed judges with it."""
+    return lab_of(name).drawn(seed)
 
 
 @cache
@@ -200,20 +207,22 @@ def outcomes(lab: Lab, exercise: str, answer) -> tuple[dict[str, str], dict]:
 
 @pytest.mark.parametrize(("name", "exercise"), EXERCISES)
 def test_the_reference_passes_its_own_cases_and_check(name, exercise):
-    lab = lab_of(name)
-    assert set(outcomes(lab, exercise, lab.reference[exercise])[0].values()) == {"correct"}
+    for seed in SEEDS:
+        lab = drawn(name, seed)
+        assert set(outcomes(lab, exercise, lab.reference[exercise])[0].values()) == {"correct"}
 
 
 @pytest.mark.parametrize(("name", "exercise", "known"), MISCONCEPTIONS)
 def test_every_misconception_fails_a_case_and_is_named(name, exercise, known):
-    lab = lab_of(name)
-    verdicts, values = outcomes(lab, exercise, known.implementation)
-    failed = [case for case, verdict in verdicts.items() if verdict != "correct"]
-    assert failed and any(not case.startswith("validation") for case in failed)
-    correct = {case for case, verdict in verdicts.items() if verdict == "correct"}
-    named = diagnose(lab.fitting(lab.exercises[exercise], values, correct), correct)
-    if any(verdicts[case] == "wrong" and not case.startswith("validation") for case in failed):
-        assert known.name in named.values(), f"taken for {set(named.values())}"
+    for seed in SEEDS:
+        lab = drawn(name, seed)
+        verdicts, values = outcomes(lab, exercise, known.implementation)
+        failed = [case for case, verdict in verdicts.items() if verdict != "correct"]
+        assert failed and any(not case.startswith("validation") for case in failed)
+        correct = {case for case, verdict in verdicts.items() if verdict == "correct"}
+        named = diagnose(lab.fitting(lab.exercises[exercise], values, correct), correct)
+        if any(verdicts[case] == "wrong" and not case.startswith("validation") for case in failed):
+            assert known.name in named.values(), f"taken for {set(named.values())}"
     assert known.read in {cell.metadata.distillab.heading for cell in lab.notebook.cells}, "no such section to read"
 
 
@@ -247,19 +256,52 @@ def defined(lab: Lab, exercise: str, source: str):
 
 @pytest.mark.parametrize(("name", "exercise", "source"), RIGHT)
 def test_every_right_variant_passes_every_case(name, exercise, source):
-    lab = lab_of(name)
-    verdicts, _ = outcomes(lab, exercise, defined(lab, exercise, source))
-    assert {case: verdict for case, verdict in verdicts.items() if verdict != "correct"} == {}
+    for seed in SEEDS:
+        lab = drawn(name, seed)
+        verdicts, _ = outcomes(lab, exercise, defined(lab, exercise, source))
+        assert {case: verdict for case, verdict in verdicts.items() if verdict != "correct"} == {}
 
 
 @pytest.mark.parametrize(("name", "exercise", "source"), UNCHECKED)
 def test_missing_validation_costs_its_share_and_no_more(name, exercise, source):
-    lab = lab_of(name)
-    verdicts, _ = outcomes(lab, exercise, defined(lab, exercise, source))
-    lost = [case for case, verdict in verdicts.items() if verdict != "correct"]
-    assert lost and all(case.startswith("validation") for case in lost)
-    points = lab.exercises[exercise].case_points
-    assert sum(points[case] for case in lost) <= lab.exercises[exercise].points / 4 + 1e-9
+    for seed in SEEDS:
+        lab = drawn(name, seed)
+        verdicts, _ = outcomes(lab, exercise, defined(lab, exercise, source))
+        lost = [case for case, verdict in verdicts.items() if verdict != "correct"]
+        assert lost and all(case.startswith("validation") for case in lost)
+        points = lab.exercises[exercise].case_points
+        assert sum(points[case] for case in lost) <= lab.exercises[exercise].points / 4 + 1e-9
+
+
+@pytest.mark.parametrize(("name", "exercise"), EXERCISES)
+def test_another_seed_draws_other_inputs_except_in_fixed_cases(name, exercise):
+    first, second = (drawn(name, seed).exercises[exercise].cases for seed in SEEDS)
+    assert [(case.name, case.weight, case.about) for case in first] == [
+        (case.name, case.weight, case.about) for case in second
+    ]
+    same = {case.name for case, other in zip(first, second, strict=True) if inputs(case) == inputs(other)}
+    assert same == {case.name for case in first if case.fixed} == {case.name for case in second if case.fixed}
+
+
+def inputs(case) -> str:
+    return json.dumps(encode([list(case.arguments), case.options]))
+
+
+def test_the_same_seed_draws_the_same_inputs_in_every_process():
+    code = (
+        "from helpers.grader.course.lab import seed_of\n"
+        "from tests.labs.test_labs import LABS, SEEDS, drawn, inputs\n"
+        "for name in LABS:\n"
+        "    for exercise in drawn(name, SEEDS[0]).exercises.values():\n"
+        "        for case in exercise.cases:\n"
+        "            print(name, case.exercise, case.name, inputs(case), seed_of(case))"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    labs = [drawn(name, SEEDS[0]) for name in LABS]
+    cases = [(lab.name, case) for lab in labs for exercise in lab.exercises.values() for case in exercise.cases]
+    expected = [f"{name} {case.exercise} {case.name} {inputs(case)} {seed_of(case)}" for name, case in cases]
+    assert ran.stdout.splitlines() == expected and len(expected) > 200, ran.stderr[-2000:]
 
 
 def test_the_counts(capsys):

@@ -20,16 +20,19 @@ CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat defines it
 IMAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # as Jupyter names pasted images
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/gif")
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]++={0,2}+\s*+")
+MAX_IMAGE = 6_000_000  # characters of one pasted image in base64
 MAX_CODE = 200_000  # characters in all code cells, several times what a solved lab has
+MAX_CELLS = 2_000
+MAX_TEXT = 100_000  # characters of one text cell, and so of a written answer
+TEXT_CUT = "\n\n[This text passed the limit; the rest of it is left out.]"
 
 
-def read_notebook(path: Path, limit: int, keep: tuple[str, ...] = ()) -> NotebookNode:
+def read_notebook(path: Path, limit: int) -> NotebookNode:
     """Return the notebook at `path` in format 4, its cells reduced to type, id, text and nbgrader's metadata.
 
     Args:
         path: the notebook's file.
         limit: its largest size in bytes.
-        keep: names of notebook metadata to keep.
 
     Raises:
         Refused: the notebook cannot be read; the text explains the reason to a student.
@@ -37,10 +40,12 @@ def read_notebook(path: Path, limit: int, keep: tuple[str, ...] = ()) -> Noteboo
     content = _load(path, limit)
     try:
         notebook = nbformat.convert(nbformat.from_dict(content), 4) if content["nbformat"] < 4 else None
-        cells = [_read_cell(cell) for cell in (notebook or content)["cells"]]
+        cells = (notebook or content)["cells"]
+        if len(cells) > MAX_CELLS:
+            raise Refused(f"the notebook has {len(cells):,} cells, and {MAX_CELLS:,} is the limit")
+        cells = [_read_cell(cell) for cell in cells]
         _check_code_size(cells)
-        metadata = {key: value for key, value in dict(content.get("metadata") or {}).items() if key in keep}
-        return nbformat.v4.new_notebook(cells=cells, metadata=metadata)
+        return nbformat.v4.new_notebook(cells=cells)
     except Refused:
         raise
     except Exception as problem:  # nbformat's upgrades can raise anything on content it does not expect
@@ -79,6 +84,8 @@ def _read_cell(cell: dict[str, Any]) -> NotebookNode:
     source = "".join(source) if isinstance(source, list) else source
     if not isinstance(source, str):
         raise Refused("a cell's text is not text")
+    if cell["cell_type"] != "code" and len(source) > MAX_TEXT:
+        source = source[:MAX_TEXT] + TEXT_CUT
     constructors = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
     read = constructors.get(cell["cell_type"], nbformat.v4.new_raw_cell)(source)
     if read.cell_type == "markdown" and (images := _images(cell.get("attachments"))):
@@ -93,13 +100,13 @@ def _read_cell(cell: dict[str, Any]) -> NotebookNode:
 
 
 def _images(attachments: object) -> NotebookNode:
-    """Return the pasted images by name, each as `{type: base64}`; all other attachments are dropped."""
+    """Return the pasted images by name, each as `{type: base64}`; larger ones and other attachments are dropped."""
     images = NotebookNode()
     for name, contents in attachments.items() if isinstance(attachments, dict) else ():
         if not isinstance(contents, dict) or not IMAGE_NAME.fullmatch(name):
             continue
         texts = {kind: contents[kind] for kind in IMAGE_TYPES if isinstance(contents.get(kind), str)}
-        valid = {kind: text for kind, text in texts.items() if BASE64.fullmatch(text)}
+        valid = {kind: text for kind, text in texts.items() if len(text) <= MAX_IMAGE and BASE64.fullmatch(text)}
         if valid:
             images[name] = NotebookNode(valid)
     return images

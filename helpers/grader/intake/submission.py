@@ -12,6 +12,7 @@ from pathlib import Path
 from helpers.grader.errors import Refused
 from helpers.grader.notes import Note
 
+MAX_DIGESTED_BYTES = 256 * 2**20  # of all files together; the judge uses no file of such a size
 STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 
 
@@ -37,14 +38,18 @@ class Submission:
     def digest(self, key: str) -> str:
         """Return the digest of everything a judgement depends on.
 
-        That is `key`, which stands for the judge, and either every file in the notebook's folder or the refusal.
+        That is `key`, which stands for the judge, and either every file in the notebook's folder or the refusal. Of
+        files that are larger than the judge would ever use, only the name and the size count.
         Raises OSError if a file cannot be read.
         """
         digest = hashlib.sha256(f"{key}\0{self.lab}\0{self.refusal}\0{self.notes}".encode())
+        available = MAX_DIGESTED_BYTES
         for path in self._files():
-            digest.update(b"\0" + os.fsencode(path.name) + f"\0{path.stat().st_size}\0".encode())
-            with open(path, "rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            size = path.stat().st_size
+            digest.update(b"\0" + os.fsencode(path.name) + f"\0{size}\0".encode())
+            if size <= available:
+                digest.update(_digest_of(path, size))
+                available -= size
         return digest.hexdigest()
 
     def _files(self) -> list[Path]:
@@ -56,3 +61,13 @@ class Submission:
         if self.timestamp is not None and self.timestamp not in paths:
             paths.append(self.timestamp)
         return paths
+
+
+def _digest_of(path: Path, size: int) -> bytes:
+    """Return the digest of a file's first `size` bytes: a file that grows meanwhile is not read to its end."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while size > 0 and (chunk := file.read(min(size, 2**20))):
+            digest.update(chunk)
+            size -= len(chunk)
+    return digest.digest()

@@ -39,6 +39,12 @@ _AUTOLINK = re.compile(r"<(?:https?://|mailto:)[^\s<>]*+>")
 _OPENING = re.compile(r"<(?=[A-Za-z/!?])")
 # The start of a link's target or definition, long enough to contain the scheme; a target in <> may hold spaces.
 _TARGET = re.compile(r"\](?=\(\s*+([^\s)]{0,64}+))|\](?=:\s*+(\S{0,64}+))")
+# The start of any picture but one that the text brings along under a plain caption. These others become links, which
+# load nothing until they are clicked.
+_PICTURE = re.compile(
+    r"!\[(?![^\[\]\\`<$]{0,1000}+\]\(\s{0,9}+(?:attachment:|data:image/(?:png|jpeg|gif|webp);base64,))"
+)
+_IMAGE_DATA = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,", re.IGNORECASE)
 _SCHEME = re.compile(r"https?://|mailto:|data:image/(?:png|jpeg|gif|webp);base64,", re.IGNORECASE)
 
 ATTACHMENT = "attachment:"
@@ -69,7 +75,7 @@ def sanitize_markdown(text: str, images: Container[str] = ()) -> str:
         pasted = address.startswith(ATTACHMENT) and address.removeprefix(ATTACHMENT) in images
         return "]" if pasted or _is_plain_address(address) else "] "
 
-    return _TARGET.sub(target, text)
+    return _TARGET.sub(target, _PICTURE.sub("! [", text))
 
 
 def is_safe_html(text: str) -> bool:
@@ -114,7 +120,7 @@ def _is_listed(text: str, position: int) -> bool:
 
 def _is_listed_attribute(name: str, value: str) -> bool:
     if name == "src":
-        return _is_plain_address(value)
+        return _IMAGE_DATA.match(value) is not None
     return name in ATTRIBUTES and (name != "style" or _STYLE.fullmatch(value) is not None)
 
 

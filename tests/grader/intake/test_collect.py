@@ -425,6 +425,42 @@ def test_a_notebook_is_stripped_to_what_counts(notebook, folder):
     assert cell.outputs == [] and "tags" not in cell.metadata
 
 
+def test_what_is_too_large_is_cut_or_dropped_or_refused_at_once(notebook, folder):
+    made = notebook(answer="x" * 300_000)
+    picture = nbformat.v4.new_markdown_cell("![a](attachment:a.png)")
+    picture["attachments"] = {
+        "a.png": {"image/png": " " * 1_000_000 + "!"},
+        "b.png": {"image/png": "A" * 7_000_000},
+        "c.png": {"image/png": "AAA=\n"},
+    }
+    made.cells.append(picture)
+    made.metadata["distillab_refusal"] = ["the dog ate it", "denied"]
+    nbformat.write(made, folder / "00_mini.ipynb")
+    read = read_notebook(folder / "00_mini.ipynb", 20 * 2**20)
+    answer = next(cell for cell in read.cells if cell.source.startswith("xxx"))
+    assert len(answer.source) < 101_000 and answer.source.endswith("the rest of it is left out.]")
+    assert read.cells[-1].attachments == {"c.png": {"image/png": "AAA=\n"}}
+    assert read.metadata == {}
+    made.cells = [{"cell_type": "raw", "source": "", "metadata": {}}] * 3_000
+    (folder / "00_mini.ipynb").write_text(json.dumps(made))
+    with pytest.raises(Refused, match="3,000 cells, and 2,000 is the limit"):
+        read_notebook(folder / "00_mini.ipynb", 20 * 2**20)
+
+
+def test_a_file_with_holes_is_known_by_its_size(folder, tmp_path):
+    (folder / "00_mini.ipynb").write_text("{}")
+    large = folder / "large.bin"
+    large.write_bytes(b"")
+    os.truncate(large, 2**40)
+    submission = Submission("ann", "00_mini", folder / "00_mini.ipynb")
+    first = submission.digest("judge")
+    os.truncate(large, 2**40 + 1)
+    assert submission.digest("judge") != first
+    os.truncate(large, 2**40)
+    (folder / "00_mini.ipynb").write_text("[]")
+    assert submission.digest("judge") != first
+
+
 def test_older_formats_and_a_byte_order_mark_are_read(folder):
     old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"metadata": {}, "cells": [
         {"cell_type": "code", "input": ["x = 1"], "outputs": [], "language": "python", "collapsed": False,

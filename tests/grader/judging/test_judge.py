@@ -12,7 +12,7 @@ import torch
 from helpers.grader.course.lab import seed_of
 from helpers.grader.judging.judge import judge
 from helpers.grader.limits import Limits
-from tests.conftest import AVERAGE, DOUBLE
+from tests.conftest import AVERAGE, DOUBLE, RUN_SEED
 
 LIMITS = Limits(cell=3, exercise=2, notebook=60, output=100_000)
 
@@ -294,6 +294,8 @@ def test_what_was_not_sent_yet_is_nowhere_in_the_kernels_memory(judged, mini, al
     key = mini.key("double")[case.name]
     hidden = forms_of("a later input", later.arguments[0]) | forms_of("the expected value", key.expected["value"])
     hidden |= forms_of("a known mistake's value", key.known_wrong["squared"]["value"])
+    hidden |= {f"the run's seed as {form}": masked(data) for form, data in
+               (("text", str(RUN_SEED).encode()), ("bytes", RUN_SEED.to_bytes(8, "little")))}  # fmt: skip
     sent = forms_of("the input", case.arguments[0])
     answer = f"found = []\ndef double(values):\n    if not found:\n        found.append(in_memory({hidden | sent!r}))\n"
     answer += "    if values.numel() == 0: raise ValueError\n    return values * 2"

@@ -55,6 +55,18 @@ HOSTILE = [
     "```mermaid\n<img src=x onerror=alert(1)>\n```",
     '<details title="\n\n[t](u "a onmouseover=alert(1) ")\n\n">',
     "![x](attachment:none.png)",
+    "![x](https://x.y/z.png)",
+    "![x](/logout)",
+    "![x][r]\n\n[r]: https://x.y/z.png",
+    "![r]\n\n[r]: /logout",
+    "[![x](https://x.y/z.png)](https://x.y)",
+    "![a [b] c](https://x.y/z.png)",
+    "![\\](data:image/png;base64,AAAA](https://x.y/z.png)",
+    "![`](data:image/png;base64,AAAA`](https://x.y/z.png)",
+    "![$](data:image/png;base64,AAAA$](https://x.y/z.png)",
+    "![<b title='](data:image/png;base64,AAAA'>](https://x.y/z.png)",
+    '<img src="/logout">',
+    "<img src=https://x.y/z.png>",
     "<b/onclick=alert(1)>x</b>",
     "<b title='x' onclick=alert(1)>x</b>",
     "</div></div><meta http-equiv=refresh content=0>",
@@ -79,7 +91,8 @@ def active(page):
         for name, value in tag.attrs.items():
             value = " ".join(value) if isinstance(value, list) else value
             address = re.sub(r"[\x00-\x20]", "", html.unescape(value)).lower()
-            acts = name in ("href", "src") and re.match(r"(?!https?:|mailto:|data:image/png;)[a-z0-9+.-]+:", address)
+            acts = name == "href" and re.match(r"(?!https?:|mailto:|data:image/png;)[a-z0-9+.-]+:", address)
+            acts = acts or name == "src" and not address.startswith("data:image/png;base64,")  # loads by itself
             poses = re.search("full-credit|answer_why|position:", value) if name in ("class", "style") else ""
             if acts or poses or name.startswith("on") or (name, value) == ("id", "answer_why"):
                 found.append(f"{name}={value}"[:100])
@@ -108,7 +121,8 @@ HARMLESS = {
     "maths": ("$x<y$ and $$a<b$$", ["$x&lt; y$", "$$a&lt; b$$"]),
     "details": ("<details><summary>Why?</summary>\n\nSo *there*.\n\n</details>", ["<details><summary>", "<em>there"]),
     "table": ("| a | b |\n|---|---|\n| 1 | 2 |", ["<td>1</td>"]),
-    "image": ('<img src="https://x.y/z.png" alt="p > 0.5" width="30">', ['alt="p &gt; 0.5"']),
+    "image": ('<img src="data:image/png;base64,AAAA" alt="p > 0.5" width="30">', ['alt="p &gt; 0.5"', 'src="data:']),
+    "a picture elsewhere": ("![a curve](https://x.y/z.png)", ['! <a href="https://x.y/z.png">a curve</a>']),
     "picture": ("![a curve](data:image/png;base64,AAAA)", ['alt="a curve" src="data:image/png;base64,AAAA"']),
     "link": (
         "[paper](https://x.y/z?a=1&b=2) <https://x.y>",
