@@ -25,9 +25,9 @@ test: $(READY)
 test-fast: $(READY)
 	$(PARALLEL) -m "not browser and not cluster and not sandbox and not slow"
 
-# Ten times as many damaged notebooks as `make test` tries.
+# Forty times as many damaged notebooks, archives, replies and frames as `make test` tries.
 fuzz: $(READY)
-	$(BIN)/python -m pytest tests/attacks/test_fuzz.py --fuzz 5000
+	$(BIN)/python -m pytest tests/attacks/test_fuzz.py tests/attacks/test_wire_fuzz.py --fuzz 20000
 
 # The labs, the lecture and the page in a real Chromium. PICTURES=docs takes the README's pictures anew.
 browser: $(READY) $(OLD)/.ready

@@ -100,12 +100,13 @@ def stock_notebook(lab: Lab) -> nbformat.NotebookNode:
 
 def test_source(lab: Lab, case: Case) -> str:
     """Return the code of one stock test cell."""
+    right, case = lab.key(case.exercise)[case.name].expected, case.as_called()
     plain = {
         "observe": case.observe,
         "arguments": [encode(argument) for argument in case.arguments],
         "options": encode(case.options),
         "seed": seed_of(case),
-        "right": {label: encode(item) for label, item in lab.key(case.exercise)[case.name].expected.items()},
+        "right": {label: encode(item) for label, item in right.items()},
         "absolute": case.absolute,
         "relative": case.relative,
     }

@@ -99,6 +99,27 @@ def validation(answer: Callable, arguments: Sequence[Any], options: Mapping[str,
     return {"raised": "nothing"}
 
 
+def mixed_validation(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the answer with good and bad input in an unknown order; observe what each call raises.
+
+    `calls` are pairs of a constructor's arguments, None if the answer is a function, and a call's. Every call is made
+    from the same line, so that the answer cannot tell from its callers whether it should raise.
+    """
+    raised: list[str] = []
+    errors: list[dict[str, str] | None] = []
+    for construct, call in options["calls"]:
+        kind, error = "nothing", None
+        try:
+            (answer if construct is None else answer(*construct))(*resolve(call))
+        except NotImplementedError:
+            raise
+        except Exception as problem:
+            kind, error = _kind_of_error(problem), describe(problem)
+        raised.append(kind)
+        errors.append(error)
+    return {"raised": raised, "errors": errors}
+
+
 def freezing(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Pass the answer a model; observe whether it returns that model, its mode, and which weights can be trained."""
     (model,) = arguments
@@ -174,6 +195,7 @@ OBSERVERS = {
     "gradient": gradient,
     "module": module,
     "validation": validation,
+    "mixed_validation": mixed_validation,
     "freezing": freezing,
     "training": training,
 }

@@ -472,3 +472,91 @@ simple(
     note="",
     double_cell="from helpers.losses import hard_loss as double",
 )
+
+# ----------------------------------------------------------------------------------- found since: the grader's own side
+
+LONG_MESSAGE = 'raise OSError("[Errno 2]" * 110000)'
+simple("r43_a_long_message_in_a_cell", before=LONG_MESSAGE)
+simple("r43_a_long_message_in_an_answer", double=ERROR, points=3, double_cell=body(LONG_MESSAGE))
+
+
+@attack("r44_an_attachment_of_spaces")
+def _(place):
+    made = notebook(place)
+    made.cells.append(nbformat.v4.new_markdown_cell("![x](attachment:x.png)", id="picture"))
+    made.cells[-1]["attachments"] = {"x.png": {"image/png": " " * 1_000_000 + "!"}}
+    return made
+
+
+NESTED = "(lambda item: [item := [item] for _ in range({depth})][-1])(0)"
+for depth in (200, 500, 900):
+    simple(f"r47_display_{depth}_deep", before=f"""from IPython.display import display
+display({{"application/json": {NESTED.format(depth=depth)}, "text/plain": "deep"}}, raw=True)""")  # fmt: skip
+    simple(f"r47_a_reply_{depth}_deep", double=WRONG, points=3, note="what came back is not plain data",
+           double_cell=body(SENDS.format(value=f"{{'list': {NESTED.format(depth=depth)}}}")))  # fmt: skip
+simple("r47_an_error_deep_down", double=ERROR, points=3,
+       double_cell=body(SENDS.format(value="0").replace('{"values": {"value": 0}}', '{"error": {"type": '
+                                                        + NESTED.format(depth=500) + "}}")))  # fmt: skip
+
+LEAKED = "the hidden input is"  # which no cell's source spells out
+KEEP = body("""if True:
+    with open("kept.txt", "a") as file: file.write(" ".join(["the", "hidden", "input", "is", str(values.tolist())]))""")
+TELLS = {
+    "prints": "print(kept)",
+    "displays": "from IPython.display import HTML, display\ndisplay(HTML(kept))",
+    "raises": "raise RuntimeError(kept)",
+    "names_an_error": "raise type(kept, (Exception,), {})()",
+}
+for name, code in TELLS.items():
+    simple(f"r48_a_later_cell_{name}", average=RIGHT if name[0] in "pd" else RIGHT + ERROR, points=None,
+           double_cell=KEEP, average_cell=f"{AVERAGE}\nkept = open('kept.txt').read()\n{code}")  # fmt: skip
+RAISE = 'raise RuntimeError(" ".join(["the", "hidden", "input", "is", str(values.tolist())]))'
+simple("r48_an_answer_raises", double=ERROR, points=3, double_cell=body(RAISE))
+simple("r48_an_earlier_cell_prints_once_the_kernel_has_ended", average=RIGHT, points=None, double_cell=KEEP,
+       before="import os\nif os.path.exists('kept.txt'): print(open('kept.txt').read())",
+       average_cell=AVERAGE + "\n1 / 0")  # fmt: skip
+
+BY_FRAME = """import sys
+def double(values):
+    frame = sys._getframe()
+    while frame is not None:
+        for item in list(frame.f_locals.values()):
+            good = item.get("good") if isinstance(item, dict) else None
+            if good is not None and not any(values is other for other in good): raise ValueError
+        frame = frame.f_back
+    return values * 3
+"""
+BY_LINE = """import sys
+LINES = []
+def double(values):
+    caller = sys._getframe(1)
+    LINES.append((caller.f_code.co_name, caller.f_back.f_lineno))
+    if caller.f_code.co_name == "run" and len(LINES) > 1 and LINES[-2][0] == "run": raise ValueError
+    return values * 3
+"""
+simple("r51_raises_by_what_a_frame_holds", double=WRONG, points=3, double_cell=BY_FRAME)
+simple("r51_raises_by_the_callers_line", double=WRONG, points=3, double_cell=BY_LINE)
+simple("r51_raises_always", double=ERROR, points=3, double_cell="def double(values): raise ValueError")
+
+PICTURES = """![](https://example.org/seen.png) ![x][seen] <img src="/logout"> <img src="https://example.org/seen.png">
+![\\](data:image/png;base64,AAAA](https://example.org/seen.png)
+
+[seen]: https://example.org/seen.png"""
+
+
+def _answered(place: Place, text: str) -> NotebookNode:
+    made = notebook(place)
+    next(cell for cell in made.cells if cell.id == "answer_why").source = text
+    return made
+
+
+attack("r52_pictures_that_tell_when_they_are_seen")(lambda place: _answered(place, PICTURES))
+attack("r54_an_answer_of_19_megabytes")(lambda place: _answered(place, "x" * 19_000_000))
+simple("r54_a_file_of_a_terabyte", note="left out")  # the test puts the file, which is all holes, beside the notebook
+
+
+@attack("r53_a_refusal_in_the_metadata")
+def _(place):
+    made = notebook(place)
+    made.metadata["distillab_refusal"] = ["the dog ate it", "correct"]
+    return made

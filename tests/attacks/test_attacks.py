@@ -15,7 +15,7 @@ from helpers.grader.limits import Limits
 from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox.doctor import isolates, report
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
-from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
+from tests.attacks.table import ATTACKS, EXPECTED, LEAKED, MARKER, Place, notebook, shortcomings
 
 LIMITS = Limits(cell=5, exercise=5, notebook=40, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
 NOTICES = 10_000  # characters that the grader itself adds: results of checks, and what was cut or not run
@@ -43,6 +43,9 @@ def graded(course, tmp_path_factory):
         path = root / "submitted" / student / "00_mini" / "00_mini.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(submission, path)
+        if student == "r54_a_file_of_a_terabyte":
+            (path.parent / "holes.bin").touch()
+            os.truncate(path.parent / "holes.bin", 2**40)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", "a-secret-token")
         options = GradingOptions(limits=LIMITS, kernel_name=SANDBOX_KERNEL)
@@ -105,6 +108,33 @@ def test_feedback_is_escaped(graded):
     for path in (root / "graded" / "feedback").rglob("*.html"):
         text = path.read_text()
         assert "<script>alert" not in text and "\x1b" not in text
+
+
+def test_no_hidden_input_comes_back(graded):
+    root, judgements = graded
+    students = [name for name in judgements if name.startswith("r48")]
+    texts = {"grades.csv": (root / "graded" / "grades.csv").read_text()}
+    for student in students:
+        for folder, ending in (("autograded", "ipynb"), ("feedback", "html")):
+            path = root / "graded" / folder / student / "00_mini" / f"00_mini.{ending}"
+            texts[str(path)] = path.read_text()
+        texts[student] = str(judgements[student].rows)
+    assert len(texts) == 1 + 3 * len(students) > 1
+    assert [name for name, text in texts.items() if LEAKED in text] == []
+
+
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name.startswith("r51")])
+def test_validation_marks_need_a_look_at_the_input(graded, name):
+    _, judgements = graded
+    assert [row.points for row in judgements[name].rows if row.case.startswith("validation")] == [0]
+
+
+def test_a_written_answer_loads_nothing_by_itself(graded):
+    root, _ = graded
+    folder = root / "graded" / "autograded" / "r52_pictures_that_tell_when_they_are_seen" / "00_mini"
+    cells = nbformat.read(folder / "00_mini.ipynb", as_version=4).cells
+    text = next(cell.source for cell in cells if "seen.png" in cell.source)
+    assert "![" not in text and "<img" not in text
 
 
 def _read(path: Path) -> str:

@@ -46,7 +46,9 @@ def test_a_stock_test_holds_the_judges_inputs_and_values_as_json(mini):
             assert {label: mismatch(expected[label], decode(value)) for label, value in held["right"].items()} == {
                 label: None for label in expected
             }
-            assert mismatch(list(case.arguments), [decode(argument) for argument in held["arguments"]]) is None
+            assert (
+                mismatch(list(case.as_called().arguments), [decode(argument) for argument in held["arguments"]]) is None
+            )
             used = ("compare.differs", "encoding.decode", "observers.observe")
             modules = {"helpers.checks." + part for name in used for part in (name, name.split(".")[0])}
             assert imports_of(ast.unparse(tree)) == modules | {"helpers", "helpers.checks"}

@@ -63,6 +63,19 @@ def test_module_follows_a_changed_attribute():
     assert seen["gradient of x"].tolist() == [3.0, 3.0, 3.0]
 
 
+def test_mixed_validation_tells_what_each_call_raised():
+    def strict(x):
+        if x < 0:
+            raise ValueError("negative")
+        return 1 / x
+
+    seen = seen_by("mixed_validation", strict, calls=[(None, [-1]), (None, [2]), (None, [0])])
+    assert seen["raised"] == ["ValueError", "nothing", "ZeroDivisionError"]
+    assert [error and error["message"] for error in seen["errors"]] == ["negative", None, "division by zero"]
+    calls = [([-1.0], [torch.ones(1)]), ([1.0], [torch.ones(1)])]
+    assert seen_by("mixed_validation", Scaled, calls=calls)["raised"] == ["ValueError", "nothing"]
+
+
 def test_validation_needs_the_good_call_to_return():
     def strict(x):
         raise ValueError("always")

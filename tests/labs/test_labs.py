@@ -192,7 +192,7 @@ def test_the_released_lab_fails_only_where_an_answer_is_missing(name, tmp_path):
 def outcomes(lab: Lab, exercise: str, answer) -> tuple[dict[str, str], dict]:
     """Return verdict and decoded values of an answer on every hidden case, judged in this process."""
     verdicts, values = {}, {}
-    for case in lab.exercises[exercise].cases:
+    for case in (case.as_called() for case in lab.exercises[exercise].cases):
         arguments = [decode(encode(argument)) for argument in case.arguments]
         reply = observe(case.observe, answer, arguments, decode(encode(case.options)), seed_of(case))
         if "error" in reply:

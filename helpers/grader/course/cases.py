@@ -7,10 +7,14 @@ they are `fixed`.
 
 from __future__ import annotations
 
+import itertools
+import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+# Whether each call of a hidden validation case has bad input; every order has both kinds.
+ORDERS = tuple(order for order in itertools.product((False, True), repeat=3) if any(order) and not all(order))
 VALIDATION_SHARE = 0.25  # of an exercise's points, if it has to validate its input
 
 
@@ -46,6 +50,23 @@ class Case:
     @property
     def is_validation(self) -> bool:
         return self.observe == "validation"
+
+    def as_called(self) -> Case:
+        """Return the case as it is sent to a kernel, and as the reference is called on it.
+
+        A hidden validation case becomes calls with good and bad input in an order that is drawn from the seed. Nothing
+        in the kernel says which is which, so only an answer that looks at its input can know.
+        """
+        if not self.is_validation or self.seed is None:
+            return self
+        good, bad = (
+            (self.options.get("good_construct"), self.options["good"]),
+            (self.options.get("construct"), self.arguments),
+        )
+        order = random.Random(f"order/{self.seed}/{self.exercise}/{self.name}").choice(ORDERS)
+        calls = [bad if is_bad else good for is_bad in order]
+        options = {"calls": calls, "names": self.options.get("names", [])}
+        return replace(self, observe="mixed_validation", arguments=(), options=options)
 
 
 def validation(

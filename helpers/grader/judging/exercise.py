@@ -61,6 +61,7 @@ def judge_exercise(
 
 
 def _request(case: Case) -> dict[str, Any]:
+    case = case.as_called()
     return {
         "name": case.exercise,
         "observe": case.observe,

@@ -54,11 +54,28 @@ def settle(case: Case, expected: dict[str, Any], reply: dict[str, Any], cells: C
         values = {label: decode(item, hostile=True) for label, item in reply["values"].items()}
     except Exception:  # a notebook can send anything at all in the probe's place
         return CaseOutcome("wrong", NOT_PLAIN_DATA)
+    if case.is_validation:
+        return _settle_validation(case, expected["raised"], values, cells)
     for label, right in expected.items():
         mismatch = compare.mismatch(right, values.get(label), case.absolute, case.relative)
         if mismatch is not None:
             return CaseOutcome("wrong", in_kind(label, values.get(label), mismatch), values=values)
     return CaseOutcome("correct", values=values)
+
+
+def _settle_validation(case: Case, expected: list[str], values: dict[str, Any], cells: CellOutcomes) -> CaseOutcome:
+    """Return the outcome of a case whose calls should each raise ValueError or, with good input, nothing."""
+    raised, errors = values.get("raised"), values.get("errors")
+    if not isinstance(raised, list) or not isinstance(errors, list) or not len(raised) == len(errors) == len(expected):
+        return CaseOutcome("wrong", NOT_PLAIN_DATA)
+    raised = [kind if isinstance(kind, str) else "" for kind in raised]
+    for right, kind, error in zip(expected, raised, errors, strict=True):
+        if right == "nothing" and kind != "nothing":
+            return _settle_error(case, error if isinstance(error, dict) else {}, cells)
+    wrong = [kind for right, kind in zip(expected, raised, strict=True) if kind != right]
+    if not wrong:
+        return CaseOutcome("correct", values=values)
+    return CaseOutcome("wrong", in_kind("raised", wrong[0], compare.Mismatch(compare.MismatchKind.TEXT)), values=values)
 
 
 def _settle_error(case: Case, error: dict[str, Any], cells: CellOutcomes) -> CaseOutcome:

@@ -1,5 +1,8 @@
 """Points are shared by weight, and validation weighs a quarter whatever its number."""
 
+import collections
+from dataclasses import replace
+
 import pytest
 
 from helpers.grader.course.cases import Case, misconception, shares, validation
@@ -22,6 +25,18 @@ def test_validation_weighs_a_quarter(number):
     found = shares([case("a"), case("b"), *(bad(str(place)) for place in range(number))])
     assert sum(share for name, share in found.items() if name.startswith("validation_")) == pytest.approx(0.25)
     assert sum(found.values()) == pytest.approx(1)
+
+
+def test_nothing_but_the_seed_says_which_call_of_a_hidden_validation_case_is_bad():
+    case = validation("f", "a", (0,), good=(1,), construct=(2,), good_construct=(3,))
+    assert case.as_called() is case  # a visible one keeps its order
+    orders = collections.Counter()
+    for seed in range(600):
+        called = replace(case, seed=seed).as_called()
+        assert called.arguments == () and set(called.options) == {"calls", "names"}
+        assert set(called.options["calls"]) == {((2,), (0,)), ((3,), (1,))}
+        orders[tuple(call for _, call in called.options["calls"])] += 1
+    assert len(orders) == 6 and max(orders.values()) < 150
 
 
 def test_validation_alone_is_no_exercise():

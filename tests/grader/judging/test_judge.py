@@ -87,6 +87,31 @@ def test_raising_valueerror_always_earns_nothing(judged):
     assert points(judged("def double(values):\n    raise ValueError('x')")) == 0
 
 
+BY_FRAME = """import sys
+def double(values):
+    frame = sys._getframe()
+    while frame is not None:
+        for item in list(frame.f_locals.values()):
+            good = item.get("good") if isinstance(item, dict) else None
+            if good is not None and not any(values is other for other in good):
+                raise ValueError
+        frame = frame.f_back
+    return values * 0
+"""
+BY_COUNT = """count = 0
+def double(values):
+    global count
+    count += 1
+    if count > 4: raise ValueError
+    return values * 0
+"""
+
+
+@pytest.mark.parametrize("source", [BY_FRAME, BY_COUNT], ids=["by frame", "by count"])
+def test_raising_where_validation_is_asked_without_a_look_at_the_input_gives_nothing(judged, source):
+    assert points(judged(source)) == 0
+
+
 LEAK = """class Said(Exception): pass
 def double(values):
     open("kept.txt", "a").write(str(values))
@@ -362,6 +387,6 @@ def test_random_numbers_are_seeded_so_that_a_regrade_gives_the_same(judged, mini
         random.seed(seed)
         numpy.random.seed(seed)
         expected.append((torch.rand(()).item(), random.random(), numpy.random.rand()))
-    # The last case validates: its good call goes before the bad one, which draws on.
-    expected.append((torch.rand(()).item(), random.random(), numpy.random.rand()))
+    # The last case validates: it calls three times, and the second and third call draw on.
+    expected += [(torch.rand(()).item(), random.random(), numpy.random.rand()) for _ in range(2)]
     assert ast.literal_eval(printed) == expected and len(set(seeds)) == 5
