@@ -333,9 +333,9 @@ for kind in ("answer only", "steps only", "neither"):
 # - **Circular or far too long.** A trace can go round in circles and still reach the right answer, and a student learns
 #   to do the same. You pay for each of these tokens every time the student answers.
 #
-# So the filter asks four questions. Is the answer right? Do the steps hold? Are there at most 8 steps? Is no equation
-# repeated? What the filter cannot see is whether a step *belongs* there: an equation may hold and have nothing to do
-# with the question. That is one of the stretch goals.
+# So the filter asks four questions. Is the answer right? Do the steps hold? Are there at most 8 steps? Are all
+# equations different? What the filter cannot see is whether a step *belongs* there: an equation may hold and have
+# nothing to do with the question. That is one of the stretch goals.
 
 # %% [markdown]
 # ## Exercise 3: Keep or discard a trace
@@ -355,7 +355,7 @@ for kind in ("answer only", "steps only", "neither"):
 # <details><summary>Hint 2: which tools</summary>
 #
 # The pattern from exercise 2 gives you the list. A `set` contains nothing twice, so it is shorter than the list if an
-# equation was repeated.
+# equation occurs twice.
 #
 # </details>
 #
