@@ -450,10 +450,10 @@ counts = range(1, 6)
 kept_share = [100 * kept_steps.count(k) / drawn_steps.count(k) for k in counts]
 
 # %%
+shares = [f"k = {k}: {kept_share[k - 1]:.0f} %" for k in counts]
 figure, axes = plt.subplots(figsize=(7, 3))
 bars(axes, [str(k) for k in counts], {"kept": kept_share})
 axes.set(xlabel="steps of the problem, k", ylabel="traces kept (%)", ylim=(0, 105))
-shares = [f"k = {k}: {kept_share[k - 1]:.0f} %" for k in counts]
 show(
     figure,
     alt="Bars: the share of the teacher's traces that the filter keeps, by the number "

@@ -17,7 +17,7 @@ from helpers.grader.sandbox.doctor import isolates, report
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, LEAKED, MARKER, Place, notebook, shortcomings
 
-LIMITS = Limits(cell=5, exercise=5, notebook=40, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
+LIMITS = Limits(cell=5, exercise=10, notebook=40, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
 NOTICES = 10_000  # characters that the grader itself adds: results of checks, and what was cut or not run
 HONEST = ("a_honest", "r15_in_between", "z_honest")
 

@@ -262,7 +262,8 @@ def test_what_no_text_can_hold_costs_nobody_else_a_mark(course, notebook, tmp_pa
     notes = {student: " ".join(note.text for note in judged.notes) for student, judged in graded.judgements}
     assert "L\ufffdsung" in notes["latin_name"] and "2.bin, 3.bin" in notes["large_beside"]
     printed = "half a pair: \ufffd"
-    assert printed in (tmp_path / "out" / "feedback" / "half_in_outputs" / "00_mini" / "00_mini.html").read_text()
+    feedback = (tmp_path / "out" / "feedback" / "half_in_outputs" / "00_mini" / "00_mini.html").read_text()
+    assert printed not in feedback, "what an answer raised on a hidden case is not quoted"
     assert printed in (tmp_path / "out" / "autograded" / "half_in_outputs" / "00_mini" / "00_mini.ipynb").read_text()
     with Gradebook(f"sqlite:///{tmp_path}/out/gradebook.db") as gradebook:
         assert gradebook.find_submission("00_mini", "z_honest").timestamp is None
