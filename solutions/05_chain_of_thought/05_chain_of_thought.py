@@ -703,6 +703,10 @@ def legend_outside(axes):
 
 
 # %%
+rows = [
+    f"{name}: " + ", ".join(f"{100 * e.value:.0f}" for e in row) + " %."
+    for name, row in by_steps.items()
+]
 figure, axes = plt.subplots(figsize=(7, 4))
 for index, (name, estimates) in enumerate(by_steps.items()):
     values, reach = percent(estimates)
@@ -711,10 +715,6 @@ for index, (name, estimates) in enumerate(by_steps.items()):
 axes.set(xlabel="steps of the problem, k", ylabel="right answers (%)", ylim=(-3, 103))
 axes.set_xticks(list(counts))
 legend_outside(axes)
-rows = [
-    f"{name}: " + ", ".join(f"{100 * e.value:.0f}" for e in row) + " %."
-    for name, row in by_steps.items()
-]
 show(
     figure,
     alt="Share of right answers over the number of steps from 1 to 5, with 95 % "
