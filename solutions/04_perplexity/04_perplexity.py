@@ -263,9 +263,9 @@ def in_batches(measure, size):
 
 
 for rows in (1, 16):
-    print(f"rows in a batch: {rows:2}", end="   ")
-    print(f"the common recipe {in_batches(recipe_perplexity, rows):.3f}", end="   ")
-    print(f"yours {in_batches(perplexity, rows):.3f}")
+    recipe, own = (in_batches(way, rows) for way in (recipe_perplexity, perplexity))
+    both = f"the common recipe {recipe:.3f}   yours {own:.3f}"
+    print(f"rows in a batch: {rows:2}   {both}")
 
 # %% [markdown]
 # There is one model and one text, but the recipe gives two values.
@@ -351,8 +351,8 @@ def repaired(model, batches, right_weight):
 for rows in sizes[::2]:
     halfway = repaired(tiny_student, make_batches(padded, rows), right_weight=False)
     wholly = repaired(tiny_student, make_batches(padded, rows), right_weight=True)
-    print(f"rows in a batch: {rows:2}", end="   ")
-    print(f"labels repaired {halfway:.4f}   weight too {wholly:.4f}")
+    both = f"labels repaired {halfway:.4f}   weight too {wholly:.4f}"
+    print(f"rows in a batch: {rows:2}   {both}")
 
 # %% [markdown]
 # <details><summary>What the numbers show</summary>
@@ -564,8 +564,8 @@ def print_table():
     for key, one in estimates.items():
         share = gap_closed(top, start, one.value)
         every = ", ".join(f"{value:.3f}" for value in each_seed[key])
-        print(f"{key:17} {one.value:10.3f}   {one.low:.3f} to {one.high:.3f}", end=" ")
-        print(f"{share:12.0%}   {every}")
+        interval = f"{one.low:.3f} to {one.high:.3f}"
+        print(f"{key:17} {one.value:10.3f}   {interval} {share:12.0%}   {every}")
 
 
 print_table()
