@@ -12,7 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from helpers.interrupt import never_lost
+
 if TYPE_CHECKING:
+    from helpers.grader.reports.totals import Totals
     from helpers.grader.run.grading_run import GradingResult
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -28,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     if missing:
         return _fail(f"this needs {', '.join(missing)} from the extra “grader”: pip install 'distillab[grader]'")
     try:
-        return options.run(options)
+        with never_lost():
+            return options.run(options)
     except KeyboardInterrupt:
         return _fail(options.stopped, status=130)
     except Exception as problem:
@@ -175,6 +179,7 @@ def _add_grade(commands: Commands) -> None:
 
 
 def _grade(options: argparse.Namespace) -> int:
+    announce("Starting the grader")  # before the imports, which take seconds
     from helpers.grader.preprocessor import Judge
     from helpers.grader.run.grade import GradingOptions, grade
     from helpers.grader.run.publish import course_config
@@ -190,7 +195,7 @@ def _grade(options: argparse.Namespace) -> int:
         regrade=options.again,
         cluster=options.cluster,
     )
-    result = grade(options.course, options.submissions, options.output, grading_options)
+    result = grade(options.course, options.submissions, options.output, grading_options, announce)
     _print_result(result, options)
     if not result.failures:
         return 0
@@ -203,6 +208,11 @@ def _grade(options: argparse.Namespace) -> int:
     )
 
 
+def announce(step: str) -> None:
+    """Say on standard error what a command is doing now."""
+    print(f"{step} …", file=sys.stderr, flush=True)
+
+
 def _print_result(result: GradingResult, options: argparse.Namespace) -> None:
     """Print the class as a table, remarks for the instructor, and where everything was written."""
     from helpers.grader.course.lab import load_lab
@@ -210,12 +220,21 @@ def _print_result(result: GradingResult, options: argparse.Namespace) -> None:
 
     labs = {judgement.lab for _, judgement in result.judgements if judgement.lab}
     output = options.output
-    print(class_table(result.judgements, [load_lab(options.course, name) for name in sorted(labs)]))
+    print(class_table(result.judgements, [load_lab(options.course, name) for name in sorted(labs)], result.totals))
     for remark in result.remarks:
         print(f"note: {remark}")
-    print(f"\nMarks: {output / 'grades.csv'} and {options.db or output / 'gradebook.db'}")
+    print()
+    _print_to_mark(result.totals)
+    print(f"Marks: {output / 'grades.csv'} and {options.db or output / 'gradebook.db'}")
     print(f"For the LMS: {output / 'lms_canvas.csv'} and {output / 'lms_moodle.csv'}")
     print(f"Feedback: {output / 'feedback'}; class report: {output / 'class_report.html'}")
+
+
+def _print_to_mark(totals: Totals) -> None:
+    from helpers.grader.reports.totals import to_mark_line
+
+    if line := to_mark_line(totals):
+        print(line)
 
 
 # ---------------------------------------------------------------------------------------------------------- feedback
@@ -234,10 +253,11 @@ def _feedback(options: argparse.Namespace) -> int:
     from helpers.grader.run.publish import publish
 
     put_environment_first()
-    count, remarks = publish(options.course, options.output, options.db)
-    for remark in remarks:
+    published = publish(options.course, options.output, options.db)
+    for remark in published.remarks:
         print(f"note: {remark}")
-    print(f"Updated feedback, marks and class report for {count} submissions in {options.output}")
+    print(f"Updated feedback, marks and class report for {published.submissions} submissions in {options.output}")
+    _print_to_mark(published.totals)
     return 0
 
 

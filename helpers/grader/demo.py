@@ -120,7 +120,7 @@ def demo(course: Path, output: Path) -> None:
         print("   This computer cannot isolate notebooks (see: distillab doctor). The demo runs only its own.")
     options = GradingOptions(labs=names, limits=limits, kernel_name=kernel)
     result = grade(course, output / "submitted", output / "graded", options)
-    print(textwrap.indent(class_table(result.judgements, labs), "   "))
+    print(textwrap.indent(class_table(result.judgements, labs, result.totals), "   "))
 
     _title("3. Distil a teacher")
     distil()

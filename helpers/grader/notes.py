@@ -25,6 +25,8 @@ class NoteCode(StrEnum):
     CELL_FOUND_BY_DEFINITION = "cell_found_by_definition"
     CELL_FOUND_BY_QUESTION = "cell_found_by_question"
     CELL_REPEATED = "cell_repeated"
+    CELL_STOPPED = "cell_stopped"
+    CELL_SLOW = "cell_slow"
     CHECK_PUT_BACK = "check_put_back"
 
 
@@ -42,8 +44,14 @@ _TEXTS = {
     NoteCode.CELL_FOUND_BY_DEFINITION: "the cell of {exercise} was known by what it defines, not by its id",
     NoteCode.CELL_FOUND_BY_QUESTION: "the cell of {answer} was known by the question before it, not by its id",
     NoteCode.CELL_REPEATED: "the cell {cell} stands more than once",
+    NoteCode.CELL_STOPPED: "the cell “{line}” was left out after the verdict {verdict}",
+    NoteCode.CELL_SLOW: "the cell “{line}” took more than {seconds:g} s",
     NoteCode.CHECK_PUT_BACK: "the check of {exercise} was missing and was put back",
 }
+
+
+# What a cell takes may depend on a hidden input that was sent before it, so students are not told.
+FOR_INSTRUCTORS = frozenset({NoteCode.CELL_STOPPED, NoteCode.CELL_SLOW})
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from traitlets import Float, Integer, Unicode
 from helpers.grader.course.lab import load_lab
 from helpers.grader.errors import Refused
 from helpers.grader.intake.notebook import read_notebook
+from helpers.grader.intake.timestamp import TIMESTAMP_FILE, read_timestamp
 from helpers.grader.judging.submission import judge_notebook, prepare, refused
 from helpers.grader.limits import Limits
 from helpers.grader.release import put_environment_first
@@ -105,5 +106,7 @@ class Judge(NbGraderPreprocessor):
         else:
             judgement = judge_notebook(lab, nb, Path(resources["metadata"]["path"]), self.limits, self.kernel_name)
         with Gradebook(submission["db_url"]) as gradebook:
-            record(gradebook, lab, submission["student"], judgement)
+            # Again, since nbgrader has misread a time with an offset.
+            timestamp, _ = read_timestamp(Path(resources["metadata"]["path"]) / TIMESTAMP_FILE)
+            record(gradebook, lab, submission["student"], judgement, timestamp)
         return graded_notebook(lab, judgement), resources

@@ -82,7 +82,8 @@ def describe_difference(name: str, other: str, difference: Estimate) -> str:
     value, low, high = (100 * number for number in (difference.value, difference.low, difference.high))
     if value < 0:  # the better one is named first, so that its lead is positive
         name, other, value, low, high = other, name, -value, -high, -low
-    points = f"{value:.0f} points ({low:+.0f} to {high:+.0f})"
+    unit = "point" if round(value) == 1 else "points"
+    points = f"{value:.0f} {unit} ({low:+.0f} to {high:+.0f})"
     if low <= 0 <= high:
         return f"No effect shown: “{name}” and “{other}” are {points} apart."
     return f"“{name}” is right more often than “{other}”, by {points}."

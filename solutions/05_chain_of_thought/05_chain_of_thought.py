@@ -13,119 +13,134 @@
 # %% [markdown]
 # # Lab 05: Distil the reasoning
 #
-# A teacher that solves a problem in five steps can hand you two things: the answer, or the way to it. In this lab you
-# train four students, on one or the other, and see what each of them can do afterwards. In between you write the
-# pipeline that such data goes through: draw traces from a teacher, read them, throw the bad ones away, shorten the
-# rest, and turn them into training examples.
+# A teacher that solves a problem in five steps can give you two things: the answer, or the steps that lead to it. In
+# this lab you train students on one or the other and compare what they can do afterwards. On the way you write the
+# pipeline that such data goes through: sample traces from a teacher, read them, discard the bad ones, shorten the rest,
+# and turn them into training examples.
 #
-# **At the end you can**
+# **After this lab you can**
 #
-# - read the answer out of a trace, and say whether its steps hold;
+# - read the answer of a trace, and check whether its steps hold;
 # - explain why a right answer is not enough to keep a trace;
-# - write a filter, and measure what it buys and what it does not;
-# - make training examples in which the student learns to write the solution and to stop, but not the question;
-# - compare students fairly: same start, same number of steps, several seeds, intervals.
+# - write a filter, and measure what it gains and what it costs;
+# - make training examples that teach a student to write the solution and to stop, but not to write the question;
+# - compare students fairly: same start, same number of steps, several seeds, confidence intervals.
 #
-# **Time:** about 100 minutes, of which your computer works about 5.
+# **Time:** about 100 minutes. Your computer works for about 2 of them.
 #
 # **You need:** next-token training and masked labels (lab 03), and regular expressions in Python.
 #
-# Work from top to bottom. Under each exercise stands a check: run it as often as you like.
+# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like.
 
 # %% setup=true
 import re
 
 import torch
 
-IGNORE = -100  # the label of a token that is not counted
+IGNORE = -100  # the label of a token that does not count
 
 # %%
 import matplotlib.pyplot as plt
 
-from helpers.checks import check
 from helpers.bootstrap import Estimate
+from helpers.checks import check
+from helpers.data.word_problems import (
+    make_problems,
+    problem_tokenizer,
+    solved_problems,
+)
 from helpers.live_curve import LiveCurve
 from helpers.plots import COLORS, LINES, bars, show
-from helpers.reasoning.fine_tuning import FineTuneConfig, load_reasoner, train_on_examples
+from helpers.reasoning.fine_tuning import (
+    FineTuneConfig,
+    load_reasoner,
+    train_on_examples,
+)
 from helpers.reasoning.generation import SamplingConfig, write_traces
-from helpers.reasoning.scoring import accuracy, compare, describe_difference, judge_answers, tokens_written
-from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
+from helpers.reasoning.scoring import (
+    accuracy,
+    compare,
+    describe_difference,
+    judge_answers,
+    tokens_written,
+)
 
 # %% [markdown]
 # ## Problems with several steps
 #
-# The problems of this lab are made by a program, so that their answers are known and there are as many as you like. A
-# problem has k steps, and each step needs the result of the one before it. Now and then a sentence is in it that does
-# not matter.
+# A program generates the problems of this lab, so their answers are known and there are as many as you like. A problem
+# has k steps, and each step needs the result of the step before it. Some problems contain a sentence that does not
+# matter.
 
 # %%
-for problem in make_problems(3, seed=4, steps=(1, 3, 5)):
-    print(f"k = {problem['steps']}: {problem['question']}")
-    print(f"       answer {problem['answer']}\n")
+for made in make_problems(3, seed=4, steps=(1, 3, 5)):
+    print(f"k = {made['steps']}: {made['question']}")
+    print(f"       answer {made['answer']}\n")
 
 # %% [markdown]
-# Solve the last one in your head, and watch yourself: you go one step at a time, and you hold on to a number in
-# between. A language model that has to give the answer *at once* cannot do that. Everything has to happen while it
-# reads, in the few layers that it has. If it may write, it can put each result down and read it again: every token that
-# it writes is one more pass through all its layers.
+# Solve the last one in your head and watch how you do it: you take one step at a time, and you remember one number in
+# between. A language model that must give the answer *at once* cannot do that. It has to do all the work while it reads
+# the question, in the few layers that it has. If it may write, it can put each result down and read it again: every
+# token that it writes is one more pass through all its layers.
 #
-# That is why the way to the answer is worth more than an explanation to look at. For a small model it is the room in
-# which the work gets done.
+# So the steps are more than an explanation for a reader. For a small model they are the space in which it computes.
 
 # %% [markdown]
 # ## The form of a trace
 #
-# What a model writes on its way to an answer is called a *trace* or a *rationale*. The last line of ours is that of
-# GSM8K, a well-known set of school problems (Cobbe et al. 2021, arXiv:2110.14168). Its steps are freer; ours keep to
-# one form, so that a few lines of code can read them:
+# What a model writes on its way to an answer is called a *trace*, a *rationale* or a *chain of thought*. The last line
+# of our traces has the form used by GSM8K, a well-known set of school problems (Cobbe et al. 2021, arXiv:2110.14168).
+# The steps of GSM8K are freer. Ours keep to one form, so that a few lines of code can read them:
 #
-# - each **step** is a line of words around one equation `A op B = C`, with one space around each part. A, B and C are
-#   integers, each of which may be negative, and `op` is one of `+ - * /`;
-# - the **last line** is `#### N`. N is the answer; it may be negative, and it may carry commas, as in `1,250`;
-# - a line without an equation is no step. It neither helps nor harms.
+# - Each **step** is a line of words around one equation `A op B = C`, with one space around each part. A, B and C are
+#   integers, each of which may be negative, and `op` is one of `+ - * /`.
+# - The **last line** is `#### N`. N is the answer. It may be negative, and it may contain commas, as in `1,250`.
+# - A line without an equation is not a step. It does no good and no harm.
 
 # %%
-problem, solution = solved_problems(1, seed=7, steps=(3,))[0]
-print(problem["question"], "\n")
+made, solution = solved_problems(1, seed=7, steps=(3,))[0]
+print(made["question"], "\n")
 print(solution)
 
 # %% [markdown]
-# Real traces are untidy. A teacher changes its mind and writes a second answer. It is cut off before it gets to one.
-# The answer is *what stands after the last mark* `####`, and if no number stands there, there is no answer. A trace
+# Real traces are untidy. A teacher changes its mind and writes a second answer, or its trace is cut off before the
+# answer. The answer is *what follows the last mark* `####`. If no number follows it, there is no answer. A trace
 # without an answer is not a trace with the answer 0.
 
 # %% [markdown]
-# ## Exercise 1: extract_answer
+# ## Exercise 1: Read the answer
 #
-# Return the number after the last `####` as an `int`, or `None`.
+# Write `extract_answer`. It returns the number after the last `####` as an `int`, or `None`.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Cut the text at the marks and look at the last piece. If there was no mark, you are done. If there was one, what
-# stands in that piece may be a number or nothing at all.
+# Split the text at the marks and look at the last piece. If there was no mark, you are done. If there was one, that
+# piece may hold a number or nothing at all.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `str.rpartition` cuts at the last mark; its middle part is empty if there was none. A regular expression for a number
-# needs an optional minus sign, a digit, and then digits or commas. Take the commas out before you call `int`.
+# `str.rpartition` splits at the last mark. The middle part of its result is empty if there was none. A regular
+# expression for a number needs an optional minus sign, a digit, and then digits or commas. Remove the commas before you
+# call `int`.
 #
 # </details>
 #
 # <details><summary>Hint 3: what to avoid</summary>
 #
-# The first number of the text belongs to the question, and the last number of a trace that was cut off belongs to a
-# step. Only the mark tells you. Without a match, a regular expression gives `None`, and `None[1]` is an error.
+# The first number of a trace usually comes from the question, and the last number of a trace that was cut off belongs
+# to a step. Only the mark tells you which number is the answer. Without a match, a regular expression returns `None`,
+# and `None[1]` is an error.
 #
 # </details>
 
 
 # %% exercise="extract_answer"
 def extract_answer(trace):
-    """The number after the last `####` of a trace.
+    """Return the number after the last `####` of a trace.
 
-    trace: text. The number may be negative and may carry thousands commas.
+    trace: text. The number may be negative and may contain thousands commas.
     Returns an int, or None if there is no mark or no number after the last one.
     """
     _, mark, after = trace.rpartition("####")
@@ -141,55 +156,63 @@ check(extract_answer)
 # %% [markdown]
 # ## Reading the steps
 #
-# Two things about a step can be read off the page: that there is an equation, and whether it holds. That takes no
-# knowledge of the problem, and no second model. It is a small *verifier*.
+# Two things about a step can be checked from the text alone: that it contains an equation, and that the equation holds.
+# Checking them takes no knowledge of the problem and no second model. It is a small *verifier*.
 #
-# Three traps are in it.
+# There are three traps.
 #
-# - **Division.** 7 / 2 is not 3. Python's `//` drops the remainder and would say so. And a trace may divide by 0: then
-#   the step does not hold, and your function must not crash.
-# - **All of nothing.** `all([])` is `True`. A trace that only says `#### 12` has no step that fails, because it has no
+# - **Division.** 7 / 2 is not 3, but Python's `//` drops the remainder and says that it is. A trace may also divide by
+#   0. Such a step does not hold, and your function must not crash on it.
+# - **Empty lists.** `all([])` is `True`. A trace that consists of `#### 12` has no step that fails, because it has no
 #   step. It shows no reasoning, so it is not verified.
-# - **Numbers have several digits and signs.** `-5 + 8 = 3` holds. If your pattern loses the minus, it does not.
+# - **Signs and digits.** `-5 + 8 = 3` holds, but not if your pattern loses the minus sign. Numbers can have several
+#   digits.
 
 # %% [markdown]
-# ## Exercise 2: verify_steps
+# ## Exercise 2: Check the steps
 #
-# Return `True` if the trace has at least one step and every equation in it holds, else `False`. The answer's line is
-# not your concern here.
+# Write `verify_steps`. It returns `True` if the trace has at least one step and every equation in it holds, otherwise
+# `False`. It ignores the answer's line.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# First collect all equations as four pieces each: A, op, B, C. Then decide for one of them whether it holds. Then put
-# the two together.
+# First collect all equations, each as four pieces: A, op, B, C. Then decide whether a single equation holds. Then
+# combine the two.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `re.findall` with four groups returns a list of four texts for each equation; with one group too few it returns
-# something else. In a set of characters like `[-+*/]`, the minus stands first, so that it does not mean a range.
+# With four groups in the pattern, `re.findall` returns four texts for each equation. In a character set such as
+# `[-+*/]`, put the minus sign first, so that it does not mean a range.
 #
 # </details>
 #
 # <details><summary>Hint 3: the division</summary>
 #
-# A / B = C holds exactly if B is not 0 and A = B · C. Written that way, nothing is divided and nothing is rounded.
+# A / B = C holds exactly if B is not 0 and A = B · C. Written this way, nothing is divided and nothing is rounded.
 #
 # </details>
 
 
 # %% exercise="verify_steps"
 def verify_steps(trace):
-    """Is there a step, and does every equation hold?
+    """Return whether a trace has a step and every equation in it holds.
 
-    trace: text; a step holds one equation `A op B = C` of integers, op one of + - * /.
-    Returns True or False. A division must leave no remainder; a division by 0 does not hold. No step: False.
+    trace: text. A step contains one equation `A op B = C` of integers; op is one of
+        + - * /.
+    Returns True or False. A division must leave no remainder, and a division by 0 does
+    not hold. A trace without a step gives False.
     """
     equations = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
     for left, op, right, result in equations:
         a, b, c = int(left), int(right), int(result)
-        holds = {"+": a + b == c, "-": a - b == c, "*": a * b == c, "/": b != 0 and a == b * c}
+        holds = {
+            "+": a + b == c,
+            "-": a - b == c,
+            "*": a * b == c,
+            "/": b != 0 and a == b * c,
+        }
         if not holds[op]:
             return False
     return len(equations) > 0
@@ -199,120 +222,158 @@ def verify_steps(trace):
 check(verify_steps)
 
 # %% [markdown]
-# ## A teacher that errs
+# ## A teacher that makes mistakes
 #
-# The student is a language model with two layers and about 120,000 weights. It has read a little of everything: stories
-# and problems of up to five steps, with solutions in words, without words, and with the answer alone. It has not read
-# enough to be good at it.
+# The student is a language model with two layers and 121,728 weights. It has been trained on a little of everything:
+# stories, and problems of up to five steps with solutions in words, with equations alone, and with the answer alone. It
+# has not had enough training to be good at any of them. Asked now, it mostly writes the answer at once.
 #
-# The teacher is the same model after lessons: several thousand worked solutions in words. It is not perfect. You *draw*
-# its traces at a temperature of 0.7, as people do who want many different traces from one teacher. Nobody has put
-# mistakes into them: all of its mistakes are its own.
+# The teacher is the same model after more lessons: 8,000 worked solutions in words. You *sample* its traces at a
+# temperature of 0.7, as is common when you want many different traces from one teacher. Nobody planted mistakes in
+# them. All of its mistakes are its own.
 #
-# The next cell sets how much work your computer does. When the lab is graded, it takes a small setting, so that a whole
-# class can be graded quickly; the numbers further down then mean nothing, and no points hang on them.
+# Teacher and student have the same number of weights, so **this lab compresses nothing**. What passes from one to the
+# other is what the lessons taught. In practice the student is smaller, and how much a smaller model could learn from
+# these traces is a question that this lab does not answer.
+#
+# The next cell sets how much work your computer does. During grading it chooses a small setting, so that a whole class
+# can be graded quickly. The figures below then mean nothing, and no points depend on them.
 
 # %%
 import os
 
-GRADING = "NBGRADER_EXECUTION" in os.environ  # set by the grader, not on your machine
-SEEDS, PROBLEMS, STEPS, HELD_OUT = ((0,), 100, 10, 25) if GRADING else ((0, 1, 2), 800, 150, 250)
-tokenizer, teacher = problem_tokenizer(), load_reasoner("teacher")
+SEEDS, PROBLEMS, STEPS, HELD_OUT = (0, 1, 2), 1000, 150, 250
+if "NBGRADER_EXECUTION" in os.environ:  # set by the grader, not on your machine
+    SEEDS, PROBLEMS, STEPS, HELD_OUT = (0,), 100, 10, 25
+SAMPLED = 0.7  # the temperature at which the teacher writes
+lab_tokenizer, teacher = problem_tokenizer(), load_reasoner("teacher")
 
 # %%
-problems = {seed: make_problems(PROBLEMS, seed=seed) for seed in SEEDS}
-traces = {}
+asked, drawn = {}, {}
 for seed in SEEDS:
-    traces[seed] = write_traces(teacher, tokenizer, problems[seed], SamplingConfig(temperature=0.7, seed=seed))
-print(sum(map(len, traces.values())), "traces drawn. The first:\n")
-print(problems[0][3]["question"], "\n")
-print(traces[0][3])
+    asked[seed] = make_problems(PROBLEMS, seed=seed)
+    settings = SamplingConfig(temperature=SAMPLED, seed=seed)
+    drawn[seed] = write_traces(teacher, lab_tokenizer, asked[seed], settings)
+    print(f"seed {seed}: {len(drawn[seed])} traces sampled")
+print("\nHere is one for a problem of four steps:\n")
+print(asked[0][3]["question"], f"(answer {asked[0][3]['answer']})\n")
+print(drawn[0][3])
 
 # %% [markdown]
-# **Predict first.** You sort the traces by two questions: is the answer right, and do the steps hold? That makes four
-# kinds. How large is each of them, roughly? In particular: how many traces have the right answer *and* a step that does
-# not hold?
+# Look at the names. This teacher often mixes up who has what while it keeps the numbers straight. Most traces with
+# right steps and a right answer contain a name that the question does not mention. Your verifier reads equations only,
+# so it does not notice, and a student that learns from these traces learns the mixed-up names too.
+#
+# **Predict first.** Sort the traces by two questions: is the answer right, and do the steps hold? That makes four
+# kinds. Roughly how large is each? In particular, how many traces have the right answer *and* a step that does not
+# hold?
 
 # %%
-pairs = [(problem, trace) for seed in SEEDS for problem, trace in zip(problems[seed], traces[seed], strict=True)]
 kinds = {"both": [], "answer only": [], "steps only": [], "neither": []}
-for problem, trace in pairs:
-    right, holds = extract_answer(trace) == problem["answer"], verify_steps(trace)
-    kind = ("both" if holds else "answer only") if right else ("steps only" if holds else "neither")
-    kinds[kind].append((problem, trace))
+
+
+def sort_traces():
+    """Put each problem and its trace under the kind it belongs to."""
+    for seed in SEEDS:
+        for problem, trace in zip(asked[seed], drawn[seed], strict=True):
+            right = extract_answer(trace) == problem["answer"]
+            if verify_steps(trace):
+                kind = "both" if right else "steps only"
+            else:
+                kind = "answer only" if right else "neither"
+            kinds[kind].append((problem, trace))
+
+
+sort_traces()
 
 # %%
-share = {kind: 100 * len(found) / len(pairs) for kind, found in kinds.items()}
-names = ["both right", "right answer,\nwrong step", "steps hold,\nwrong answer", "neither"]
+total = len(SEEDS) * PROBLEMS
+share = {kind: 100 * len(found) / total for kind, found in kinds.items()}
+names = [
+    "both right",
+    "right answer,\nwrong step",
+    "steps hold,\nwrong answer",
+    "neither",
+]
 figure, axes = plt.subplots(figsize=(7, 3))
 bars(axes, names, {"traces": list(share.values())})
 axes.set(xlabel="kind of trace", ylabel="share of the teacher's traces (%)")
 show(
     figure,
-    alt="Four bars, the kinds of traces that the teacher wrote. Answer and steps right: "
-    f"{share['both']:.0f} %. Right answer after a wrong step: {share['answer only']:.1f} %. Steps that hold, wrong "
-    f"answer: {share['steps only']:.1f} %. Neither: {share['neither']:.1f} %.",
+    alt="Four bars, the kinds of traces that the teacher wrote. Answer and steps "
+    f"right: {share['both']:.0f} %. Right answer after a wrong step: "
+    f"{share['answer only']:.1f} %. Steps that hold, wrong answer: "
+    f"{share['steps only']:.1f} %. Neither: {share['neither']:.1f} %.",
 )
+
+# %% [markdown]
+# <details><summary>What you should see</summary>
+#
+# In our run, which sampled 6,000 other traces, 68.4 % had the right answer. 3.3 % had the right answer after a wrong
+# step, and in 2.7 % every step held but the answer was wrong.
+#
+# </details>
 
 # %% [markdown]
 # ## Right for the wrong reasons
 #
-# Look at one trace of each kind that is not right. Find the mistake in each of them.
+# Look at one trace of each kind that is not right. Find the mistake in each.
 
 # %%
 for kind in ("answer only", "steps only", "neither"):
-    for problem, trace in kinds[kind][:1]:
-        print(f"--- {kind} right ---\n{problem['question']} (answer {problem['answer']})\n\n{trace}\n")
+    for made, written in kinds[kind][:1]:
+        print(f"--- {kind} right ---")
+        print(f"{made['question']} (answer {made['answer']})\n\n{written}\n")
 
 # %% [markdown]
-# - **Right answer, wrong step.** Two mistakes have cancelled out, or a mistake stands in a step that nothing followed
-#   from. A student that learns from this trace learns the mistake.
-# - **Steps hold, wrong answer.** The arithmetic is fine and the problem is another one: a number that does not matter
-#   was used, a step was left out or done twice.
-# - **In circles, or far too long.** A trace can come to the right answer after going round, and a student learns to go
-#   round as well. You pay for each of its tokens, every time it answers.
+# - **Right answer, wrong step.** Two mistakes cancelled out, or the mistake is in a step that nothing depended on. A
+#   student that learns from this trace learns the mistake.
+# - **Steps hold, wrong answer.** The arithmetic is fine, but it solves a different problem: the trace used a number
+#   that does not matter, left a step out, or did one twice.
+# - **Circular or far too long.** A trace can go round in circles and still reach the right answer, and a student learns
+#   to do the same. You pay for each of these tokens every time the student answers.
 #
-# So the filter asks four questions. Is the answer right? Do the steps hold? Are there at most 8 steps? Does no equation
-# come twice? What it cannot see is whether a step *belongs* there: an equation may hold and have nothing to do with the
-# question. That is a stretch goal.
+# So the filter asks four questions. Is the answer right? Do the steps hold? Are there at most 8 steps? Are all
+# equations different? What the filter cannot see is whether a step *belongs* there: an equation may hold and have
+# nothing to do with the question. That is one of the stretch goals.
 
 # %% [markdown]
-# ## Exercise 3: keep_trace
+# ## Exercise 3: Keep or discard a trace
 #
-# Return `True` if a student should learn from this trace: the answer is right, the steps hold (at least one, and all of
-# them), there are at most 8 steps, and no equation comes twice.
+# Write `keep_trace`. It returns `True` if a student should learn from this trace: the answer is right, there is at
+# least one step and all steps hold, there are at most 8 steps, and no equation occurs twice.
 #
-# An equation is the same if A, op, B and C are the same; the words around it do not matter.
+# Two equations are the same if A, op, B and C are the same. The words around them do not matter.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Two of the questions are your own functions from above. The other two need the list of equations. Four conditions,
-# joined by `and`.
+# Your functions from above answer two of the questions. The other two need the list of equations. Join the four
+# conditions with `and`.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# The pattern from exercise 2 gives the list. A `set` holds nothing twice, so it is shorter than the list if something
-# came twice.
+# The pattern from exercise 2 gives you the list. A `set` contains nothing twice, so it is shorter than the list if an
+# equation occurs twice.
 #
 # </details>
 #
 # <details><summary>Hint 3: what to avoid</summary>
 #
-# Count steps, not lines and not characters: a long sentence is one step, and the answer's line is none. Exactly 8 steps
-# are allowed. Compare the answer as a number, and with the answer's line only.
+# Count steps, not lines or characters: a long sentence is one step, and the answer's line is not a step. Exactly 8
+# steps are allowed. Compare the answer as a number, and only with the answer's line.
 #
 # </details>
 
 
 # %% exercise="keep_trace"
 def keep_trace(problem, trace):
-    """Should a student learn from this trace?
+    """Return whether a student should learn from this trace.
 
     problem: mapping with `question` (text) and `answer` (an int). trace: text.
-    Returns True if the answer is right, the steps hold, there are at most 8 steps and no equation comes twice, else
-    False.
+    Returns True if the answer is right, the steps hold, there are at most 8 steps and
+    no equation occurs twice; otherwise False.
     """
     equations = re.findall(r"(-?\d+) ([-+*/]) (-?\d+) = (-?\d+)", trace)
     in_circles = len(set(equations)) < len(equations)
@@ -325,15 +386,15 @@ def keep_trace(problem, trace):
 check(keep_trace)
 
 # %% [markdown]
-# ## Exercise 4: filter_traces
+# ## Exercise 4: Filter a set of traces
 #
-# Now apply it to a whole set. `problems` and `traces` are two lists of one length: the trace at a place belongs to the
-# problem at that place. If several traces were drawn for a problem, the problem stands there several times. Return the
-# pairs `(problem, trace)` that are kept, as a list, in the order in which they came.
+# Now apply the filter to a whole set. Write `filter_traces`. `problems` and `traces` are two lists of the same length:
+# trace number i belongs to problem number i. If several traces were sampled for a problem, that problem is in the list
+# several times. Return the pairs `(problem, trace)` that are kept, as a list, in their original order.
 #
-# One more rule. A teacher that is sure of itself writes the same trace again and again. The same trace of the *same
-# question* is kept once. Two different traces of a question are both kept: there are two ways to solve it. And the same
-# trace of two different questions is kept for both.
+# One more rule. A confident teacher writes the same trace again and again. Keep the same trace of the *same question*
+# once. Keep two different traces of a question, because they are two ways to solve it. Keep the same trace of two
+# different questions for both.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
@@ -343,26 +404,27 @@ check(keep_trace)
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `zip` goes through two lists at once. A problem is a dictionary, and a dictionary cannot stand in a `set`. Its
+# `zip` goes through two lists together. A problem is a dictionary, and a dictionary cannot be put in a `set`. Its
 # question can, and so can a tuple of two texts.
 #
 # </details>
 #
 # <details><summary>Hint 3: the plan</summary>
 #
-# Keep a set of what you have taken, as question and trace together. Skip a pair that is in it; otherwise note it there,
-# and put problem and trace on the list.
+# Remember what you have kept in a set, question and trace together. Skip a pair that is already in the set. Otherwise
+# add it there, and append problem and trace to the result.
 #
 # </details>
 
 
 # %% exercise="filter_traces"
 def filter_traces(problems, traces):
-    """The pairs that a student should learn from.
+    """Return the pairs that a student should learn from.
 
-    problems: list of mappings with `question` and `answer`. traces: list of texts of the same length; the trace at a
-    place belongs to the problem at that place.
-    Returns a list of pairs (problem, trace) in their order; the same trace of the same question once.
+    problems: list of mappings with `question` and `answer`. traces: list of texts of
+        the same length; each belongs to the problem at its position.
+    Returns a list of pairs (problem, trace) in their order, with the same trace of the
+    same question only once.
     """
     kept, taken = [], set()
     for problem, trace in zip(problems, traces, strict=True):
@@ -377,46 +439,48 @@ def filter_traces(problems, traces):
 check(filter_traces)
 
 # %% [markdown]
-# **Predict first.** Does the filter keep as many traces of the hard problems as of the easy ones? What follows for the
-# mixture that the student is trained on?
+# **Predict first.** Does the filter keep as large a share of the hard problems as of the easy ones? What follows for
+# the data that the student is trained on?
 
 # %%
-kept = {seed: filter_traces(problems[seed], traces[seed]) for seed in SEEDS}
-drawn_steps = [problem["steps"] for seed in SEEDS for problem in problems[seed]]
-kept_steps = [problem["steps"] for seed in SEEDS for problem, _ in kept[seed]]
-kept_share = [100 * kept_steps.count(k) / drawn_steps.count(k) for k in range(1, 6)]
+kept = {seed: filter_traces(asked[seed], drawn[seed]) for seed in SEEDS}
+drawn_steps = [made["steps"] for seed in SEEDS for made in asked[seed]]
+kept_steps = [made["steps"] for seed in SEEDS for made, _ in kept[seed]]
+counts = range(1, 6)
+kept_share = [100 * kept_steps.count(k) / drawn_steps.count(k) for k in counts]
 
 # %%
-heights = {"kept": kept_share}
 figure, axes = plt.subplots(figsize=(7, 3))
-bars(axes, [f"{k}" for k in range(1, 6)], heights)
+bars(axes, [str(k) for k in counts], {"kept": kept_share})
 axes.set(xlabel="steps of the problem, k", ylabel="traces kept (%)", ylim=(0, 105))
+shares = [f"k = {k}: {kept_share[k - 1]:.0f} %" for k in counts]
 show(
     figure,
-    alt="Bars: the share of the teacher's traces that the filter keeps, by the number of steps. "
-    + ", ".join(f"k = {k}: {share:.0f} %" for k, share in zip(range(1, 6), kept_share, strict=True)),
+    alt="Bars: the share of the teacher's traces that the filter keeps, by the number "
+    "of steps. " + ", ".join(shares),
 )
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# If the teacher is wrong more often when there are more steps, the filter takes more away there. What is left is then
-# *cleaner and easier* than what was drawn. A fair comparison has to keep that in mind: with the same problems the
-# filtered student gets fewer traces, and fewer hard ones. The remedy is to draw again for the problems that are left
-# without a trace; you see below what that is worth here.
+# If the teacher makes more mistakes on longer problems, the filter removes more of them. What is left is *cleaner and
+# easier* than what was sampled. Keep that in mind when you compare: from the same problems, the filtered student gets
+# fewer traces, and fewer hard ones. You could sample more problems until the number of traces is the same again. You
+# will see below what that is worth here.
 #
 # </details>
 
 # %% [markdown]
-# ## Exercise 5: compact
+# ## Exercise 5: Compact traces
 #
-# The student's reasoning need not look like the teacher's. For a person, the words around an equation explain it. For a
-# student whose trace nobody reads, they are tokens to be paid for. Keep the equations, one a line, as they stand in the
-# trace, and then the answer's line. No newline at the end.
+# The student's reasoning does not have to look like the teacher's. For a human reader, the words around an equation
+# explain it. If nobody reads the student's traces, those words are only tokens to pay for. Write `compact`. It keeps
+# the equations, one per line and exactly as they are in the trace, and then the answer's line. There is no newline at
+# the end.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Collect the lines of the result in a list, the answer's line last, and join them at the end.
+# Collect the lines of the result in a list, with the answer's line last, and join them at the end.
 #
 # </details>
 #
@@ -428,18 +492,19 @@ show(
 #
 # <details><summary>Hint 3: what to avoid</summary>
 #
-# Do not judge here: an equation that does not hold stays too, in its place. And do not lose the minus sign in front of
-# a number.
+# Do not judge here: an equation that does not hold stays too, in its place. Do not lose the minus sign in front of a
+# number. Copy the answer's line, and do not rebuild it: it may contain commas.
 #
 # </details>
 
 
 # %% exercise="compact"
 def compact(trace):
-    """The same reasoning without words.
+    """Return the same reasoning without words.
 
     trace: text whose last line is the answer's line.
-    Returns text: the equations in their order, one a line, then the answer's line; no newline at the end.
+    Returns text: the equations in their order, one per line, then the answer's line,
+    without a newline at the end.
     """
     equations = re.findall(r"-?\d+ [-+*/] -?\d+ = -?\d+", trace)
     answer_line = trace.splitlines()[-1]
@@ -450,382 +515,483 @@ def compact(trace):
 check(compact)
 
 # %%
-problem, trace = kept[0][-1]
-shorter = compact(trace)
-for text in (trace, shorter):
-    print(text, f"\n  → {len(tokenizer(text)['input_ids'])} tokens\n")
+full = kept[0][-1][1]
+for text in (full, compact(full)):
+    print(text, f"\n  → {len(lab_tokenizer(text)['input_ids'])} tokens\n")
 
 # %% [markdown]
 # ## What the student is trained on
 #
-# A training example is the question, a newline, the trace, and the end-of-text token. The student *reads* all of it. It
-# is *trained* on a part of it: the labels of question and newline are -100, so they do not count in the loss.
+# A training example is the question, a newline, the trace, and the end-of-text token. The student *reads* all of it but
+# is *trained* on only a part: the labels of the question and the newline are -100, so they do not count in the loss.
 #
-# Why not train on the question too? Whoever asks will write the question. Half of all the tokens stand there, and a
-# student that learns to make up questions spends its training on that.
+# Why not train on the question too? Because users write the questions. In a raw trace's example, about 40 % of the
+# tokens belong to the question and its newline, and a student that learns to invent questions spends training on that.
 #
-# And why the end-of-text token? A student that has never been trained to stop does not stop. It writes an answer, and
-# then another problem, and you pay for it. That token often serves as padding as well, and who masks padding *by its
-# token* masks the real end too.
+# And why the end-of-text token? A student that has never been trained to stop does not stop. It writes an answer, then
+# another problem, and you pay for it. The same token often serves as padding. If you mask padding *by token id*, you
+# also mask the real end-of-text token.
 #
-# Labels stand under their own tokens here, as in lab 03: the training loop shifts, once.
+# Each label belongs to the token at its own position, as in lab 03: the training loop shifts, once.
 
 # %% [markdown]
-# ## Exercise 6: make_example
+# ## Exercise 6: Make a training example
 #
-# Return two 1-D tensors of one length, `input_ids` and `labels`. Tokenise the parts apart (question, newline, trace),
-# so that no token reaches over the border between what is masked and what is not: some tokenizers join a newline with
-# what follows it.
+# Write `make_example`. It returns two 1-D tensors of the same length, `input_ids` and `labels`. Tokenise the parts
+# separately (question, newline, trace), so that no token crosses the border between what is masked and what is learned:
+# some tokenizers join a newline with what follows it.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Make two lists of token numbers: what is read only, and what is learned. The first tensor is both of them one after
-# the other. In the second one, the first list is replaced by as many times -100.
+# Make two lists of token ids: what is only read, and what is learned. The first tensor is one list followed by the
+# other. In the second tensor, -100 replaces every token of the first list.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `tokenizer(text)["input_ids"]` is a list of token numbers. Some tokenizers add a mark of their own at the start of
-# each text; `add_special_tokens=False` keeps them from it. `tokenizer.eos_token_id` is the end-of-text token.
+# `tokenizer(text)["input_ids"]` is a list of token ids. Some tokenizers add a special token at the start of each text.
+# `add_special_tokens=False` prevents that. `tokenizer.eos_token_id` is the end-of-text token.
 #
 # </details>
 #
 # <details><summary>Hint 3: what to avoid</summary>
 #
-# Mask places, not tokens: the number 7 stands in the question and in the trace, and only the first one is masked. The
-# end of text is learned. Nothing is shifted, and `input_ids` holds no -100.
+# Mask positions, not token ids: the number 7 may occur in the question and in the trace, and only the first is masked.
+# The end-of-text token is learned. Nothing is shifted, and `input_ids` contains no -100.
 #
 # </details>
 
 
 # %% exercise="make_example"
 def make_example(problem, trace, tokenizer):
-    """One training example.
+    """Return one training example.
 
     problem: mapping with `question`. trace: text. tokenizer: a transformers tokenizer.
-    Returns `input_ids` and `labels`, two 1-D tensors of integers of one length: the tokens of question, newline,
-    trace and end of text, tokenised apart; and the same with -100 over question and newline.
+    Returns `input_ids` and `labels`, two 1-D integer tensors of the same length: the
+    tokens of question, newline, trace and end of text, tokenised separately; and the
+    same with -100 for question and newline.
     """
-    parts = (problem["question"], "\n", trace)
-    question, newline, solution = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in parts)
-    prompt, learned = question + newline, [*solution, tokenizer.eos_token_id]
-    return torch.tensor(prompt + learned), torch.tensor([IGNORE] * len(prompt) + learned)
+    parts = [
+        tokenizer(part, add_special_tokens=False)["input_ids"]
+        for part in (problem["question"], "\n", trace)
+    ]
+    prompt, learned = parts[0] + parts[1], [*parts[2], tokenizer.eos_token_id]
+    labels = [IGNORE] * len(prompt) + learned
+    return torch.tensor(prompt + learned), torch.tensor(labels)
 
 
 # %% check="make_example" points=4
 check(make_example)
 
 # %%
-input_ids, labels = make_example(*kept[0][0], tokenizer)
-for token, label in zip(input_ids.tolist(), labels.tolist(), strict=True):
-    print(repr(tokenizer.decode(token)), "·" if label == IGNORE else "learned", end="   ")
+for token_id, target in zip(*make_example(*kept[0][0], lab_tokenizer), strict=True):
+    learned = "·" if target == IGNORE else "learned"
+    print(repr(lab_tokenizer.decode(token_id)), learned, end="   ")
 
 # %% [markdown]
 # ## Four students
 #
-# All of them start from the same weights (the student as it is now), take the same number of steps with the same number
-# of examples in each, and answer the same problems afterwards, which were made from another seed than all that they or
-# the teacher have read. (Short problems come up again by chance: 7 of the 250 do.) They differ in what they read:
+# All of them start from the same weights, those of the student as it is now. All take the same number of steps with the
+# same number of examples per step. Afterwards they answer the same held-out problems, generated from a different seed
+# than everything that they or the teacher have read. (Short problems come up again by chance: 7 of the 250 do.) They
+# differ in what they read:
 #
 # | student | reads |
 # | --- | --- |
 # | answer only | `#### N`, the right answer of every problem |
 # | raw traces | one trace for each problem, as the teacher wrote it |
-# | filtered | of these, the ones that your filter keeps |
-# | filtered and compact | the same ones, compact |
+# | filtered | those of these traces that your filter keeps |
+# | filtered and compact | the same traces, compact |
 #
-# The first one is the control: it gets the *best* data, because every one of its answers is right. Each is trained once
-# for each seed, because one run can be lucky.
+# The first student is the control. Its data is the *cleanest*, because every one of its answers is right. Each student
+# is trained once per seed, because a single run can be lucky.
+#
+# To see whether training helped at all, we also need the **student before** any of this training.
 
 # %%
 held_out = make_problems(HELD_OUT, seed=1_000_000)
 outcomes = {}
 
 
+def examine(model, temperature=0.0):
+    """Return what becomes of the held-out problems: steps, right or not, tokens."""
+    answers = write_traces(
+        model, lab_tokenizer, held_out, SamplingConfig(temperature=temperature)
+    )
+    return judge_answers(held_out, answers, extract_answer, lab_tokenizer)
+
+
 def teach(name, pairs_of):
-    """Train a student for each seed on its pairs of problem and trace; note what becomes of the held-out problems."""
+    """Train a student for each seed on its pairs of problem and trace; examine it."""
     runs = []
     with LiveCurve(name, steps=STEPS * len(SEEDS)) as live:
         for seed in SEEDS:
             student = load_reasoner("student")
-            examples = [make_example(problem, trace, tokenizer) for problem, trace in pairs_of[seed]]
-            train_on_examples(student, examples, FineTuneConfig(steps=STEPS, seed=seed), watch=live.add)
-            answers = write_traces(student, tokenizer, held_out)
-            runs.append(judge_answers(held_out, answers, extract_answer, tokenizer))
+            examples = [make_example(*pair, lab_tokenizer) for pair in pairs_of[seed]]
+            config = FineTuneConfig(steps=STEPS, seed=seed)
+            train_on_examples(student, examples, config, watch=live.add)
+            runs.append(examine(student))
     outcomes[name] = runs
     print(f"{name}: {100 * accuracy(runs).value:.0f} % of the held-out problems right")
 
 
+untrained = [examine(load_reasoner("student"))]
+print(f"student before: {100 * accuracy(untrained).value:.0f} % right")
+
 # %% [markdown]
-# **Predict first.** Write down four numbers, the share of the held-out problems that each student will get right. Then
-# run the four cells. Each takes less than a minute or so, and you can watch the loss.
+# **Predict first.** Write down four numbers: the share of the held-out problems that each student will get right. Then
+# run the four cells. You can watch the loss of each.
 
 # %%
-answers = {seed: [(problem, f"#### {problem['answer']}") for problem in problems[seed]] for seed in SEEDS}
-teach("answer only", answers)
+answers_alone = {
+    seed: [(made, f"#### {made['answer']}") for made in asked[seed]] for seed in SEEDS
+}
+teach("answer only", answers_alone)
 
 # %%
-raw = {seed: list(zip(problems[seed], traces[seed], strict=True)) for seed in SEEDS}
+raw = {seed: list(zip(asked[seed], drawn[seed], strict=True)) for seed in SEEDS}
 teach("raw traces", raw)
 
 # %%
 teach("filtered", kept)
 
 # %%
-compacted = {seed: [(problem, compact(trace)) for problem, trace in kept[seed]] for seed in SEEDS}
-teach("filtered and compact", compacted)
-students = outcomes
+short = {seed: [(made, compact(long)) for made, long in kept[seed]] for seed in SEEDS}
+teach("filtered and compact", short)
+students = dict(outcomes)
 
 # %% [markdown]
-# The losses of the four cannot be compared: they are means over different texts. That is why you compare answers.
+# The losses of the four cannot be compared, because they are means over different texts. That is why you compare
+# answers.
 #
 # ### Accuracy against the number of steps
 #
-# **Predict first.** Which of the four curves falls fastest with k? And where does the teacher lie, whose traces they
-# have read?
+# **Predict first.** Which of the four curves falls fastest with k? Where will the student before training be? And the
+# teacher, whose traces they have read?
 
 # %%
-counts = range(1, 6)
-by_steps = {name: [accuracy(runs, k) for k in counts] for name, runs in students.items()}
-written = write_traces(teacher, tokenizer, held_out, SamplingConfig(temperature=0.7))
-drawn = judge_answers(held_out, written, extract_answer, tokenizer)
-by_steps["teacher, drawn"] = [accuracy([drawn], k) for k in counts]
+compared = students | {
+    "teacher, sampled": [examine(teacher, temperature=SAMPLED)],
+    "student before": untrained,
+}
+by_steps = {
+    name: [accuracy(runs, k) for k in counts] for name, runs in compared.items()
+}
 
 
 # %%
 def percent(estimates):
-    """Values of estimates in percent, and how far their intervals reach down and up, as errorbar wants it."""
-    values = [100 * e.value for e in estimates]
-    return values, [[100 * (e.value - e.low) for e in estimates], [100 * (e.high - e.value) for e in estimates]]
+    """Values in percent, and how far their intervals reach down and up."""
+    below = [100 * (e.value - e.low) for e in estimates]
+    above = [100 * (e.high - e.value) for e in estimates]
+    return [100 * e.value for e in estimates], [below, above]
+
+
+STYLES = [
+    {"color": COLORS[color], "marker": marker, "linestyle": LINES[index], "capsize": 3}
+    for index, (color, marker) in enumerate(
+        zip((0, 1, 2, 3, 4, 6), "os^DvX", strict=True)
+    )
+]
+
+
+def legend_outside(axes):
+    """Put the legend beside the plot, where it covers no error bar."""
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
 
 
 # %%
-curves = list(by_steps.items())
 figure, axes = plt.subplots(figsize=(7, 4))
-for place, (name, estimates) in enumerate(curves):
+for index, (name, estimates) in enumerate(by_steps.items()):
     values, reach = percent(estimates)
-    style = {"color": COLORS[place], "marker": "os^Dv"[place], "linestyle": LINES[place], "capsize": 3}
-    axes.errorbar([k + 0.06 * (place - 2) for k in counts], values, yerr=reach, label=name, **style)
-axes.set(xlabel="steps of the problem, k", ylabel="right answers (%)", xticks=list(counts), ylim=(-3, 103))
-axes.grid(alpha=0.3)
-axes.legend(fontsize="small")
+    places = [k + 0.06 * (index - 2.5) for k in counts]
+    axes.errorbar(places, values, yerr=reach, label=name, **STYLES[index])
+axes.set(xlabel="steps of the problem, k", ylabel="right answers (%)", ylim=(-3, 103))
+axes.set_xticks(list(counts))
+legend_outside(axes)
+rows = [
+    f"{name}: " + ", ".join(f"{100 * e.value:.0f}" for e in row) + " %."
+    for name, row in by_steps.items()
+]
 show(
     figure,
-    alt="Share of right answers over the number of steps from 1 to 5, with intervals. "
-    + " ".join(f"{name}: " + ", ".join(f"{100 * e.value:.0f}" for e in row) + " %." for name, row in by_steps.items()),
+    alt="Share of right answers over the number of steps from 1 to 5, with 95 % "
+    "intervals. " + " ".join(rows),
 )
 
 # %% [markdown]
 # ### Accuracy against tokens
 #
-# **Predict first.** A trace costs tokens each time the student answers. Place the four students in a plot: tokens to
-# the right, accuracy upwards. Which corner is the best one, and who comes nearest to it?
+# **Predict first.** A trace costs tokens each time the student answers. Plot tokens to the right and accuracy upwards.
+# Which corner is the best one, and which student comes nearest to it?
 
 # %%
-cost = {name: tokens_written(runs) for name, runs in students.items()}
-overall = {name: accuracy(runs) for name, runs in students.items()}
+cost = {name: tokens_written(runs) for name, runs in compared.items()}
+overall = {name: accuracy(runs) for name, runs in compared.items()}
 
 figure, axes = plt.subplots(figsize=(7, 3.6))
-for place, (name, tokens) in enumerate(cost.items()):
+for index, (name, tokens) in enumerate(cost.items()):
     values, reach = percent([overall[name]])
-    style = {"color": COLORS[place], "marker": "os^D"[place], "linestyle": "none", "capsize": 3}
     across = [[tokens.value - tokens.low], [tokens.high - tokens.value]]
-    axes.errorbar(tokens.value, values, xerr=across, yerr=reach, label=name, **style)
-axes.set(xlabel="tokens written for a problem (mean)", ylabel="right answers (%)", ylim=(-3, 103), xlim=(0, None))
-axes.grid(alpha=0.3)
-axes.legend(fontsize="small")
+    style = STYLES[index] | {"linestyle": "none", "label": name}
+    axes.errorbar(tokens.value, values, xerr=across, yerr=reach, **style)
+axes.set(xlabel="tokens written per problem (mean)", ylabel="right answers (%)")
+axes.set(ylim=(-3, 103), xlim=(0, None))
+legend_outside(axes)
+rows = [
+    f"{name}: {cost[name].value:.0f} tokens, {100 * overall[name].value:.0f} %."
+    for name in compared
+]
 show(
     figure,
-    alt="Right answers over tokens written for a problem, a point with intervals for each student. "
-    + " ".join(f"{name}: {cost[name].value:.0f} tokens, {100 * overall[name].value:.0f} %." for name in students),
+    alt="Right answers over tokens written per problem, a point with 95 % intervals "
+    "for each model. " + " ".join(rows),
 )
 
 # %% [markdown]
-# The next cell says in words what the numbers carry. It compares two students problem by problem. If the interval of
-# the difference holds 0, no effect is shown: that is a result, and the sentence says so.
+# The next cell puts the numbers into words. It compares two models problem by problem. If the interval of the
+# difference contains 0, no effect is shown. That is a result too, and the sentence says so. (The intervals cover the
+# choice of problems. Three seeds are too few to say much about luck in training.)
 
 # %%
-for name, other in (("raw traces", "answer only"), ("filtered", "raw traces"), ("filtered and compact", "filtered")):
+for name, other in (
+    ("raw traces", "answer only"),
+    ("filtered", "raw traces"),
+    ("filtered and compact", "filtered"),
+):
     print(describe_difference(name, other, compare(students[name], students[other])))
+control = compare(students["answer only"], untrained * len(SEEDS))
+print(describe_difference("answer only", "student before", control))
 saved = 1 - cost["filtered and compact"].value / cost["filtered"].value
-print(f"The compact student writes {100 * saved:.0f} % fewer tokens than the filtered one.")
+print(f"The compact student writes {100 * saved:.0f} % fewer tokens than “filtered”.")
+
+# %% [markdown]
+# <details><summary>What we measured</summary>
+#
+# Our run had the same sizes as yours: three seeds, 1,000 problems each (other ones than yours), 150 steps, the same 250
+# held-out problems.
+#
+# | model | right (95 % interval) | tokens written |
+# | --- | ---: | ---: |
+# | student before | 36.8 % (30.8–43.6) | 3.7 |
+# | answer only | 35.1 % (30.7–39.9) | 3.0 |
+# | raw traces | 62.9 % (58.3–67.2) | 44.9 |
+# | filtered | 58.4 % (52.5–63.3) | 43.9 |
+# | filtered and compact | 60.9 % (55.9–65.5) | 20.8 |
+# | teacher, sampled | 73.2 % (67.6–78.8) | 45.6 |
+# | teacher, greedy | 80.4 % (75.6–84.8) | 45.6 |
+#
+# - **Reasoning.** Raw traces beat answers alone by 27.9 points (21.5 to 33.6).
+# - **The control learned nothing that shows.** It ends where the student began, although all of its answers were right.
+#   It is a control for what training on answers alone does in 150 steps, and not evidence that answers alone can never
+#   teach. Nor does the gain of the others have to be new arithmetic: the student had read some solutions in words
+#   before, but answered at once, and the traces also teach it to write the steps out.
+# - **Nobody reaches the teacher.** Of the raw traces, 68.4 % have the right answer. The student that read them is right
+#   on 62.9 % of the held-out problems, although it answers greedily.
+# - **Compact form.** It takes 53 % fewer tokens. In accuracy no effect is shown: the difference is 2.5 points (−1.5 to
+#   6.4).
+#
+# </details>
 
 # %% [markdown]
 # ## What filtering buys
 #
-# The filtered student had **fewer traces** than the raw one, since both began with the same problems. Is a difference
-# between them due to what was taken away, or due to how much was left? Two comparisons tell them apart:
+# The filtered student had **fewer traces** than the raw one, since both began with the same problems. If they differ,
+# is it because of what was removed, or because of how much was left? Two comparisons separate these:
 #
-# - **equal number of problems**: raw traces against what the filter leaves of them. That is the question if problems
-#   with known answers are rare.
-# - **equal number of traces**: raw traces against as many filtered ones, drawn from more problems. That is the question
-#   if training is what costs you most.
+# - **Equal number of problems**: raw traces against what the filter leaves of them. This is the question to ask if
+#   problems with known answers are scarce.
+# - **Equal number of traces**: raw traces against as many filtered ones, taken from more problems. This is the question
+#   to ask if training is your main cost.
 #
-# **Predict first.** In which of the two does the filter look better?
+# **Predict first.** Does the filter help in either comparison? In which does it look better?
 
 # %%
-more = {seed: make_problems(PROBLEMS, seed=100 + seed) for seed in SEEDS}
-more_traces = {}
+filled_up = {}
 for seed in SEEDS:
-    more_traces[seed] = write_traces(teacher, tokenizer, more[seed], SamplingConfig(temperature=0.7, seed=100 + seed))
-filled_up = {seed: (kept[seed] + filter_traces(more[seed], more_traces[seed]))[:PROBLEMS] for seed in SEEDS}
+    more = make_problems(PROBLEMS, seed=100 + seed)
+    settings = SamplingConfig(temperature=SAMPLED, seed=100 + seed)
+    more_drawn = write_traces(teacher, lab_tokenizer, more, settings)
+    filled_up[seed] = (kept[seed] + filter_traces(more, more_drawn))[:PROBLEMS]
+    print(f"seed {seed}: {len(more_drawn)} more traces sampled")
 teach("filtered, as many traces", filled_up)
 
 # %%
-for name in ("filtered", "filtered, as many traces"):
-    traces_read = sum(len({"filtered": kept}.get(name, filled_up)[seed]) for seed in SEEDS) // len(SEEDS)
-    print(f"{traces_read} traces against {PROBLEMS} raw ones.")
-    print(describe_difference(name, "raw traces", compare(students[name], students["raw traces"])), "\n")
+for name, read in (("filtered", kept), ("filtered, as many traces", filled_up)):
+    mean_read = sum(len(read[seed]) for seed in SEEDS) // len(SEEDS)
+    print(f"{mean_read} traces against {PROBLEMS} raw ones.")
+    difference = compare(outcomes[name], outcomes["raw traces"])
+    print(describe_difference(name, "raw traces", difference), "\n")
 
 # %% [markdown]
 # <details><summary>How to read this</summary>
 #
-# A teacher's mistakes are of two kinds. Some are *slips*: it draws an unlikely token now and then, each time another
-# one. A student that reads many traces learns the likely token, and as it then always takes the likeliest one (it is
-# *greedy*), its answers are better than the traces it has read. Slips hardly harm it, and taking them away hardly
-# helps. Others are *habits*: the same mistake on the same kind of problem. They do harm, and a filter takes them away,
-# together with the hard problems in which they stand.
+# In our run, filtering **cost** accuracy at equal problems: −4.5 points (−8.5 to −0.8). At equal traces no effect was
+# shown: −2.7 points (−6.1 to 0.9). In neither comparison did the filter help.
+#
+# Where was it lost? With five steps, the raw student was right on 28.0 % of the problems, the filtered one on 11.3 %,
+# and the one with as many filtered traces on 10.0 %. With one to three steps, the three are within 8 points of each
+# other. This fits the plot further up: the filter removes the traces of hard problems most often, and filling up with
+# other problems does not bring them back in the same proportion. A long trace with one wrong step can still show
+# several right ones. But the run does not prove that this is the cause. To test it, you would have to fill up each k
+# separately.
 #
 # So there is no law that filtering pays. It depends on the teacher's mistakes, on how many problems you have, and on
-# how the student answers (one that draws its tokens, instead of taking the likeliest, makes slips of its own). What you
-# can do is what you have just done: measure it, with a control and with intervals.
+# how the student is used. What you can do is what you have just done: measure it, with a control and with intervals.
 #
 # </details>
 
 # %% [markdown]
 # ## The same with a real model
 #
-# The models so far were tiny, and their problems were made to measure. On the tier `laptop` a real language model,
-# SmolLM2-135M-Instruct, is its own teacher. Shown two worked examples, it writes four traces for each of 100 problems
-# of one and two steps. **Your filter** chooses. The model is then trained on what is left, *without* the examples in
-# front. It solves 100 problems that it has not seen: before the training, shown the two examples, and after it.
+# The models so far were tiny, and their problems were made for measuring. On the laptop tier a real language model,
+# SmolLM2-135M-Instruct, **teaches itself**: it is teacher and student at once, so again nothing is compressed. Shown
+# two worked examples, it writes four traces for each of 100 problems of one and two steps. **Your filter** selects. The
+# model is then trained on what is left, *without* the examples in its prompt. It solves 100 new problems three times:
+# before training, before training with the two examples, and after training.
 #
-# The tiny tier has no such model: there the next cell says what to do, and the one after it does nothing. What we saw
-# ourselves stands in `docs/tiers.md`.
+# The tiny tier has no such model. There the next cell tells you what to do, and the one after it does nothing. On the
+# gpu tier the model is Qwen2.5-1.5B-Instruct, and you have to bring the problems: set `DISTILLAB_GSM8K` to the path of
+# a file in GSM8K's format, or the cell stops with a `ValueError`. We have not measured that tier yet.
 #
-# **Predict first.** Most of its traces end in a wrong answer. How many of 400 will your filter keep? Can a model learn
-# anything from so few, and what would it be: to calculate, or to write in the form that was asked for?
+# **Predict first.** Most of the model's traces end in a wrong answer. How many of 400 will your filter keep? Can a
+# model learn anything from so few, and what would it be: to calculate, or to write in the form that was asked for?
 
 # %%
 from helpers.reasoning.self_distillation import distil_real_model
 
 real = distil_real_model(keep=filter_traces)
 
+
 # %%
-if real is not None:
-    print(f"{real['traces']} traces, {real['kept_traces']} kept, from {real['problems_with_a_kept_trace']} problems.")
+def report_real_model():
+    """Print and plot what the real model learned from its own traces."""
+    print(f"{real['traces']} traces, {real['kept_traces']} kept,", end=" ")
+    print(f"from {real['problems_with_a_kept_trace']} problems.")
     for name, found in real.items():
         if name.startswith("after against"):
-            print(describe_difference("after", name.removeprefix("after against "), Estimate(**found)))
-    arms = real["arms"]
-    rights = {name: arm["accuracy"] for name, arm in arms.items()}
+            other = name.removeprefix("after against ")
+            print(describe_difference("after", other, Estimate(**found)))
+    rights = {name: Estimate(**arm["accuracy"]) for name, arm in real["arms"].items()}
     figure, axes = plt.subplots(figsize=(7, 3))
-    values = [100 * right["value"] for right in rights.values()]
-    below = [100 * (right["value"] - right["low"]) for right in rights.values()]
-    above = [100 * (right["high"] - right["value"]) for right in rights.values()]
-    axes.bar(list(rights), values, yerr=[below, above], capsize=4, color=COLORS[0])
+    values, reach = percent(list(rights.values()))
+    axes.bar(list(rights), values, yerr=reach, capsize=4, color=COLORS[0])
     axes.set(ylabel="right answers (%)", ylim=(0, 100))
-    show(
-        figure,
-        alt=f"Right answers of {real['model']} with intervals. "
-        + " ".join(f"{name}: {value:.0f} %." for name, value in zip(rights, values, strict=True)),
-    )
+    rows = [f"{name}: {100 * e.value:.0f} %." for name, e in rights.items()]
+    alt = f"Right answers of {real['model']} with 95 % intervals. " + " ".join(rows)
+    show(figure, alt=alt)
+
+
+if real is not None:
+    report_real_model()
 
 # %% [markdown]
 # <details><summary>How to read this</summary>
 #
-# The traces that are kept are the model's own, so it can hardly learn arithmetic from them that it has not got. What it
-# can learn is to do *always* what it did now and then: write one equation a step, and stop after the answer. The
-# comparison with "shown two examples" tells how much of the gain is that form: the examples teach the form as well,
-# at the price of a longer prompt each time. Look at the tokens written, too: `real["arms"]`.
+# In our run (one seed), 13 % of the 400 traces had the right answer and 22 were kept. The model was right on 11 % of
+# the held-out problems before training, on 18 % when shown two examples, and on 26 % after training. Compared with the
+# model before, that is a gain of 15 points (6 to 24). Compared with the model shown two examples, the difference is 8
+# points (−2 to 16), and no effect is shown.
+#
+# The traces that are kept are the model's own, so they can hardly teach it arithmetic that it did not have. What it can
+# learn is to do *always* what it did now and then: write one equation per step, and stop after the answer. The examples
+# in the prompt teach that form as well, at the price of a longer prompt each time. Much of the gain may therefore be
+# format rather than arithmetic. Look at the tokens written, too: `real["arms"]`.
 #
 # </details>
 
 # %% [markdown]
 # ## What others found
 #
-# Three projects are often named when people speak of distilled reasoning. This is what they did, in short, with the
-# dates: the field moves quickly, and these are not the last word.
+# Three projects come up often in discussions of distilled reasoning. Here is what they did, in short and with dates:
+# the field moves quickly, and these are not the last word.
 #
 # **Orca** (Microsoft, June 2023; Mukherjee et al., "Orca: Progressive Learning from Complex Explanation Traces of
 # GPT-4", arXiv:2306.02707). Earlier students had copied a large model's *style* from short answers. Orca's teachers
-# were asked, by system messages, to explain themselves, and a student of 13 billion weights was trained on millions of
-# explanations, from ChatGPT first and then from GPT-4. It came near ChatGPT on a set of hard reasoning tasks and
-# stayed behind GPT-4. What it shows is that *what* you ask the teacher for matters. It does not show that every step
-# of the explanations was right: nobody checked them one by one.
+# were asked, by system messages, to explain themselves. A student with 13 billion weights was then trained on millions
+# of explanations, first from ChatGPT and then from GPT-4. It came close to ChatGPT on a set of hard reasoning tasks and
+# stayed behind GPT-4. This shows that *what* you ask the teacher for matters. It does not show that every step of the
+# explanations was right: nobody checked them one by one.
 #
 # **Phi** (Microsoft, from June 2023; Gunasekar et al., "Textbooks Are All You Need", arXiv:2306.11644). Phi-1 has 1.3
-# billion weights and was trained on about 7 billion tokens: code from the web that a classifier had picked for its
-# value as teaching, and synthetic textbooks and exercises written by GPT-3.5. For its size it wrote surprisingly good
-# Python. The claim is about the *quality and the kind* of data. Later versions (phi-1.5, arXiv:2309.05463; phi-3,
-# arXiv:2404.14219) use far more of it, so quality has not replaced quantity there.
+# billion weights and was trained on about 7 billion tokens: code from the web that a classifier had selected for its
+# educational value, and synthetic textbooks and exercises written by GPT-3.5. For its size it wrote surprisingly good
+# Python. The claim is about the *quality and kind* of data. Later versions (phi-1.5, arXiv:2309.05463; phi-3,
+# arXiv:2404.14219) use far more data, so there quality has not replaced quantity.
 #
 # **DeepSeek-R1** (January 2025; "DeepSeek-R1: Incentivizing Reasoning Capability in LLMs via Reinforcement Learning",
-# arXiv:2501.12948). A large model learned long reasoning with rewards for right answers. Then about 800,000 of its
-# samples, some 600,000 of them reasoning kept by rejection sampling (your `filter_traces`, with a stronger judge) and
-# the rest other tasks, were used to fine-tune six open models of 1.5 to 70 billion weights, with supervised learning
-# alone. They became much better at mathematics and code. The report also says that for a smaller model this worked
-# better than doing the reinforcement learning on the small model itself.
+# arXiv:2501.12948). A large model learned long reasoning from rewards for right answers. Then about 800,000 of its
+# samples were used to fine-tune six open models of 1.5 to 70 billion weights, with supervised learning alone. Some
+# 600,000 of these were reasoning traces kept by rejection sampling (your `filter_traces`, with a stronger judge); the
+# rest were other tasks. The six became much better at mathematics and code. The report also says that for a smaller
+# model this worked better than reinforcement learning on the small model itself.
 #
-# The step from "keep the traces whose answer is right" to training is older: **STaR** (Zelikman et al. 2022,
-# arXiv:2203.14465) did it with a model that was its own teacher. And a word of warning goes with all of them: a trace
-# that reads well need not be how the model came to its answer (Turpin et al. 2023, "Language Models Don't Always Say
-# What They Think", arXiv:2305.04388).
+# The idea of training on the traces whose answer is right is older: **STaR** (Zelikman et al. 2022, arXiv:2203.14465)
+# did it with a model that was its own teacher. One warning applies to all of them: a trace that reads well need not be
+# how the model arrived at its answer (Turpin et al. 2023, "Language Models Don't Always Say What They Think",
+# arXiv:2305.04388).
 
 # %% [markdown]
 # ## Self-check
 #
 # **1. Right for the wrong reasons.** A colleague filters by the answer only: "The answer is what we are paid for, and
-# almost all traces with a right answer are right." Name two kinds of traces that get through this filter and should
-# not. What does each of them do to the student? And when would you agree with your colleague all the same?
+# almost all traces with a right answer are right." Name two kinds of traces that pass this filter and should not. What
+# does each of them do to the student? And when would you agree with your colleague after all?
 
 # %% [markdown] answer="right_for_wrong_reasons" points=2
-# Traces with a wrong step and a right answer get through: mistakes cancel, or the answer was guessed. The student
-# learns the wrong step, and the next time nothing cancels. Traces that run in circles or are far too long get through
-# as well: the student learns to go round, and every answer costs more tokens. An answer without any step gets through
-# too, and teaches the student to guess.
+# Traces with a wrong step and a right answer pass: mistakes cancel out, or the answer was guessed. The student learns
+# the wrong step, and the next time nothing cancels. Traces that go round in circles or are far too long pass as well:
+# the student learns to do the same, and every answer costs more tokens. An answer without any step passes too, and
+# teaches the student to guess.
 #
-# If such traces are very rare (as the plot of the four kinds can show), if steps cannot be verified in the domain, or
-# if the student's mistakes average out, the simple filter does nearly as well and loses fewer good traces to a
-# verifier that is itself wrong now and then.
+# I would agree if such traces are rare (3.3 % and 0.9 % of all traces in the lab's own run), if steps cannot be
+# verified in the domain, or if the verifier itself is wrong now and then: the simple filter then loses fewer good
+# traces. And in the lab's run even the full filter did not improve the student, so its effect has to be measured in
+# either case.
 
 # %% [markdown]
 # **2. Equal steps.** The four students took the same number of steps with the same number of examples in each. In which
-# respect were they *not* treated equally? Name two, and say for one of them whom it favours.
+# respects were they *not* treated equally? Name two, and for one of them say which student it favours.
 
 # %% [markdown] answer="equal_steps" points=2
-# They did not see the same number of tokens: a verbose trace has several times as many learned tokens as a compact one
-# or as an answer alone, so the verbose students got more signal and more computing time for each step. They did not see
-# the same number of different examples either: the filtered students saw each of their fewer traces more often. And the
-# mixture differs: the filter takes away more hard problems than easy ones, which favours the raw student on problems
-# with many steps.
+# They did not train on the same number of tokens: a verbose trace has about twice as many learned tokens as a compact
+# one, and many times as many as an answer alone, so the verbose students got more signal and more compute per step.
+# They did not see the same number of different examples either: the filtered students saw each of their fewer traces
+# more often. And the mixture differs: the filter removes more hard problems than easy ones, which favours the raw
+# student on problems with many steps.
 
 # %% [markdown]
 # ## What to take away
 #
-# - Work that goes step by step needs room. A small student that must answer at once is right much less often than one
-#   that may write, after the same number of steps of training. Writing is no guarantee: with five steps neither is
-#   good.
-# - A right answer is not a right trace. Read the steps as well: a few lines of code do it here.
-# - A filter takes away hard problems too. Compare at equal problems *and* at equal traces, or you measure the wrong
-#   thing; and be ready to find no effect.
-# - The student's form is yours to choose. Compact traces cost a fraction of the tokens.
-# - Mask the prompt, train the end of text, shift once.
+# - Problems that take several steps need room. After the same number of training steps, the students that could write
+#   were right much more often than the one that had to answer at once. Writing is no guarantee: with five steps, no
+#   student was good.
+# - Always measure the student before training, too. Without it, a control that learned nothing looks like a student.
+# - A right answer does not make a right trace. Read the steps as well: a few lines of code do it here.
+# - A filter removes hard problems too, and here it did not help. Compare at equal problems *and* at equal traces, or
+#   you measure the wrong thing. Be ready to find no effect, or harm.
+# - You choose the form of the student's traces. Compact ones took about half of the tokens here.
+# - Mask the prompt, train the end-of-text token, shift once.
 
 # %% [markdown]
 # ## Stretch goals
 #
+# - **Fill up by k.** Sample more problems until the filtered student has as many traces as the raw one *of each k*.
+#   Does that remove the loss on long problems?
+# - **Names.** Write `names_fit(problem, trace)`: every name in the trace occurs in the question. How many of the traces
+#   that your filter keeps fail it? What is left to train on if you add it to the filter?
 # - **Groundedness.** An equation can hold and have nothing to do with the question. Write `grounded(problem, trace)`:
-#   every number that a step computes with stands in the question or is the result of an earlier step. How many of the
-#   traces that your filter keeps fail it? Look at some of them: what did the teacher do?
-# - **Quality against quantity.** It is often said that ten thousand verified traces do more than a hundred thousand
-#   raw ones. Test it at this scale: train a student on a tenth of your kept traces, and compare it with the one that
-#   had all the raw ones. Then halve the raw ones, again and again, until the two are level.
-# - **Slips.** Let the students *draw* their answers at a temperature of 0.7 instead of taking the likeliest token. Does
-#   the filter buy more now?
-# - **Draw again.** Draw four more traces for each problem that the filter has left without one. How many problems do
+#   every number that a step computes with occurs in the question or is the result of an earlier step. How many of the
+#   traces that your filter keeps fail it?
+# - **Quality against quantity.** It is often said that ten thousand verified traces do more than a hundred thousand raw
+#   ones. Test it at this scale: train a student on a tenth of your kept traces, and compare it with the one that had
+#   all the raw ones. Then halve the raw ones, again and again, until the two are level.
+# - **Slips.** Let the students *sample* their answers at a temperature of 0.7 instead of answering greedily. Does the
+#   filter help then?
+# - **Sample again.** Sample four more traces for each problem that the filter left without one. How many problems do
 #   you win back at each k, and does the student gain from it?
-# - **Vote.** Draw five traces of a problem from a student and take the answer that comes most often (Wang et al. 2022,
+# - **Vote.** Sample five traces of a problem from a student and take the most common answer (Wang et al. 2022,
 #   "Self-Consistency Improves Chain of Thought Reasoning", arXiv:2203.11171). What does it gain, and what does it cost
 #   in tokens?

@@ -1,4 +1,4 @@
-"""Lab 05's misconceptions: wrong answers that people really write, each with what to tell them.
+"""Lab 05's misconceptions: wrong answers that students really write, each with its diagnosis.
 
 Each stands for one mistake and is otherwise right. Its source can stand in a student's notebook: it uses nothing but
 the names of the lab's setup cell and of earlier exercises, which are made right below. Students never see this file.
@@ -10,9 +10,10 @@ import torch
 
 from helpers.grader.course.cases import misconception
 
-FORM, ANSWER, STEPS = "The form of a trace", "Exercise 1: extract_answer", "Exercise 2: verify_steps"
-LUCK, KEEP, FILTER = "Right for the wrong reasons", "Exercise 3: keep_trace", "Exercise 4: filter_traces"
-SHORT, EXAMPLE, MASK = "Exercise 5: compact", "Exercise 6: make_example", "What the student is trained on"
+FORM, LUCK, MASK = "The form of a trace", "Right for the wrong reasons", "What the student is trained on"
+ANSWER, STEPS = "Exercise 1: Read the answer", "Exercise 2: Check the steps"
+KEEP, FILTER = "Exercise 3: Keep or discard a trace", "Exercise 4: Filter a set of traces"
+SHORT, EXAMPLE = "Exercise 5: Compact traces", "Exercise 6: Make a training example"
 
 
 # What the lab's setup cell gives, and the earlier exercises.
@@ -49,7 +50,7 @@ def keep_trace(problem, trace):
 
 @misconception(
     "extract_answer",
-    "You take the first number of the trace. That is a number of the question; the answer stands after the last ####.",
+    "You take the first number of the trace, which comes from the question. The answer follows the last ####.",
     read=FORM,
 )
 def answer_first_number(trace):
@@ -59,7 +60,7 @@ def answer_first_number(trace):
 
 @misconception(
     "extract_answer",
-    "You take the last number of the trace, whether or not #### stands before it. A trace that was cut off has no "
+    "You take the last number of the trace, whether or not #### comes before it. A trace that was cut off has no "
     "answer: return None.",
     read=FORM,
 )
@@ -68,7 +69,7 @@ def answer_last_number(trace):
     return int(found[-1].replace(",", "")) if found else None
 
 
-@misconception("extract_answer", "You take the first ####. When there are two, the last one counts.", read=FORM)
+@misconception("extract_answer", "You use the first ####. If there are two, the last one counts.", read=FORM)
 def answer_first_marker(trace):
     found = re.search(r"####\s*(-?\d[\d,]*)", trace)
     return int(found[1].replace(",", "")) if found else None
@@ -76,7 +77,7 @@ def answer_first_marker(trace):
 
 @misconception(
     "extract_answer",
-    "You look for the last #### that has a number. If nothing stands after the very last one, there is no answer.",
+    "You look for the last #### with a number. If no number follows the very last ####, there is no answer.",
     read=FORM,
 )
 def answer_of_an_earlier_marker(trace):
@@ -85,7 +86,7 @@ def answer_of_an_earlier_marker(trace):
 
 
 @misconception(
-    "extract_answer", "You stop at the comma: 1,250 becomes 1. Take the commas along, then remove them.", read=FORM
+    "extract_answer", "You stop at the comma, so 1,250 becomes 1. Match the commas too, then remove them.", read=FORM
 )
 def answer_stops_at_comma(trace):
     found = re.findall(r"####\s*(-?\d+)", trace)
@@ -102,7 +103,7 @@ def answer_loses_minus(trace):
 
 @misconception(
     "extract_answer",
-    "You return the answer as text. Comparing it with a number is then always false: use int().",
+    "You return the answer as text, which never equals a number. Convert it with int().",
     read=ANSWER,
 )
 def answer_as_text(trace):
@@ -112,7 +113,7 @@ def answer_as_text(trace):
 
 @misconception(
     "extract_answer",
-    "You return 0 where there is no answer. 0 can be a right answer; no answer is None.",
+    "You return 0 if there is no answer. 0 can be a right answer, so return None.",
     read=ANSWER,
 )
 def answer_zero_for_none(trace):
@@ -122,7 +123,7 @@ def answer_zero_for_none(trace):
 
 @misconception(
     "extract_answer",
-    "You take the result of the last equation. The answer's own line decides, and it can differ from it.",
+    "You return the result of the last equation. The answer's own line counts, and it can be different.",
     read=FORM,
 )
 def answer_last_result(trace):
@@ -132,7 +133,7 @@ def answer_last_result(trace):
 
 @misconception(
     "extract_answer",
-    "You join the digits of all answers into one number. The last answer counts, alone.",
+    "You join the digits of all answers into one number. Only the last answer counts.",
     read=FORM,
 )
 def answer_all_digits(trace):
@@ -145,7 +146,7 @@ def answer_all_digits(trace):
 
 @misconception(
     "verify_steps",
-    "You accept the arithmetic unread: you only look whether there are equations. Work each of them out.",
+    "You only test whether there are equations, not whether they hold. Compute each of them.",
     read=STEPS,
 )
 def steps_unread(trace):
@@ -154,27 +155,29 @@ def steps_unread(trace):
 
 @misconception(
     "verify_steps",
-    "Without any step you return True: all() of nothing is true. An answer without a step shows no reasoning.",
+    "You return True for a trace without steps, because all([]) is True. Such a trace shows no reasoning.",
     read=STEPS,
 )
 def steps_none_accepted(trace):
     return all(_true(*equation) for equation in re.findall(EQUATION, trace))
 
 
-@misconception("verify_steps", "You read the first equation only: re.search stops there. Read them all.", read=STEPS)
+@misconception(
+    "verify_steps", "You check only the first equation, because re.search stops there. Check them all.", read=STEPS
+)
 def steps_first_only(trace):
     found = re.search(EQUATION, trace)
     return bool(found) and _true(*found.groups())
 
 
-@misconception("verify_steps", "You read the last equation only. A mistake before it counts too.", read=STEPS)
+@misconception("verify_steps", "You check only the last equation. A mistake before it counts too.", read=STEPS)
 def steps_last_only(trace):
     found = re.findall(EQUATION, trace)
     return bool(found) and _true(*found[-1])
 
 
 @misconception(
-    "verify_steps", "One right step is enough for you. Every equation has to hold: all, not any.", read=STEPS
+    "verify_steps", "You accept a trace if any equation holds. Every equation must hold: use all, not any.", read=STEPS
 )
 def steps_any(trace):
     return any(_true(*equation) for equation in re.findall(EQUATION, trace))
@@ -182,7 +185,7 @@ def steps_any(trace):
 
 @misconception(
     "verify_steps",
-    "You divide with // and so drop the remainder: 7 / 2 = 3 passes. A division must leave none.",
+    "You divide with //, which drops the remainder, so 7 / 2 = 3 passes. A division must leave no remainder.",
     read=STEPS,
 )
 def steps_floor_division(trace):
@@ -198,7 +201,7 @@ def steps_floor_division(trace):
 
 @misconception(
     "verify_steps",
-    "You read + and - only, so that products and quotients pass unread. There are four signs.",
+    "You check only + and -, so wrong products and quotients pass. There are four operators.",
     read=STEPS,
 )
 def steps_two_signs(trace):
@@ -208,7 +211,7 @@ def steps_two_signs(trace):
 
 @misconception(
     "verify_steps",
-    r"You read one digit a number: \d is a single one. Of 12 + 35 = 17 you see 2 + 3 = 1 or less. Use \d+.",
+    r"You read one digit per number, because \d matches a single digit. Use \d+.",
     read=STEPS,
 )
 def steps_single_digits(trace):
@@ -218,7 +221,7 @@ def steps_single_digits(trace):
 
 @misconception(
     "verify_steps",
-    "You read no minus sign: a result below 0 loses it or is not seen at all. Allow -? before a number.",
+    "Your pattern has no minus sign, so negative numbers lose it or are not found. Allow -? before each number.",
     read=STEPS,
 )
 def steps_without_minus(trace):
@@ -228,7 +231,7 @@ def steps_without_minus(trace):
 
 @misconception(
     "verify_steps",
-    "You ask for an equation in every line. A line of words is no step; it neither helps nor harms.",
+    "You expect an equation in every line. A line without one is not a step. Ignore it.",
     read=STEPS,
 )
 def steps_every_line(trace):
@@ -239,7 +242,7 @@ def steps_every_line(trace):
 
 @misconception(
     "verify_steps",
-    "You only compare the last result with the answer. A trace can end in the right place after a wrong step.",
+    "You only compare the last result with the answer. A trace can reach the right answer after a wrong step.",
     read=LUCK,
 )
 def steps_last_result_is_answer(trace):
@@ -249,7 +252,7 @@ def steps_last_result_is_answer(trace):
 
 @misconception(
     "verify_steps",
-    "You do not see divisions: the sign / is missing in your pattern. There are four signs.",
+    "Your pattern does not contain /, so divisions are ignored. There are four operators.",
     read=STEPS,
 )
 def steps_no_division(trace):
@@ -259,7 +262,7 @@ def steps_no_division(trace):
 
 @misconception(
     "verify_steps",
-    "You refuse results below 0. A difference may go below 0.",
+    "You reject negative results. A difference may be negative.",
     read=FORM,
 )
 def steps_below_zero_refused(trace):
@@ -272,7 +275,7 @@ def steps_below_zero_refused(trace):
 
 @misconception(
     "keep_trace",
-    "You check the answer only. A right answer can follow wrong steps, or none; the student would learn them.",
+    "You check only the answer. A right answer can follow wrong steps, or none, and the student would learn that.",
     read=LUCK,
 )
 def keep_answer_only(problem, trace):
@@ -281,7 +284,7 @@ def keep_answer_only(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You check the steps only. Steps can hold and lead to the wrong answer: compare it as well.",
+    "You check only the steps. Steps can hold and lead to the wrong answer, so compare the answer too.",
     read=LUCK,
 )
 def keep_steps_only(problem, trace):
@@ -291,7 +294,7 @@ def keep_steps_only(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You keep an answer without steps: no equation fails where there is none. At least one step is due.",
+    "You keep an answer without steps: if there is no equation, none fails. Require at least one step.",
     read=LUCK,
 )
 def keep_without_steps(problem, trace):
@@ -300,19 +303,19 @@ def keep_without_steps(problem, trace):
     return short and extract_answer(trace) == problem["answer"] and all(_true(*equation) for equation in found)
 
 
-@misconception("keep_trace", "You keep a trace that uses an equation twice: it runs in circles.", read=KEEP)
+@misconception("keep_trace", "You keep a trace in which an equation occurs twice: it goes round in circles.", read=KEEP)
 def keep_repeats(problem, trace):
     few = len(re.findall(EQUATION, trace)) <= 8
     return few and extract_answer(trace) == problem["answer"] and verify_steps(trace)
 
 
-@misconception("keep_trace", "You set no limit to the number of steps. At most 8 are kept.", read=KEEP)
+@misconception("keep_trace", "You do not limit the number of steps. Keep traces of at most 8.", read=KEEP)
 def keep_any_length(problem, trace):
     found = re.findall(EQUATION, trace)
     return len(set(found)) == len(found) and extract_answer(trace) == problem["answer"] and verify_steps(trace)
 
 
-@misconception("keep_trace", "You drop traces of exactly 8 steps. At most 8 means that 8 are allowed.", read=KEEP)
+@misconception("keep_trace", "You discard traces of exactly 8 steps. At most 8 includes 8.", read=KEEP)
 def keep_fewer_than_eight(problem, trace):
     found = re.findall(EQUATION, trace)
     short = len(found) < 8 and len(set(found)) == len(found)
@@ -321,7 +324,7 @@ def keep_fewer_than_eight(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You count lines. The answer's line is no step, and neither is a line of words: count equations.",
+    "You count lines. Neither the answer's line nor a line of words is a step. Count equations.",
     read=KEEP,
 )
 def keep_counts_lines(problem, trace):
@@ -332,7 +335,7 @@ def keep_counts_lines(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You limit the length of the question, or of question and trace together. What has a limit is the number of steps.",
+    "You limit the length of the question, or of question and trace together. Limit the number of steps instead.",
     read=KEEP,
 )
 def keep_caps_prompt(problem, trace):
@@ -343,7 +346,7 @@ def keep_caps_prompt(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You limit the characters of the trace. Long sentences are not many steps: count equations.",
+    "You limit the number of characters. A long sentence is still one step. Count equations.",
     read=KEEP,
 )
 def keep_caps_characters(problem, trace):
@@ -354,7 +357,7 @@ def keep_caps_characters(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You look whether the right number stands anywhere in the trace. Compare it with the answer that the trace gives.",
+    "You search for the right number anywhere in the trace. Compare it with the trace's own answer.",
     read=KEEP,
 )
 def keep_answer_anywhere(problem, trace):
@@ -365,7 +368,7 @@ def keep_answer_anywhere(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You compare the answers as text, so that 1,250 is not 1250. Compare numbers.",
+    "You compare the answers as text, so 1,250 differs from 1250. Compare numbers.",
     read=KEEP,
 )
 def keep_compares_text(problem, trace):
@@ -376,7 +379,7 @@ def keep_compares_text(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You look for lines that come twice. The same equation in other words is the same step: compare equations.",
+    "You look for repeated lines. The same equation in other words is the same step. Compare equations.",
     read=KEEP,
 )
 def keep_repeated_lines_only(problem, trace):
@@ -387,7 +390,7 @@ def keep_repeated_lines_only(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You compare each equation with the one before it only. It can come back later as well.",
+    "You compare each equation only with the one before it. It can also come back later.",
     read=KEEP,
 )
 def keep_neighbours_only(problem, trace):
@@ -398,7 +401,7 @@ def keep_neighbours_only(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You drop traces in which a result comes twice. Different equations may have the same result.",
+    "You discard traces in which a result occurs twice. Different equations may have the same result.",
     read=KEEP,
 )
 def keep_results_once(problem, trace):
@@ -409,7 +412,7 @@ def keep_results_once(problem, trace):
 
 @misconception(
     "keep_trace",
-    "You return the answer itself, or None, instead of True or False.",
+    "You return the answer itself, or None. Return True or False.",
     read=KEEP,
 )
 def keep_returns_answer(problem, trace):
@@ -421,7 +424,7 @@ def keep_returns_answer(problem, trace):
 
 @misconception(
     "filter_traces",
-    "You return the traces alone. A trace teaches nothing without its question: keep the pairs.",
+    "You return only the traces. A trace teaches nothing without its question. Keep the pairs.",
     read=FILTER,
 )
 def filter_traces_alone(problems, traces):
@@ -432,7 +435,7 @@ def filter_traces_alone(problems, traces):
 
 @misconception(
     "filter_traces",
-    "You keep the same trace of the same question more than once. It would count double in training.",
+    "You keep the same trace of the same question more than once. It would count twice in training.",
     read=FILTER,
 )
 def filter_keeps_repeats(problems, traces):
@@ -441,7 +444,7 @@ def filter_keeps_repeats(problems, traces):
 
 @misconception(
     "filter_traces",
-    "You keep one trace a problem. Two different right traces are two ways to solve it, and both are kept.",
+    "You keep only one trace per problem. Two different right traces are two ways to solve it. Keep both.",
     read=FILTER,
 )
 def filter_one_a_problem(problems, traces):
@@ -454,7 +457,7 @@ def filter_one_a_problem(problems, traces):
 
 @misconception(
     "filter_traces",
-    "You take two pairs for the same because their traces are. They belong to different questions.",
+    "You treat two pairs as the same because their traces are. They belong to different questions.",
     read=FILTER,
 )
 def filter_same_trace_once(problems, traces):
@@ -466,7 +469,7 @@ def filter_same_trace_once(problems, traces):
 
 
 @misconception(
-    "filter_traces", "You return what is to be thrown away: the condition is the wrong way round.", read=FILTER
+    "filter_traces", "You return the traces that should be discarded. Your condition is inverted.", read=FILTER
 )
 def filter_turned_round(problems, traces):
     kept = {}
@@ -478,7 +481,7 @@ def filter_turned_round(problems, traces):
 
 @misconception(
     "filter_traces",
-    "You stop at the first trace that is not kept: break leaves the loop. Go on with the next one.",
+    "You stop at the first trace that is discarded, because break leaves the loop. Use continue.",
     read=FILTER,
 )
 def filter_stops(problems, traces):
@@ -491,7 +494,7 @@ def filter_stops(problems, traces):
 
 
 @misconception(
-    "filter_traces", "Your pairs are the wrong way round. The problem comes first, then its trace.", read=FILTER
+    "filter_traces", "Your pairs are in the wrong order. The problem comes first, then its trace.", read=FILTER
 )
 def filter_pairs_reversed(problems, traces):
     kept = {}
@@ -501,9 +504,7 @@ def filter_pairs_reversed(problems, traces):
     return list(kept.values())
 
 
-@misconception(
-    "filter_traces", "You filter by the answer only. Use keep_trace, which reads the steps as well.", read=LUCK
-)
+@misconception("filter_traces", "You filter only by the answer. Use keep_trace, which checks the steps too.", read=LUCK)
 def filter_by_answer(problems, traces):
     kept = {}
     for problem, trace in zip(problems, traces, strict=True):
@@ -514,7 +515,7 @@ def filter_by_answer(problems, traces):
 
 @misconception(
     "filter_traces",
-    "You drop every problem of which some trace was wrong. A right trace of it is worth keeping all the same.",
+    "You drop every problem that has a wrong trace. Keep its right traces.",
     read=FILTER,
 )
 def filter_drops_problem(problems, traces):
@@ -542,51 +543,57 @@ def filter_questions_only(problems, traces):
 # ------------------------------------------------------------------------------------------------------- compact
 
 
-@misconception("compact", "You drop the last step. Every equation of the trace stays.", read=SHORT)
+@misconception("compact", "You drop the last step. Keep every equation of the trace.", read=SHORT)
 def compact_drops_last(trace):
     steps = [match[0] for match in re.finditer(EQUATION, trace)]
     return "\n".join([*steps[:-1], trace.split("\n")[-1]])
 
 
-@misconception("compact", "You drop the first step. Every equation of the trace stays.", read=SHORT)
+@misconception("compact", "You drop the first step. Keep every equation of the trace.", read=SHORT)
 def compact_drops_first(trace):
     steps = [match[0] for match in re.finditer(EQUATION, trace)]
     return "\n".join([*steps[1:], trace.split("\n")[-1]])
 
 
-@misconception("compact", "You leave the answer's line out. A student trained on it never gives an answer.", read=SHORT)
+@misconception(
+    "compact", "You leave out the answer's line. A student trained on this never gives an answer.", read=SHORT
+)
 def compact_drops_answer(trace):
     return "\n".join(match[0] for match in re.finditer(EQUATION, trace))
 
 
-@misconception("compact", "You keep the answer only: that is the answer-only student. Keep the equations.", read=SHORT)
+@misconception(
+    "compact", "You keep only the answer. That would train the answer-only student. Keep the equations.", read=SHORT
+)
 def compact_answer_only(trace):
     return trace.split("\n")[-1]
 
 
-@misconception("compact", "You keep the results only. The equation is the step: A op B = C.", read=SHORT)
+@misconception("compact", "You keep only the results. The step is the whole equation A op B = C.", read=SHORT)
 def compact_results_only(trace):
     return "\n".join([*(match[4] for match in re.finditer(EQUATION, trace)), trace.split("\n")[-1]])
 
 
-@misconception("compact", "You put all equations on one line. Each stands on a line of its own.", read=SHORT)
+@misconception("compact", "You put all equations on one line. Put each on its own line.", read=SHORT)
 def compact_one_line(trace):
     return " ".join([*(match[0] for match in re.finditer(EQUATION, trace)), trace.split("\n")[-1]])
 
 
-@misconception("compact", "You keep the words of a line. Of each step only the equation stays.", read=SHORT)
+@misconception("compact", "You keep the words around the equations. Keep only the equation of each step.", read=SHORT)
 def compact_keeps_words(trace):
     lines = trace.split("\n")
     return "\n".join([*(line for line in lines if re.search(EQUATION, line)), lines[-1]])
 
 
-@misconception("compact", "You remove the spaces inside the equations. They stay as they are.", read=SHORT)
+@misconception(
+    "compact", "You remove the spaces inside the equations. Keep each equation exactly as it is.", read=SHORT
+)
 def compact_without_spaces(trace):
     steps = [match[0].replace(" ", "") for match in re.finditer(EQUATION, trace)]
     return "\n".join([*steps, trace.split("\n")[-1]])
 
 
-@misconception("compact", "You sort the equations. Their order is the reasoning.", read=SHORT)
+@misconception("compact", "You sort the equations. Their order is the reasoning, so keep it.", read=SHORT)
 def compact_sorted(trace):
     steps = {match[0] for match in re.finditer(EQUATION, trace)}
     return "\n".join([*sorted(steps), trace.split("\n")[-1]])
@@ -594,7 +601,7 @@ def compact_sorted(trace):
 
 @misconception(
     "compact",
-    "You write the answer without its mark ####. Nothing would find it again.",
+    "You write the answer without its mark ####, so extract_answer no longer finds it.",
     read=SHORT,
 )
 def compact_bare_answer(trace):
@@ -614,23 +621,21 @@ def compact_loses_minus(trace):
     return "\n".join([*steps, trace.split("\n")[-1]])
 
 
-@misconception("compact", "You drop equations that do not hold. Nothing is judged here: all of them stay.", read=SHORT)
+@misconception("compact", "You drop equations that do not hold. compact does not judge: keep them all.", read=SHORT)
 def compact_drops_wrong(trace):
     steps = [match[0] for match in re.finditer(EQUATION, trace) if _true(*match.groups())]
     return "\n".join([*steps, trace.split("\n")[-1]])
 
 
 @misconception(
-    "compact", "You drop an equation that comes a second time. Nothing is judged here: it stays.", read=SHORT
+    "compact", "You drop an equation that occurs a second time. compact does not judge: keep it.", read=SHORT
 )
 def compact_drops_repeats(trace):
     steps = dict.fromkeys(match[0] for match in re.finditer(EQUATION, trace))
     return "\n".join([*steps, trace.split("\n")[-1]])
 
 
-@misconception(
-    "compact", "You write the answer's line anew, and its comma is lost. Take the line as it stands.", read=SHORT
-)
+@misconception("compact", "You rebuild the answer's line, which loses its comma. Copy the line.", read=SHORT)
 def compact_new_answer_line(trace):
     return "\n".join([*(match[0] for match in re.finditer(EQUATION, trace)), f"#### {extract_answer(trace)}"])
 
@@ -640,8 +645,8 @@ def compact_new_answer_line(trace):
 
 @misconception(
     "make_example",
-    "You tokenise question and trace in one go. A token can then reach over the border between what is masked and what "
-    "is learned: tokenise the parts apart.",
+    "You tokenise question and trace together. A token can then cross the border between what is masked and what is "
+    "learned. Tokenise the parts separately.",
     read=EXAMPLE,
 )
 def example_in_one_go(problem, trace, tokenizer):
@@ -653,7 +658,8 @@ def example_in_one_go(problem, trace, tokenizer):
 
 @misconception(
     "make_example",
-    "The prompt is not masked: the student is also trained to write questions. Put -100 over question and newline.",
+    "The prompt is not masked, so the student is also trained to write questions. Set the labels of question and "
+    "newline to -100.",
     read=MASK,
 )
 def example_prompt_not_masked(problem, trace, tokenizer):
@@ -664,7 +670,7 @@ def example_prompt_not_masked(problem, trace, tokenizer):
 
 @misconception(
     "make_example",
-    "The end of text is missing. The student never learns to stop: add the tokenizer's eos_token_id.",
+    "The end-of-text token is missing, so the student never learns to stop. Append the tokenizer's eos_token_id.",
     read=MASK,
 )
 def example_without_end(problem, trace, tokenizer):
@@ -675,7 +681,7 @@ def example_without_end(problem, trace, tokenizer):
 
 @misconception(
     "make_example",
-    "The end of text is there, but masked, as if it were padding. The student has to learn to write it.",
+    "The end-of-text token is there but masked like padding. The student has to learn to write it.",
     read=MASK,
 )
 def example_end_masked(problem, trace, tokenizer):
@@ -694,7 +700,7 @@ def example_without_newline(problem, trace, tokenizer):
 
 @misconception(
     "make_example",
-    "The newline after the question is not masked. It belongs to the prompt: somebody else writes it.",
+    "The newline after the question is not masked. It belongs to the prompt, which the student does not write.",
     read=MASK,
 )
 def example_newline_learned(problem, trace, tokenizer):
@@ -705,7 +711,7 @@ def example_newline_learned(problem, trace, tokenizer):
 
 @misconception(
     "make_example",
-    "Your labels are shifted by one. They stand under their own tokens here; the training loop shifts, once.",
+    "Your labels are shifted by one. Keep each label at the position of its token: the training loop shifts, once.",
     read=MASK,
 )
 def example_shifted(problem, trace, tokenizer):
@@ -716,7 +722,9 @@ def example_shifted(problem, trace, tokenizer):
 
 
 @misconception(
-    "make_example", "You mask with 0. That is a token like any other; the label that does not count is -100.", read=MASK
+    "make_example",
+    "You mask with 0, which is a token id like any other. The label that does not count is -100.",
+    read=MASK,
 )
 def example_masked_with_zero(problem, trace, tokenizer):
     prompt = tokenizer(problem["question"] + "\n", add_special_tokens=False)["input_ids"]
@@ -726,7 +734,7 @@ def example_masked_with_zero(problem, trace, tokenizer):
 
 @misconception(
     "make_example",
-    "Your input_ids hold -100 as well. The student reads the question: mask the labels only.",
+    "Your input_ids contain -100 too. The student must read the question, so mask only the labels.",
     read=MASK,
 )
 def example_input_masked(problem, trace, tokenizer):
@@ -736,7 +744,7 @@ def example_input_masked(problem, trace, tokenizer):
     return labels, labels
 
 
-@misconception("make_example", "The question is missing. Without it there is nothing to reason about.", read=EXAMPLE)
+@misconception("make_example", "The question is missing. Put it before the trace.", read=EXAMPLE)
 def example_trace_only(problem, trace, tokenizer):
     target = [*tokenizer(trace, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
     return torch.tensor(target), torch.tensor(target)
@@ -744,8 +752,8 @@ def example_trace_only(problem, trace, tokenizer):
 
 @misconception(
     "make_example",
-    "You mask every token that occurs in the question, so that the numbers and names of the trace are masked too. Mask "
-    "places, not words.",
+    "You mask every token id that occurs in the question, so numbers and names in the trace are masked too. Mask "
+    "positions, not token ids.",
     read=MASK,
 )
 def example_masked_by_token(problem, trace, tokenizer):
@@ -754,9 +762,7 @@ def example_masked_by_token(problem, trace, tokenizer):
     return torch.tensor(tokens), torch.tensor([IGNORE if token in prompt else token for token in tokens])
 
 
-@misconception(
-    "make_example", "Only the answer's number is learned. The steps are what the student is to learn.", read=MASK
-)
+@misconception("make_example", "Only the answer is learned. The student should learn the steps too.", read=MASK)
 def example_steps_masked(problem, trace, tokenizer):
     steps, answer = trace.split("####")
     prompt = tokenizer(problem["question"] + "\n" + steps, add_special_tokens=False)["input_ids"]
@@ -764,7 +770,9 @@ def example_steps_masked(problem, trace, tokenizer):
     return torch.tensor(prompt + target), torch.tensor([IGNORE] * len(prompt) + target)
 
 
-@misconception("make_example", "The two come back in the wrong order: input_ids first, then labels.", read=EXAMPLE)
+@misconception(
+    "make_example", "You return the two in the wrong order: input_ids come first, then labels.", read=EXAMPLE
+)
 def example_reversed(problem, trace, tokenizer):
     prompt = tokenizer(problem["question"] + "\n", add_special_tokens=False)["input_ids"]
     target = [*tokenizer(trace, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
@@ -773,7 +781,7 @@ def example_reversed(problem, trace, tokenizer):
 
 @misconception(
     "make_example",
-    "Your tensors have a row dimension in front. One example is 1-D; the batch comes later.",
+    "Your tensors have a batch dimension. One example is 1-D; batches are made later.",
     read=EXAMPLE,
 )
 def example_with_rows(problem, trace, tokenizer):

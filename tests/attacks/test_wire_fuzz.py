@@ -20,6 +20,7 @@ from helpers.grader.judging import judge as judging
 from helpers.grader.judging.judgement import VERDICTS
 from helpers.grader.judging.kernel_data import NO_REPLY, reply_of
 from helpers.grader.judging.student_kernel import KernelDied, Ran, StudentKernel
+from helpers.grader.judging.wire_kernel import Message
 from helpers.grader.limits import Limits
 from helpers.grader.reports.feedback import feedback_page, graded_notebook
 from helpers.grader.reports.gradebook import csv_text
@@ -106,7 +107,7 @@ class DamagedKernel:
         for kind, content in self.draw.sample(MESSAGES, 2):
             content = damaged(content, self.draw)
             if isinstance(content, dict):
-                self.reader._collect(ran, {"msg_type": kind, "content": content})
+                self.reader._collect(ran, Message(kind, "", content))
         return ran
 
     def ask(self, request: dict, seconds: float) -> dict:

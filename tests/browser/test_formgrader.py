@@ -84,7 +84,7 @@ def test_a_person_marks_in_formgrader_and_the_student_reads_it(formgrader, grade
     assert main(["feedback", "--output", str(graded), "--course", str(course)]) == 0
     feedback = browser.new_page()
     feedback.goto((graded / "feedback" / "ada" / "00_mini" / "00_mini.html").as_uri())
-    assert feedback.get_by_text("8.5 of 9 points").is_visible()
+    assert feedback.get_by_text("8.5 of 9").is_visible()
     assert feedback.get_by_text("Say twice of *what*.").is_visible()
     assert "ada,ada,,8.5" in (graded / "lms_moodle.csv").read_text()
     feedback.close()

@@ -3,6 +3,8 @@
 import json
 import os
 import zipfile
+from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -10,11 +12,14 @@ import pytest
 from helpers.grader.intake.collect import collect
 from helpers.grader.intake.extra_files import extra_files
 from helpers.grader.intake.timestamp import read_timestamp
+from helpers.grader.judging import judge
 from helpers.grader.judging.alignment import align
+from helpers.grader.judging.cell_outcomes import CellOutcomes
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.limits import Limits
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.reports.class_report import DOUBTFUL, class_report
+from helpers.grader.reports.feedback import feedback_page
 from helpers.grader.reports.gradebook import csv_text
 from helpers.grader.run.judgement_store import from_plain, to_plain
 
@@ -33,6 +38,8 @@ TEXTS = {
     NoteCode.CELL_FOUND_BY_DEFINITION: "the cell of double was known by what it defines, not by its id",
     NoteCode.CELL_FOUND_BY_QUESTION: "the cell of answer_why was known by the question before it, not by its id",
     NoteCode.CELL_REPEATED: "the cell check_double stands more than once",
+    NoteCode.CELL_STOPPED: "the cell “while True:” was left out after the verdict timeout",
+    NoteCode.CELL_SLOW: "the cell “import torch” took more than 15 s",
     NoteCode.CHECK_PUT_BACK: "the check of double was missing and was put back",
 }
 
@@ -73,11 +80,36 @@ def from_alignment(mini, notebook):
     return align(mini, lost).notes + align(mini, repeated).notes
 
 
+def from_running(mini, notebook):
+    """The notes on a notebook with an endless cell and a slow one."""
+    aligned = align(mini, notebook(before="while True:\n    pass"))
+    sources = [cell.source for cell in aligned.notebook.cells]
+    endless = next(index for index, source in enumerate(sources) if source.startswith("while"))
+    slow = next(index for index, source in enumerate(sources) if source.startswith("import torch"))
+    outcomes = CellOutcomes(aligned, Path(), ended={endless: "timeout"}, slow={slow, endless})
+    return outcomes.notes(30.0)
+
+
 def test_every_note_is_made_by_some_submission(mini, notebook, tmp_path):
-    notes = from_intake(tmp_path) + from_alignment(mini, notebook)
+    notes = from_intake(tmp_path) + from_alignment(mini, notebook) + from_running(mini, notebook)
     texts = {note.text for note in notes}
     assert {note.code for note in notes} == set(NoteCode) == set(TEXTS)
     assert not set(TEXTS.values()) - texts, texts
+
+
+@pytest.mark.parametrize(("seconds", "is_slow"), [(14.0, False), (16.0, True)])
+def test_a_cell_that_takes_half_of_its_time_is_slow(mini, notebook, tmp_path, monkeypatch, seconds, is_slow):
+    now = [100.0]
+    monkeypatch.setattr(judge, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def run(source, limit):
+        now[0] += seconds
+        return SimpleNamespace(outputs=[], timed_out=False, error=None)
+
+    running = judge._Run(mini, align(mini, notebook()), tmp_path, Limits(cell=30.0), "")
+    index, cell = next(entry for entry in enumerate(running.aligned.notebook.cells) if entry[1].cell_type == "code")
+    running._run_cell(SimpleNamespace(run=run), index, cell)
+    assert running.cells.slow == ({index} if is_slow else set())
 
 
 @pytest.fixture
@@ -102,3 +134,15 @@ def test_notes_on_doubtful_cells_reach_the_class_report_whatever_their_text(mini
     page = class_report([("ada", Judgement(LAB, [], [Note(code, "any text")]))], {LAB: mini}, {})
     about_cells = code.startswith("cell_") or code is NoteCode.CHECK_PUT_BACK
     assert ("any text" in page) == (code in DOUBTFUL) == about_cells
+
+
+@pytest.mark.parametrize("code", NoteCode)
+def test_students_read_all_notes_but_those_on_how_long_a_cell_took(mini, code):
+    page = feedback_page(mini, "ada", Judgement(LAB, [], [Note(code, "any text")]))
+    assert ("any text" in page) == (code not in (NoteCode.CELL_STOPPED, NoteCode.CELL_SLOW))
+
+
+def test_the_same_note_six_times_stands_once_in_the_class_report(mini):
+    notes = [Note(NoteCode.CELL_REPEATED, "the cell double stands more than once")] * 6
+    page = class_report([("ada", Judgement(LAB, [], notes))], {LAB: mini}, {})
+    assert page.count("stands more than once") == 1

@@ -13,14 +13,18 @@ import torch
 from helpers.bootstrap import estimate_ratio
 from helpers.data.known_language import KnownLanguage
 from helpers.data.teacher_logits import load_teacher_logits, readable
+from helpers.data.word_problems import NAMES, make_problems, problem_tokenizer
 from helpers.grader.course.lab import Lab
 from helpers.losses import distillation_loss
+from helpers.reasoning.chain_of_thought import filter_traces
+from helpers.reasoning.fine_tuning import FineTuneConfig, load_reasoner
+from helpers.reasoning.generation import SamplingConfig, write_traces
 from helpers.tiers import load_batches, tier_of
 from helpers.widgets import DivergenceExplorer, LossExplorer
 from tests.committed import result
 from tests.conftest import ROOT
 
-LABS = ["01_temperature", "02_loss", "03_training", "04_perplexity"]
+LABS = ["01_temperature", "02_loss", "03_training", "04_perplexity", "05_chain_of_thought"]
 # These labs are about these models; each exercise that uses one gets it as an argument.
 LASTING = {"03_training": {"teacher", "student"}, "04_perplexity": {"teacher"}}
 SUBJECTS = {
@@ -28,6 +32,7 @@ SUBJECTS = {
     "02_loss": {"mask", "labels", "alpha"},
     "03_training": {"model", "labels", "batch"},
     "04_perplexity": {"model", "batches", "before"},
+    "05_chain_of_thought": {"traces"},
 }
 TEACHER = load_teacher_logits()
 DRINK = TEACHER["She drank a cup of hot"]
@@ -395,3 +400,139 @@ def test_lab_04_claims_no_more_than_its_seeds_bear(gains, start):
     control = distilled + torch.tensor(gains)[:, None] * 10
     said = space["statement"](control, distilled, torch.full((30,), 10))
     assert said.startswith(start) and f"better in {sum(gain > 0 for gain in gains)} of {len(gains)} seed(s)" in said
+
+
+# -------------------------------------------------------------------------------------------------------------- lab 05
+
+REASONING, FILLED_UP = "05_chain_of_thought", "filtered, as many traces"
+
+
+def share_of(estimate: dict) -> str:
+    """An estimate in percent with its interval, as the lab's table writes it."""
+    return "{:.1f} % ({:.1f}–{:.1f})".format(*(100 * estimate[key] for key in ("value", "low", "high")))
+
+
+def points_of(estimate: dict) -> str:
+    """A difference in points with its interval; a minus as the lab's text writes it."""
+    numbers = (100 * estimate[key] for key in ("value", "low", "high"))
+    return "{:.1f} points ({:.1f} to {:.1f})".format(*numbers).replace("-", "−")
+
+
+def code_of(name: str) -> str:
+    return "\n".join(cell.source for cell in released(name).cells if cell.cell_type == "code")
+
+
+def test_lab_05_has_the_setting_of_its_result():
+    setting, text = result("chain_of_thought")["setting"], text_of(REASONING)
+    sizes = [setting[key] for key in ("problems", "steps", "held_out_problems")]
+    assert f"= {tuple(setting['seeds'])}, {', '.join(map(str, sizes))}\n" in code_of(REASONING)
+    assert f"SAMPLED = {setting['temperature_of_the_teacher']}" in code_of(REASONING)
+    assert f"three seeds, {sizes[0]:,} problems each (other ones than yours), {sizes[1]} steps, the same" in text
+    config = FineTuneConfig(steps=1)
+    assert (config.batch_size, config.learning_rate) == (setting["batch_examples"], setting["learning_rate"])
+    minutes = result("lab_seconds")["labs"][REASONING] / 60
+    assert f"Your computer works for about {minutes:.0f} of them" in text
+
+
+def test_lab_05_says_that_it_compresses_nothing():
+    weights, text = result("chain_of_thought")["setting"]["parameters"], text_of(REASONING)
+    assert weights["teacher"] == weights["student"]
+    assert f"two layers and {weights['student']:,} weights" in text
+    assert "**this lab compresses nothing**" in text and "**teaches itself**" in text
+    (lessons,) = result("reasoning_training")["teacher"]["stages"]
+    assert f"{lessons['examples']:,} worked solutions in words" in text
+
+
+def test_lab_05_says_what_every_model_reached():
+    measured, text = result("chain_of_thought"), text_of(REASONING)
+    rows = {
+        "student before": measured["student before"],
+        **{name: measured["arms"][name] for name in ("answer only", "raw traces", "filtered", "filtered and compact")},
+        "teacher, sampled": measured["teacher, drawn"],
+        "teacher, greedy": measured["teacher, greedy"],
+    }
+    for name, row in rows.items():
+        assert f"| {name} | {share_of(row['accuracy'])} | {row['tokens_written']['value']:.1f} |" in text
+    before, control = rows["student before"]["accuracy"], rows["answer only"]["accuracy"]
+    assert control["low"] < before["value"] < control["high"]  # "learned nothing that shows"
+
+
+def test_lab_05_says_what_kinds_of_traces_there_were():
+    kinds, text = result("chain_of_thought")["teacher_traces"], text_of(REASONING)
+    right = "68.4 %"
+    assert 100 * (1 - kinds["wrong answer"]) == pytest.approx(68.4, abs=0.051)  # it is 68.35, which rounds either way
+    lucky, circular, wrong = (
+        f"{kinds[kind]:.1%}".replace("%", " %")
+        for kind in ("right answer, wrong step", "right answer, circular or long", "wrong answer, every step holds")
+    )
+    setting = result("chain_of_thought")["setting"]
+    assert f"sampled {2 * setting['problems'] * len(setting['seeds']):,} other traces, {right} had the right" in text
+    assert f"{lucky} had the right answer after a wrong step, and in {wrong} every step held" in text
+    assert f"({lucky} and {circular} of all traces" in text
+    raw = result("chain_of_thought")["arms"]["raw traces"]["accuracy"]["value"]
+    assert f"Of the raw traces, {right} have the right answer" in text and f"right on {100 * raw:.1f} % of" in text
+
+
+def test_lab_05_says_what_the_comparisons_showed():
+    measured, text = result("chain_of_thought"), text_of(REASONING)
+    compared, arms = measured["comparisons"], measured["arms"]
+    assert f"beat answers alone by {points_of(compared['reasoning'])}" in text
+    assert f"**cost** accuracy at equal problems: {points_of(compared['filtering, equal number of problems'])}" in text
+    assert compared["filtering, equal number of problems"]["high"] < 0
+    equal = compared["filtering, equal number of traces"]
+    assert f"no effect was shown: {points_of(equal)}" in text and equal["low"] < 0 < equal["high"]
+    form = compared["compact form"]
+    assert f"the difference is {points_of(form)}" in text and form["low"] < 0 < form["high"]
+    tokens = {name: arms[name]["tokens_written"]["value"] for name in ("filtered", "filtered and compact")}
+    saved = 1 - tokens["filtered and compact"] / tokens["filtered"]
+    assert f"It takes {100 * saved:.0f} % fewer tokens" in text and 0.4 < saved < 0.6  # "about half of the tokens"
+
+
+def test_lab_05_says_where_filtering_lost():
+    arms, text = result("chain_of_thought")["arms"], text_of(REASONING)
+    by_steps = {
+        k: [100 * arms[name]["accuracy_by_steps"][k]["value"] for name in ("raw traces", "filtered", FILLED_UP)]
+        for k in "12345"
+    }
+    raw, filtered, filled_up = by_steps["5"]
+    assert f"right on {raw:.1f} % of the problems, the filtered one on {filtered:.1f} %, and the one with" in text
+    assert f"as many filtered traces on {filled_up:.1f} %" in text
+    assert all(max(by_steps[k]) - min(by_steps[k]) < 8 for k in "123")
+    assert "are within 8 points of each other" in text
+
+
+def test_lab_05_says_how_much_of_an_example_is_its_question():
+    setting, arms = result("chain_of_thought")["setting"], result("chain_of_thought")["arms"]
+    answer = 3  # mark, number, end of text
+    question = [tokens - answer * setting["problems"] for tokens in arms["answer only"]["tokens_of_examples"]]
+    asked = sum(question) / sum(arms["raw traces"]["tokens_of_examples"])
+    assert round(asked, 1) == 0.4 and "about 40 % of the tokens belong to the question" in text_of(REASONING)
+
+
+def test_lab_05_says_that_kept_traces_mix_up_names():
+    problems = make_problems(150, seed=0)
+    traces = write_traces(
+        load_reasoner("teacher"), problem_tokenizer(), problems, SamplingConfig(temperature=0.7, seed=0)
+    )
+    kept = filter_traces(problems, traces)
+    strange = [any(name in trace and name not in problem["question"] for name in NAMES) for problem, trace in kept]
+    assert len(kept) > 60 and sum(strange) > len(kept) / 2
+    assert "contain a name that the question does not mention" in text_of(REASONING)
+
+
+def test_lab_05_says_what_the_real_model_gained():
+    measured, text = result("chain_of_thought_laptop"), text_of(REASONING)
+    rights = {name: f"{100 * arm['accuracy']['value']:.0f} %" for name, arm in measured["arms"].items()}
+    assert f"{100 * measured['right_answer']:.0f} % of the {measured['traces']} traces had the right answer" in text
+    assert f"and {measured['kept_traces']} were kept" in text
+    assert f"right on {rights['before']} of the held-out problems before training" in text
+    assert f"on {rights['before, shown two examples']} when shown two examples, and on {rights['after']} after" in text
+    gain, beyond = (measured[f"after against {other}"] for other in ("before", "before, shown two examples"))
+    whole = ["{:.0f} points ({:.0f} to {:.0f})".format(*(100 * each[key] for key in ("value", "low", "high")))
+             for each in (gain, beyond)]  # fmt: skip
+    assert f"a gain of {whole[0]}" in text and f"the difference is {whole[1]}".replace("-", "−") in text
+    assert beyond["low"] < 0 and "no effect is shown" in text
+
+
+def test_lab_05_names_what_the_gpu_tier_needs():
+    assert "set `DISTILLAB_GSM8K`" in text_of(REASONING)

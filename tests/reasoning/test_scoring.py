@@ -46,3 +46,5 @@ def test_a_difference_that_could_be_none_is_called_none():
     assert describe_difference("a", "b", compare(even, odd)).startswith("No effect shown: “a” and “b” are 0 points")
     worse = Estimate(-0.05, -0.09, -0.01, 750, 250)
     assert describe_difference("a", "b", worse) == "“b” is right more often than “a”, by 5 points (+1 to +9)."
+    slight = Estimate(0.012, -0.01, 0.03, 750, 250)
+    assert describe_difference("a", "b", slight).endswith("are 1 point (-1 to +3) apart.")

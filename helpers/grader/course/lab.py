@@ -215,6 +215,8 @@ class Lab:
             arguments = copy.deepcopy(arguments)
         seen = observe(case.observe, answer, arguments, decode(encode(case.options)), seed_of(case))
         if "error" in seen:
+            if seen["error"]["type"] == KeyboardInterrupt.__name__:  # Ctrl-C, which `observe` reports like any error
+                raise KeyboardInterrupt
             return _Failed(seen["error"])
         return {label: decode(item) for label, item in seen["values"].items()}
 

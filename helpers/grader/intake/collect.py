@@ -66,7 +66,7 @@ def collect(
             f"There are no submissions in {folder}: expected <student>/<lab>/<lab>.ipynb or <student>.zip, "
             f"for the labs {', '.join(labs)}." + "".join(f"\n  {remark}" for remark in remarks[:5])
         )
-    return everything, remarks
+    return everything, list(dict.fromkeys(remarks))
 
 
 def _submissions(source: FolderSource, labs: LabNames, scratch: Path) -> tuple[list[Submission], list[str]]:

@@ -82,15 +82,20 @@ class StudentFolder:
             )
 
     def _remarks(self, entries: Iterable[os.DirEntry[str]]) -> list[str]:
-        """Return remarks on the notebooks and folders that belong to no graded lab."""
+        """Return remarks on the notebooks and folders that belong to no graded lab.
+
+        Another lab gets the same remark from each student, which `collect` gives once.
+        """
         remarks = []
         for entry in entries:
+            lab = entry.name.removesuffix(".ipynb")
+            if lab in self.labs.others:
+                remarks.append(f"{lab}: this lab is not being graded; what was handed in for it is ignored")
+                continue
             if _is_notebook(entry):
                 reason = "this notebook is not in its lab's folder"
             elif not entry.is_dir(follow_symlinks=False) or entry.name.startswith(HIDDEN):
                 continue
-            elif entry.name in self.labs.others:
-                reason = "this lab is not being graded"
             else:
                 reason = "no released lab has this name"
             remarks.append(f"{self.student}/{printable(entry.name)}: {reason}; ignored")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from helpers.grader.intake.unicode import printable
 from helpers.grader.judging.alignment import Aligned, names_bound
 from helpers.grader.judging.error_verdicts import classify_error
 from helpers.grader.judging.error_words import error_words, syntax_words
+from helpers.grader.notes import Note, NoteCode
 
 MAX_TOLD_CHARACTERS = 400  # of an error in a cell
+MAX_LINE_CHARACTERS = 60  # of a cell's first line in a note
+SLOW_SHARE = 0.5  # of the time that a cell may take, from which it is called slow
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class CellOutcomes:
         ended: the verdict of each cell that ended its kernel, ran past its time or filled the memory. Such a cell is
             left out from then on.
         errors: the error that a cell raised when it last ran.
+        slow: the cells that took more than `SLOW_SHARE` of what a cell may take.
         quotes: whether the student's process may be quoted; not any more once a hidden case has been sent to it.
     """
 
@@ -38,7 +43,23 @@ class CellOutcomes:
     folder: Path
     ended: dict[int, str] = field(default_factory=dict)
     errors: dict[int, CellError] = field(default_factory=dict)
+    slow: set[int] = field(default_factory=set)
     quotes: bool = True
+
+    def notes(self, seconds: float) -> list[Note]:
+        """Return notes on the cells that were left out or slow; `seconds`: what a cell may take."""
+        notes = [
+            Note.of(NoteCode.CELL_STOPPED, line=self._first_line(index), verdict=verdict)
+            for index, verdict in sorted(self.ended.items())
+        ]
+        return notes + [
+            Note.of(NoteCode.CELL_SLOW, line=self._first_line(index), seconds=SLOW_SHARE * seconds)
+            for index in sorted(self.slow - self.ended.keys())
+        ]
+
+    def _first_line(self, index: int) -> str:
+        lines = self.aligned.notebook.cells[index].source.strip().splitlines() or [""]
+        return printable(lines[0])[:MAX_LINE_CHARACTERS]
 
     def add_error(self, index: int, kind: str, message: str) -> None:
         """Record the error that a cell raised."""

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.alignment import Aligned, align
-from helpers.grader.judging.cell_outcomes import CellOutcomes
+from helpers.grader.judging.cell_outcomes import SLOW_SHARE, CellOutcomes
 from helpers.grader.judging.exercise import TimeBudget, judge_exercise, rows_without_a_call
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.judging.skippable_cells import skippable_cells
@@ -75,7 +75,7 @@ class _Run:
         return Judgement(
             self.lab.name,
             rows=_in_order(self.lab, self.rows, answers),
-            notes=self.aligned.notes,
+            notes=list(dict.fromkeys(self.aligned.notes + self.cells.notes(self.limits.cell))),
             notebook=self.aligned.notebook,
             answers=answers,
             code=_code(self.aligned),
@@ -125,7 +125,8 @@ class _Run:
         return Restart(Reason.KERNEL_ENDED) if judged.kernel_ended else None
 
     def _run_cell(self, kernel: StudentKernel, index: int, cell: NotebookNode) -> Restart | None:
-        seconds = min(self.limits.cell, self.deadline - time.monotonic())
+        began = time.monotonic()
+        seconds = min(self.limits.cell, self.deadline - began)
         try:
             ran = kernel.run(cell.source, max(seconds, 0.1))
         except KernelDied as death:
@@ -137,6 +138,8 @@ class _Run:
             return Restart(Reason.KERNEL_ENDED)
         self._keep_outputs(cell, ran.outputs)
         self.cells.errors.pop(index, None)
+        if time.monotonic() - began > SLOW_SHARE * self.limits.cell:
+            self.cells.slow.add(index)
         if ran.timed_out:
             self.cells.ended[index] = "timeout"
             cell.outputs.append(_notice(f"This cell was stopped after {seconds:.0f} s."))

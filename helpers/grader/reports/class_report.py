@@ -1,7 +1,7 @@
 """The class report: one HTML page for the instructor on what the class can do, what to teach again, whom to look at.
 
-Everything is computed from the judgements alone, so the same judgements give the same page. Its links are relative and
-stay inside the output folder, so the folder can be moved or sent.
+All figures are computed from the judgements alone, so the same judgements give the same figures. Its links are relative
+and stay inside the output folder, so the folder can be moved or sent.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from helpers.grader.notes import NoteCode
 from helpers.grader.reports import class_statistics as statistics
 from helpers.grader.reports.class_statistics import ExerciseStatistics, Marks, RankedMisconception, Times
 from helpers.grader.reports.feedback import VERDICT_WORDS
+from helpers.grader.reports.marked_work import MarkedCell
 from helpers.grader.reports.pages import format_percent, render
 from helpers.grader.reports.similarity import SimilarAnswers, known_runs, near_identical
 
 ALARMING_VERDICTS = ("crash", "denied", "timeout", "memory")
-DOUBTFUL = (  # notes on cells that may have been taken for the wrong exercise
+DOUBTFUL = (  # notes on cells that may have been taken for the wrong exercise, or that hold up the grading
     NoteCode.CELL_FOUND_BY_DEFINITION,
     NoteCode.CELL_FOUND_BY_QUESTION,
     NoteCode.CELL_REPEATED,
+    NoteCode.CELL_STOPPED,
+    NoteCode.CELL_SLOW,
     NoteCode.CHECK_PUT_BACK,
 )
 SLOWEST_SHOWN = 5
@@ -37,6 +40,16 @@ class FlaggedSubmission:
 
     student: str
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LateSubmission:
+    """A submission that was handed in after its due date, and the points that this costs."""
+
+    student: str
+    lab: str
+    seconds_late: float
+    penalty: float
 
 
 @dataclass(frozen=True)
@@ -57,13 +70,21 @@ class LabSection:
     misconceptions: list[RankedMisconception]
 
 
-def class_report(graded: Iterable[Graded], labs: Mapping[str, Lab], lab_pages: Mapping[str, str]) -> str:
+def class_report(
+    graded: Iterable[Graded],
+    labs: Mapping[str, Lab],
+    lab_pages: Mapping[str, str],
+    to_mark_again: Iterable[MarkedCell] = (),
+    late: Iterable[LateSubmission] = (),
+) -> str:
     """Return the report's HTML.
 
     Args:
         graded: (student, judgement) pairs.
         labs: the labs by name.
         lab_pages: for each lab, the link from the report to a page with the lab's text.
+        to_mark_again: marks that do not count, because the student has handed in something else since.
+        late: the submissions that were handed in after their due date.
     """
     by_lab: dict[str, list[Graded]] = defaultdict(list)
     students = set()
@@ -76,6 +97,8 @@ def class_report(graded: Iterable[Graded], labs: Mapping[str, Lab], lab_pages: M
         "class_report.html",
         sections=sections,
         unplaced=unplaced,
+        to_mark_again=list(to_mark_again),
+        late=list(late),
         students=len(students),
         submissions=len(unplaced) + sum(len(entries) for entries in by_lab.values()),
         words=VERDICT_WORDS,
@@ -130,4 +153,4 @@ def _own_reasons(lab: Lab, judgement: Judgement) -> list[str]:
     for name in lab.exercises:
         verdicts = {row.verdict for row in judgement.of(name)}
         reasons += [f"{name} {VERDICT_WORDS[verdict]}" for verdict in ALARMING_VERDICTS if verdict in verdicts]
-    return reasons + [note.text for note in judgement.notes if note.code in DOUBTFUL]
+    return reasons + list(dict.fromkeys(note.text for note in judgement.notes if note.code in DOUBTFUL))

@@ -17,10 +17,12 @@ from nbformat import NotebookNode
 from helpers.checks.visible_check import explain_error
 from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.notes import FOR_INSTRUCTORS
 from helpers.grader.reports.gradebook import ManualMarks, exercise_verdict
 from helpers.grader.reports.pages import render
 from helpers.grader.reports.points import earned_points
 from helpers.grader.reports.sanitize import sanitize_notebook
+from helpers.grader.reports.totals import total
 
 MAX_CHARACTERS = 20_000  # of a student's code or written answer
 
@@ -134,7 +136,6 @@ def feedback_page(lab: Lab, student: str, judgement: Judgement, marks: ManualMar
     refusal = next((row.note for row in judgement.rows if not row.exercise), "")
     exercises = [] if refusal else [exercise_feedback(lab, item, judgement, marks) for item in lab.exercises.values()]
     answers = [_answer_feedback(lab, row, judgement, marks) for row in judgement.rows if row.verdict == "manual"]
-    scores = [item.score for item in exercises] + [answer.score for answer in answers]
     return render(
         "feedback.html",
         lab=judgement.lab or lab.name,
@@ -142,11 +143,10 @@ def feedback_page(lab: Lab, student: str, judgement: Judgement, marks: ManualMar
         refusal=refusal,
         exercises=exercises,
         answers=answers,
-        points=max(0.0, sum(score.points for score in scores) - marks.penalty),
-        max_points=sum(score.max_points for score in scores),
-        waiting=sum(answer.score.max_points for answer in answers if answer.is_waiting),
+        total=total(lab, judgement, marks),
         penalty=marks.penalty,
-        notes=[note.text for note in judgement.notes],
+        seconds_late=marks.seconds_late,
+        notes=[note.text for note in judgement.notes if note.code not in FOR_INSTRUCTORS],
     )
 
 

@@ -1,23 +1,27 @@
 """Write judgements into nbgrader's gradebook and into `grades.csv`.
 
 One process writes, in one commit per submission. Marks become nbgrader's `auto_score`; a mark that a person gave in
-formgrader is never changed. The verdict of each exercise becomes the automatic comment on the student's cell.
+formgrader stays as long as the work is the same (`marked_work.py`). The verdict of each exercise becomes the automatic
+comment on the student's cell.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from nbgrader.api import Gradebook, MissingEntry
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.reports.marked_work import MarkedWork
 from helpers.grader.reports.points import earned_points
 
 COLUMNS = (
@@ -93,7 +97,12 @@ def require_same_cells(lab: Lab, database: str) -> None:
 
 
 def record(
-    gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement, timestamp: datetime | None = None
+    gradebook: Gradebook,
+    lab: Lab,
+    student: str,
+    judgement: Judgement,
+    timestamp: datetime | None = None,
+    marked: MarkedWork | None = None,
 ) -> None:
     """Write one submission's marks in one transaction.
 
@@ -103,11 +112,14 @@ def record(
         student: the student's id.
         judgement: the outcome of judging the submission.
         timestamp: when it was handed in, in UTC without a zone; None leaves what is in the gradebook.
+        marked: what each of a person's marks was given for; without it, all marks are kept and have to be confirmed.
     """
     with one_transaction(gradebook):
         gradebook.update_or_create_student(student)
         gradebook.update_or_create_submission(lab.name, student, **({"timestamp": timestamp} if timestamp else {}))
         _enter(gradebook, lab, student, judgement)
+        if marked is not None:
+            marked.apply(gradebook.find_submission_notebook(lab.name, lab.name, student), lab, student, judgement)
 
 
 def _enter(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -> None:
@@ -134,6 +146,7 @@ class ManualMarks:
     extra: dict[str, float] = field(default_factory=dict)  # cell id → extra credit
     comments: dict[str, str] = field(default_factory=dict)  # cell id → a person's comment
     penalty: float = 0.0  # points taken off because the submission is late
+    seconds_late: float = 0.0  # after the due date, with the student's extension
 
 
 def read_manual_marks(gradebook: Gradebook, lab: str, student: str) -> ManualMarks:
@@ -144,7 +157,29 @@ def read_manual_marks(gradebook: Gradebook, lab: str, student: str) -> ManualMar
         {grade.name: grade.extra_credit for grade in notebook.grades if grade.extra_credit},
         {comment.name: comment.manual_comment for comment in notebook.comments if comment.manual_comment},
         notebook.late_submission_penalty or 0.0,
+        notebook.assignment.total_seconds_late,
     )
+
+
+def with_marks(rows: list[Row], marks: ManualMarks) -> list[Row]:
+    """Return a submission's rows with a person's marks and the late penalty, so that they add up to what counts."""
+    answers = {row.exercise for row in rows if row.verdict == "manual"}
+    counted = [
+        replace(row, points=marks.scores.get(row.exercise, 0.0) + marks.extra.get(row.exercise, 0.0))
+        if row.exercise in answers & (marks.scores.keys() | marks.extra.keys())
+        else row
+        for row in rows
+    ]
+    for cell in sorted((marks.scores.keys() | marks.extra.keys()) - answers):
+        name = cell.removeprefix("check_")
+        judged = math.fsum(row.points or 0.0 for row in rows if row.exercise == name)
+        added = marks.scores.get(cell, judged) + marks.extra.get(cell, 0.0) - judged
+        counted.append(Row(name, "override", round(added, 6), None, "manual", note="given by a person"))
+    if marks.penalty:
+        points = math.fsum(row.points or 0.0 for row in counted)
+        taken_off = min(marks.penalty, max(0.0, points))
+        counted.append(Row("", "late penalty", -round(taken_off, 6), None, "", note="handed in late"))
+    return counted
 
 
 def escape_csv_formula(text: str) -> str:
@@ -153,14 +188,21 @@ def escape_csv_formula(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
 
 
-def csv_text(graded: Iterable[tuple[str, Judgement]]) -> str:
-    """Return `grades.csv`: one row for each case, sorted by student and lab, in the order of the lab's cells."""
+AllMarks = Mapping[tuple[str, str], ManualMarks]  # by student and lab
+
+
+def csv_text(graded: Iterable[tuple[str, Judgement]], marks: AllMarks = MappingProxyType({})) -> str:
+    """Return `grades.csv`: one row for each case, sorted by student and lab, in the order of the lab's cells.
+
+    A written answer's row has points once a person has marked it. What else a person or the late penalty adds or takes
+    away has rows of its own, so that the points of a submission add up to what its LMS file says.
+    """
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(COLUMNS)
     for student, judgement in sorted(graded, key=lambda entry: (entry[0], entry[1].lab)):
         notes = [note.text for note in judgement.notes]  # in the submission's first row
-        for row in judgement.rows:
+        for row in with_marks(judgement.rows, marks.get((student, judgement.lab), ManualMarks())):
             texts = [escape_csv_formula(text) for text in (student, judgement.lab, row.exercise, row.case)]
             numbers = ["" if points is None else f"{points:.10g}" for points in (row.points, row.max_points)]
             note = escape_csv_formula("; ".join([*notes, row.note]).strip("; "))

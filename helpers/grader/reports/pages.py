@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +30,14 @@ def format_correlation(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
+def format_duration(seconds: float) -> str:
+    """Return a duration in its two largest units, rounded up to whole minutes."""
+    minutes = math.ceil(seconds / 60)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [(days, f"{days} day{'s' if days > 1 else ''}"), (hours, f"{hours} h"), (minutes, f"{minutes} min")]
+    return " ".join([text for number, text in parts if number][:2])
+
+
 def heading_anchor(heading: str) -> str:
     """Return the fragment that leads to a heading, with the id that Jupyter and nbconvert give it."""
     return quote(heading.replace(" ", "-"))
@@ -50,6 +59,7 @@ _ENVIRONMENT.filters |= {
     "points": format_points,
     "percent": format_percent,
     "correlation": format_correlation,
+    "duration": format_duration,
     "anchor": heading_anchor,
     "path": lambda text: quote(text, safe=""),
     "markdown": markdown,

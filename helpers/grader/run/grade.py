@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,15 @@ from helpers.grader.limits import Limits
 from helpers.grader.release import generate, put_environment_first
 from helpers.grader.run.cluster import judge_on_cluster
 from helpers.grader.run.grading_run import GradingResult, GradingRun
+from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time
 from helpers.grader.run.publish import default_database, write_reports
 from helpers.grader.run.retry import JudgeBatch, judge_in_threads
+from helpers.grader.run.scale import require_one_scale
 from helpers.grader.run.secret_seed import secret_seed
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from helpers.grader.sandbox.zygote_client import ZYGOTE
+from helpers.interrupt import raise_if_requested
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,19 @@ class GradingOptions:
     cluster: str | None = None  # address of a Dask scheduler; None: judge on this machine
 
 
-def grade(course: Path, submissions: Path, output: Path, options: GradingOptions | None = None) -> GradingResult:
+def grade(
+    course: Path,
+    submissions: Path,
+    output: Path,
+    options: GradingOptions | None = None,
+    announce: Callable[[str], None] = lambda step: None,
+) -> GradingResult:
     """Grade the submissions in a folder and write marks, feedback and the gradebook into `output`.
 
     Judgements from an earlier run into the same folder are reused where nothing has changed, unless `options.regrade`
     is set. Hidden inputs are drawn from a secret seed that stays in `output`, so that a regrade gives the same marks.
+
+    `announce` is told what is being done until the progress bar starts, and after it.
 
     Raises:
         GraderError: there is nothing to grade, a lab was never released, this computer cannot isolate notebooks,
@@ -62,21 +73,29 @@ def grade(course: Path, submissions: Path, output: Path, options: GradingOptions
         prepare(options.kernel_name)
     put_environment_first()
     with tempfile.TemporaryDirectory(prefix="intake-", dir=ZYGOTE.scratch()) as scratch:
+        announce(f"Looking for submissions in {submissions}")
         collected, remarks = collect(submissions, labs, Path(scratch), find_labs(course))
         output.mkdir(parents=True, exist_ok=True)
         database = options.database or default_database(output)
         with one_run_at_a_time(output):
             seed = secret_seed(output)
+            graded_now = {(submission.student, submission.lab) for submission in collected}
+            require_one_scale(course, JudgementStore(output).all_but(graded_now))
             for name in sorted({submission.lab for submission in collected if submission.lab}):
+                announce(f"Computing the right answers of {name}")
+                raise_if_requested()
                 _enter_lab(load_lab(course, name, seed), database)
             key = judge_digest(course, options.limits, options.kernel_name)
+            announce(f"Comparing {len(collected)} submissions with the last run")
             with Gradebook(database) as gradebook:
                 judge_batch = _judge_batch(course, options, key, seed)
                 grading = GradingRun(course, output, gradebook, judge_batch, key, seed)
                 result = grading.run(collected, options.regrade)
             if not result.judgements:
                 raise GraderError(f"No submission could be judged: {result.failures[0].reason}. See: distillab doctor.")
-            result.remarks = remarks + write_reports(course, output, database)[1]
+            announce("Writing feedback and reports")
+            published = write_reports(course, output, database)
+            result.remarks, result.totals = remarks + published.remarks, published.totals
     return result
 
 

@@ -17,9 +17,12 @@ from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.reports.feedback import graded_notebook
 from helpers.grader.reports.gradebook import record as record_marks
+from helpers.grader.reports.marked_work import MarkedWork
+from helpers.grader.reports.totals import Totals
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.retry import JudgeBatch, Outcomes, judge_with_retry
+from helpers.interrupt import raise_if_requested
 
 MAX_REASON = 300  # characters of an exception that a failure quotes
 
@@ -46,6 +49,7 @@ class GradingResult:
     judgements: list[tuple[str, Judgement]] = field(default_factory=list)  # (student, judgement)
     remarks: list[str] = field(default_factory=list)  # on files and dates, for the instructor
     failures: list[Failure] = field(default_factory=list)
+    totals: Totals = field(default_factory=dict)
 
 
 @dataclass
@@ -77,6 +81,7 @@ class GradingRun:
         self.course, self.output, self.gradebook = course, output, gradebook
         self.judge_batch, self.key = judge_batch, key
         self.store = JudgementStore(output, seed)
+        self.marked = MarkedWork(output)
 
     def run(self, submissions: list[Submission], regrade: bool = False) -> GradingResult:
         """Grade the submissions and record each judgement before the next is awaited.
@@ -92,6 +97,7 @@ class GradingRun:
                 result.judgements.append((student, judgement))
                 progress.add(judgement, kept=True)
             for submission, outcome in outcomes:
+                raise_if_requested()
                 try:
                     if not isinstance(outcome, Judgement):
                         raise outcome
@@ -142,7 +148,11 @@ class GradingRun:
         student = submission.student
         if submission.lab:
             lab = load_lab(self.course, submission.lab)
-            record_marks(self.gradebook, lab, student, judgement, **_timestamp(submission, judgement))
+            earlier = self.store.latest(student, lab.name)
+            if earlier is not None:  # what the marks were given for, unless `marked` knows better
+                self.marked.note(self.gradebook, student, earlier)
+            timestamp = _timestamp(submission, judgement)
+            record_marks(self.gradebook, lab, student, judgement, timestamp, self.marked)
             path = self.output / "autograded" / student / lab.name / f"{lab.name}.ipynb"
             path.parent.mkdir(parents=True, exist_ok=True)
             nbformat.write(graded_notebook(lab, judgement), path)
@@ -152,11 +162,11 @@ class GradingRun:
         self.store.save(student, judgement, plan.digests[student, submission.lab])
 
 
-def _timestamp(submission: Submission, judgement: Judgement) -> dict[str, datetime]:
+def _timestamp(submission: Submission, judgement: Judgement) -> datetime | None:
     """Return when a submission was handed in, if that is known; adds a note to the judgement if it is unreadable."""
     if submission.path is None or submission.timestamp is None:
-        return {}
+        return None
     timestamp, note = read_timestamp(submission.timestamp)
     if note:
         judgement.notes.append(note)
-    return {} if timestamp is None else {"timestamp": timestamp}
+    return timestamp

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -51,14 +51,30 @@ class JudgementStore:
             return None
         return from_plain(content)
 
+    def latest(self, student: str, lab: str) -> Judgement | None:
+        """Return the stored judgement, whatever it was made from; None if there is none in today's form."""
+        content = _read(self._path(student, lab))
+        try:
+            return None if content is None else from_plain(content)
+        except (KeyError, TypeError, ValueError):
+            return None
+
     def forget(self, student: str, lab: str) -> None:
         """Delete the judgement of a student and lab, if there is one."""
         self._path(student, lab).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[tuple[str, Judgement]]:
         """Yield (student, judgement) pairs, sorted by student and lab."""
-        paths = self.folder.glob("*/*.json")
-        entries = [(path, content) for path in paths if (content := _read(path)) is not None]
+        return self.all_but(())
+
+    def all_but(self, judged_again: Container[tuple[str, str]]) -> Iterator[tuple[str, Judgement]]:
+        """Yield (student, judgement) pairs, sorted, without those whose student and lab are in `judged_again`."""
+        contents = ((path, _read(path)) for path in self.folder.glob("*/*.json"))
+        entries = [
+            (path, content)
+            for path, content in contents
+            if content is not None and (content["student"], content["lab"]) not in judged_again
+        ]
         entries.sort(key=lambda entry: (entry[1]["student"], entry[1]["lab"]))
         return ((content["student"], _from_file(path, content)) for path, content in entries)
 

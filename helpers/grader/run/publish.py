@@ -6,6 +6,7 @@ changed a due date.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
@@ -15,14 +16,17 @@ from helpers.atomic import write_text
 from helpers.grader.course.lab import Lab, find_labs, load_lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement
-from helpers.grader.reports.class_report import class_report
+from helpers.grader.reports.class_report import LateSubmission, class_report
 from helpers.grader.reports.feedback import feedback_page
-from helpers.grader.reports.gradebook import csv_text, read_manual_marks
+from helpers.grader.reports.gradebook import ManualMarks, csv_text, read_manual_marks
 from helpers.grader.reports.lab_page import lab_page
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
 from helpers.grader.reports.lms_export import canvas_csv, marks, moodle_csv
+from helpers.grader.reports.marked_work import MarkedCell, MarkedWork
+from helpers.grader.reports.totals import Totals, total
 from helpers.grader.run.judgement_store import FOLDER, JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time
+from helpers.grader.run.scale import require_one_scale
 
 NOTHING_GRADED = "Nothing has been graded into {0} yet. Grade with: distillab grade --output {0} …"
 
@@ -38,7 +42,16 @@ def course_config(course: Path) -> Config:
     return PyFileConfigLoader(path.name, path=str(path.parent)).load_config() if path.is_file() else Config()
 
 
-def publish(course: Path, output: Path, database: str | None = None) -> tuple[int, list[str]]:
+@dataclass(frozen=True)
+class Published:
+    """What was written: how many submissions, remarks for the instructor, and each submission's total."""
+
+    submissions: int
+    remarks: list[str]
+    totals: Totals
+
+
+def publish(course: Path, output: Path, database: str | None = None) -> Published:
     """Call `write_reports` while holding the lock on `output`."""
     if not Path(output).is_dir():
         raise GraderError(NOTHING_GRADED.format(output))
@@ -46,46 +59,66 @@ def publish(course: Path, output: Path, database: str | None = None) -> tuple[in
         return write_reports(course, output, database)
 
 
-def write_reports(course: Path, output: Path, database: str | None = None) -> tuple[int, list[str]]:
+def write_reports(course: Path, output: Path, database: str | None = None) -> Published:
     """Write `grades.csv`, the files for Canvas and Moodle, the class report and each student's feedback into `output`.
 
-    Returns the number of submissions, and remarks for the instructor. Raises GraderError if nothing has been graded
-    into `output`, or if its judgements do not match the course or the gradebook.
+    Raises GraderError if nothing has been graded into `output`, or if its judgements do not match the course or the
+    gradebook.
     """
     course, output = Path(course).resolve(), Path(output)
     judgements = list(JudgementStore(output))
     if not judgements:
         raise GraderError(NOTHING_GRADED.format(output))
     labs = _labs(course, output, judgements)
+    require_one_scale(course, judgements)
     config, database = course_config(course), database or default_database(output)
     remarks = take_over_dates(course, config, database, list(labs), output / FOLDER / "dates.json")
+    marked, late = MarkedWork(output), []
+    manual_marks: dict[tuple[str, str], ManualMarks] = {}
     with Gradebook(database) as gradebook:
         for student, judgement in judgements:
             if judgement.lab:
                 try:
                     assign_penalty(gradebook, database, config, judgement.lab, student)
-                    manual_marks = read_manual_marks(gradebook, judgement.lab, student)
+                    marked.note(gradebook, student, judgement)
+                    own = manual_marks[student, judgement.lab] = read_manual_marks(gradebook, judgement.lab, student)
                 except MissingEntry:
                     raise GraderError(
                         f"{student}'s {judgement.lab} is not in the gradebook {database}. Use --db to name the "
                         "gradebook that the run wrote to."
                     ) from None
+                if own.seconds_late:
+                    late.append(LateSubmission(student, judgement.lab, own.seconds_late, own.penalty))
                 path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
-                write_text(path, feedback_page(labs[judgement.lab], student, judgement, manual_marks))
+                write_text(path, feedback_page(labs[judgement.lab], student, judgement, own))
         lms_marks = marks(gradebook, labs)
+    marked.save()
+    remarks += [_to_mark_again(cell) for cell in marked.to_mark_again()]
+    totals = {
+        (student, judgement.lab): total(labs[judgement.lab], judgement, manual_marks[student, judgement.lab])
+        for student, judgement in judgements
+        if judgement.lab
+    }
     released = {name: course / "labs" / name / f"{name}.ipynb" for name in labs}
     lab_pages = {name: f"labs/{name}.html" for name, path in released.items() if path.is_file()}
     texts = {lab_pages[name]: lab_page(released[name]) for name in lab_pages} | {
-        "grades.csv": csv_text(judgements),
+        "grades.csv": csv_text(judgements, manual_marks),
         "lms_canvas.csv": canvas_csv(lms_marks),
         "lms_moodle.csv": moodle_csv(lms_marks),
-        "class_report.html": class_report(judgements, labs, lab_pages),
+        "class_report.html": class_report(judgements, labs, lab_pages, marked.to_mark_again(), late),
     }
     for name, text in texts.items():
         write_text(output / name, text)
     for name in labs:
         (output / "source" / name).mkdir(parents=True, exist_ok=True)  # formgrader's menu lists what is in source/
-    return len(judgements), remarks
+    return Published(len(judgements), remarks, totals)
+
+
+def _to_mark_again(cell: MarkedCell) -> str:
+    return (
+        f"to mark again: {cell.student}, {cell.lab}, {cell.name}: the mark ({cell.text}) was given for earlier "
+        "work and does not count"
+    )
 
 
 def _labs(course: Path, output: Path, judgements: list[tuple[str, Judgement]]) -> dict[str, Lab]:

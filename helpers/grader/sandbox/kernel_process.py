@@ -21,7 +21,7 @@ class KernelHandles:
 
     process: int  # pidfd of the supervisor: when it is gone, so is every process of the sandbox
     status: int  # reading end of the status pipe
-    sockets: int  # the folder of the kernel's sockets
+    channels: int  # the wire to the relay (see `relay.py`), or the folder of the kernel's sockets
     folder: int  # the kernel's working folder
     usage: int  # file with the seconds of processor time that the sandbox has used
 
@@ -37,7 +37,7 @@ class KernelProcess:
         self._status: int | None = handles.status
         self._status_text = b""
         self._lock = threading.Lock()  # a signal must not reach a descriptor that was closed and used again
-        self.sockets: int | None = handles.sockets
+        self.channels: int | None = handles.channels
         self.folder: int | None = handles.folder
         self._usage: int | None = handles.usage
 
@@ -102,11 +102,16 @@ class KernelProcess:
             self._usage = None
         return 0
 
-    def close_sockets(self) -> None:
-        """Close the handle on the folder of the sockets, once nothing connects any more."""
-        if self.sockets is not None:
-            os.close(self.sockets)
-            self.sockets = None
+    def close_channels(self) -> None:
+        """Close the wire, or the handle on the folder of the sockets once nothing connects any more."""
+        if self.channels is not None:
+            os.close(self.channels)
+            self.channels = None
+
+    @property
+    def ended(self) -> str:
+        """Why the kernel ended, as its supervisor reported: "memory", "timeout", "exit", "grader"; "" if it did not."""
+        return next((str(report["ended"]) for report in self.reports() if "ended" in report), "")
 
     def close_folder(self) -> None:
         """Close the handle on the working folder, whose files take up memory until then."""

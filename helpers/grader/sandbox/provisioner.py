@@ -32,6 +32,7 @@ from helpers.grader.sandbox.zygote_client import ZYGOTE
 
 STARTUP_SECONDS = 120.0  # a kernel may take that long until it runs or reports why it does not
 KILL_SECONDS = 10.0  # the processes of a sandbox may take that long to end once they are killed
+HANDLES = "/proc/self/fd/"  # the open files of this process
 POLL_SECONDS = 0.005  # between two looks at a kernel that is ending
 
 
@@ -83,6 +84,9 @@ class SandboxProvisioner(LocalProvisioner):
             manager.transport, manager.cache_ports = "ipc", False
             manager.ip = f"{self._private_sockets}/{secrets.token_hex(4)}"
             manager.connection_file = f"{self._private_sockets}/kernel.json"
+        if manager.ip.startswith(HANDLES):  # a restart: the new kernel knows nothing of this process's handles
+            manager.ip = f"{os.path.dirname(manager.connection_file)}/{os.path.basename(manager.ip)}"
+            manager.cleanup_connection_file()  # so that it is written anew
         return await super().pre_launch(**kwargs)
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
@@ -109,12 +113,12 @@ class SandboxProvisioner(LocalProvisioner):
         except GraderError:
             self._kernel.kill()
             self._kernel.close_folder()
-            self._kernel.close_sockets()
+            self._kernel.close_channels()
             raise
         self.pid, self.pgid, self.cwd = 0, None, self._folder
         # The sockets are not in the host's folder of this name but in the sandbox's, which is reached by its handle.
         prefix = os.path.basename(str(self.connection_info["ip"]))
-        self.connection_info = {**self.connection_info, "ip": f"/proc/self/fd/{self._kernel.sockets}/{prefix}"}
+        self.connection_info = {**self.connection_info, "ip": f"{HANDLES}{self._kernel.channels}/{prefix}"}
         return self.connection_info
 
     def _launch_request(self, cmd: list[str], environment: dict[str, str], limits: dict[str, Any]) -> LaunchRequest:
@@ -142,12 +146,6 @@ class SandboxProvisioner(LocalProvisioner):
             await asyncio.sleep(POLL_SECONDS)
         return await super().wait()
 
-    @property
-    def ended(self) -> str:
-        """Why the kernel ended, as its supervisor reported: "memory", "timeout", "exit", "grader"; "" if it did not."""
-        reports = self._kernel.reports() if self._kernel else []
-        return next((str(report["ended"]) for report in reports if "ended" in report), "")
-
     async def cleanup(self, restart: bool = False) -> None:
         """Copy the notebook's files back, let go of the sandbox, and remove the sockets' folder if it is our own."""
         await super().cleanup(restart)
@@ -155,7 +153,7 @@ class SandboxProvisioner(LocalProvisioner):
             if self._kernel.folder is not None:
                 await asyncio.to_thread(self._copy_back, self._kernel, self._kernel.folder)
             self._kernel.close_folder()
-            self._kernel.close_sockets()
+            self._kernel.close_channels()
         if self._private_sockets and not restart:
             shutil.rmtree(self._private_sockets, ignore_errors=True)
 

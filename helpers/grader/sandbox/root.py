@@ -6,13 +6,14 @@ libraries. Nothing of the course, of other students or of the grader is in it.
 
 from __future__ import annotations
 
+import json
 import os
 import site
 import stat
 import sys
 from pathlib import Path
 
-from helpers.grader.sandbox import syscalls
+from helpers.grader.sandbox import relay, syscalls
 from helpers.grader.sandbox.launch_request import LaunchRequest
 from helpers.paths import PACKAGE
 
@@ -69,7 +70,7 @@ def build_root(request: LaunchRequest, root: str) -> None:
     _add_system_views(root, owner)
     _add_devices(request.devices, root)
     os.makedirs(f"{root}/proc")  # mounted by `enter_root`
-    _add_sockets(request.sockets, root, owner)
+    _add_sockets(request, root, owner)
     syscalls.make_read_only(root, recursive=False)
 
 
@@ -130,16 +131,20 @@ def _add_devices(devices: list[str], root: str) -> None:
     os.symlink("pts/ptmx", f"{root}/dev/ptmx")
 
 
-def _add_sockets(folder: str, root: str, owner: int) -> None:
-    """Add a small file system for the kernel's sockets with a copy of the connection file.
+def _add_sockets(request: LaunchRequest, root: str, owner: int) -> None:
+    """Add a small file system for the kernel's sockets with the connection file: the host's, or the relay's own.
 
     A view of the host's folder would let the student fill the host's disk.
     """
-    target = root + folder
+    target = root + request.sockets
     os.makedirs(target, exist_ok=True)
     syscalls.mount("tmpfs", target, "tmpfs", _HARDENED, "size=1m,nr_inodes=64,mode=700")
     os.chmod(target, 0o700)
-    copy_folder(folder, target, owner)
+    if request.wire:
+        _write(root + relay.CONNECTION_FILE, json.dumps(relay.CONNECTION))
+        os.chown(root + relay.CONNECTION_FILE, owner, owner, follow_symlinks=False)
+    else:
+        copy_folder(request.sockets, target, owner)
     os.chown(target, owner, owner, follow_symlinks=False)
 
 

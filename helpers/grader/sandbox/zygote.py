@@ -8,6 +8,7 @@ long as its standard input stays open: when the grader ends, in whatever way, th
 FOLDER. Each kernel is the last of a line of processes, each forked from the one before:
 
     zygote → launcher, which enters the namespaces → supervisor, the first process in them → the student's kernel
+                                                                                           → its relay, for a wire
 
 Nothing here may start a thread, run a torch operation or open a ZeroMQ context before the fork.
 """
@@ -26,10 +27,11 @@ import stat
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from helpers.grader.sandbox import isolation, syscalls
+from helpers.grader.sandbox import isolation, relay, syscalls
 from helpers.grader.sandbox.launch_request import ZYGOTE_SOCKET, LaunchRequest
 from helpers.grader.sandbox.root import build_root, enter_root
 
@@ -40,6 +42,7 @@ MAX_PENDING_REQUESTS = 64
 KERNEL_SOCKETS = 5  # shell, iopub, stdin, control, heartbeat
 SEAL_SECONDS = 0.002  # between two looks at whether they are there
 STDIN = 0
+MAX_HANDLES = 4096  # file descriptors that the zygote may have open
 # What labs import, but no module that a lab asks its students to write: what is loaded can be found by their code.
 PRELOADED_MODULES = (
     "ipykernel.kernelapp",
@@ -110,6 +113,7 @@ def launch(connection: socket.socket, root: str, lifeline: int) -> NoReturn:
         request = LaunchRequest(**json.loads(connection.makefile().readline()))
         status_reader, status_writer = os.pipe()
         usage = os.memfd_create("usage")
+        wire, sandbox_end = socket.socketpair()
         isolation.leave_namespaces()
         build_root(request, root)
         sockets = os.open(root + request.sockets, os.O_RDONLY | os.O_DIRECTORY)
@@ -117,14 +121,18 @@ def launch(connection: socket.socket, root: str, lifeline: int) -> NoReturn:
         supervisor = os.fork()
         if supervisor == 0:
             connection.close()
+            wire.close()
             for handle in (status_reader, sockets, folder):
                 os.close(handle)
-            run_supervisor(request, root, lifeline, status_writer, usage)
+            run_supervisor(request, root, lifeline, Reports(status_writer, usage), sandbox_end)
+        sandbox_end.close()
         process = os.pidfd_open(supervisor)
-        socket.send_fds(connection, [b"ok"], [process, status_reader, sockets, folder, usage])
+        channels = wire.fileno() if request.wire else sockets
+        socket.send_fds(connection, [b"ok"], [process, status_reader, channels, folder, usage])
         connection.close()
-        seal_sockets(sockets, process)
-        _report(status_writer, {"sealed": True})
+        if not request.wire:
+            seal_sockets(sockets, process)
+            Reports(status_writer, usage).report({"sealed": True})
     except BaseException:
         with contextlib.suppress(OSError):
             connection.send(json.dumps({"failed": traceback.format_exc(limit=-3)}).encode())
@@ -145,8 +153,8 @@ def seal_sockets(folder: int, supervisor: int) -> None:
         syscalls.make_open_mount_read_only(folder)
 
 
-def run_supervisor(request: LaunchRequest, root: str, lifeline: int, status: int, usage: int) -> NoReturn:
-    """Fork the kernel and supervise it: the life of the first process of the new namespaces.
+def run_supervisor(request: LaunchRequest, root: str, lifeline: int, reports: Reports, wire: socket.socket) -> NoReturn:
+    """Fork the kernel and its relay and supervise them: the life of the first process of the new namespaces.
 
     When it ends, so does every other process in them.
     """
@@ -156,27 +164,38 @@ def run_supervisor(request: LaunchRequest, root: str, lifeline: int, status: int
         os.chdir(request.folder)
         isolation.give_up_rights()
         syscalls.set_dumpable(False)  # students' processes have the same user and must not look into this one
+        if request.wire and os.fork() == 0:
+            run_relay(request, reports, wire)
+        wire.close()
         kernel = os.fork()
         if kernel == 0:
-            run_kernel(request, status)
-        _report(status, {"started": True})
-        outcome = supervise(request, kernel, lifeline, usage)
+            run_kernel(request, reports)
+        reports.report({"started": True})
+        outcome = supervise(request, kernel, lifeline, reports)
     except BaseException:
         outcome = {"failed": traceback.format_exc(limit=-3)}
-    _report(status, outcome)
+    reports.report(outcome)
     os._exit(0)
 
 
-def _report(status: int, message: dict[str, Any]) -> None:
-    """Write one line of JSON to the status pipe, which `KernelProcess.reports` reads."""
-    os.write(status, (json.dumps(message) + "\n").encode())
+@dataclass(frozen=True)
+class Reports:
+    """What a sandbox tells the grader besides messages; `KernelProcess` reads it."""
+
+    status: int  # writing end of the status pipe
+    usage: int  # file with the processor time
+
+    def report(self, message: dict[str, Any]) -> None:
+        """Write one line of JSON to the status pipe."""
+        os.write(self.status, (json.dumps(message) + "\n").encode())
+
+    def used(self, processor_seconds: float) -> None:
+        """Write how much processor time the sandbox has used."""
+        os.pwrite(self.usage, f"{processor_seconds:12.2f}".encode(), 0)
 
 
-def supervise(request: LaunchRequest, kernel: int, lifeline: int, usage: int) -> dict[str, Any]:
-    """Wait until the kernel has to end or has ended, and return the reason. Interrupts are passed on to the kernel.
-
-    The processor time that the sandbox has used stands in the file `usage`, which `KernelProcess` reads.
-    """
+def supervise(request: LaunchRequest, kernel: int, lifeline: int, reports: Reports) -> dict[str, Any]:
+    """Wait until the kernel has to end or has ended, and return the reason. Interrupts are passed on to the kernel."""
     signal.signal(signal.SIGINT, lambda *_: os.kill(kernel, signal.SIGINT))
     signal.signal(signal.SIGTERM, lambda *_: os.kill(kernel, signal.SIGTERM))
     handle, deadline, processor_seconds = os.pidfd_open(kernel), time.monotonic() + request.seconds, 0.0
@@ -186,11 +205,9 @@ def supervise(request: LaunchRequest, kernel: int, lifeline: int, usage: int) ->
             return ended
         if lifeline in ready:
             return {"ended": "grader"}
-        if time.monotonic() > deadline:
-            return {"ended": "timeout"}
         processor_seconds = max(processor_seconds, isolation.used_processor_seconds())
-        os.pwrite(usage, f"{processor_seconds:12.2f}".encode(), 0)
-        if processor_seconds > request.processor_seconds:
+        reports.used(processor_seconds)
+        if time.monotonic() > deadline or processor_seconds > request.processor_seconds:
             return {"ended": "timeout"}
         if isolation.used_memory() > request.memory and isolation.used_memory_exactly() > request.memory:
             return {"ended": "memory"}
@@ -209,8 +226,16 @@ def _reap(kernel: int) -> dict[str, Any] | None:
             return None
 
 
-def run_kernel(request: LaunchRequest, status: int) -> NoReturn:
-    """Set the limits, then run ipykernel as if it had just been started: the life of the student's kernel."""
+def run_relay(request: LaunchRequest, reports: Reports, wire: socket.socket) -> NoReturn:
+    """Copy messages between the kernel and the grader, with the kernel's rights and limits."""
+    _become_students(request, reports)
+    os.dup2(wire.fileno(), STDIN)
+    os.closerange(3, MAX_HANDLES)
+    relay.run(socket.socket(fileno=STDIN))
+
+
+def _become_students(request: LaunchRequest, reports: Reports) -> None:
+    """Take on the rights and limits of everything that a student's code may reach."""
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -225,9 +250,14 @@ def run_kernel(request: LaunchRequest, status: int) -> NoReturn:
         isolation.restrict_files(request)
         syscalls.refuse_dangerous_calls()
     except BaseException:
-        _report(status, {"failed": traceback.format_exc(limit=-3)})
+        reports.report({"failed": traceback.format_exc(limit=-3)})
         os._exit(1)
-    os.closerange(3, 4096)
+
+
+def run_kernel(request: LaunchRequest, reports: Reports) -> NoReturn:
+    """Set the limits, then run ipykernel as if it had just been started: the life of the student's kernel."""
+    _become_students(request, reports)
+    os.closerange(3, MAX_HANDLES)
     if request.cold:
         os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *request.argv])
     try:

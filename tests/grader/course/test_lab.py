@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -56,3 +57,22 @@ def test_labs_are_kept_for_a_few_seeds(course, monkeypatch):
     for seed in range(2, 2 + MAX_SEEDS):
         load_lab(course, "00_mini", seed)
     assert load_lab(course, "00_mini") is public and load_lab(course, "00_mini", 1) is not first
+
+
+def interrupted(values):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_in_the_reference_is_no_failure_of_the_lab(course):
+    lab = Lab(course / "solutions" / "00_mini")
+    lab.reference["double"] = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        lab.expected(lab.exercises["double"].cases[0])
+
+
+def test_ctrl_c_in_a_misconception_does_not_drop_it_from_the_key(course):
+    lab = Lab(course / "solutions" / "00_mini")
+    double = lab.exercises["double"]
+    double.misconceptions = [replace(double.misconceptions[0], implementation=interrupted)]
+    with pytest.raises(KeyboardInterrupt):
+        lab.known_wrong(double.cases[0])

@@ -511,3 +511,14 @@ def test_what_cannot_be_read_is_explained(folder, content, says):
     (folder / "a.ipynb").write_bytes(content)
     with pytest.raises(Refused, match=says):
         read_notebook(folder / "a.ipynb", 2**20)
+
+
+def test_another_lab_is_said_once_and_not_for_each_student(folder, tmp_path):
+    for student in ("ada", "ben", "cem"):
+        put(folder / student / "00_mini" / "00_mini.ipynb")
+        put(folder / student / "01_other" / "01_other.ipynb")
+    put(folder / "dee" / "00_mini" / "00_mini.ipynb")
+    put(folder / "dee" / "01_other.ipynb")
+    submissions, remarks = collect(folder, ["00_mini"], tmp_path / "scratch", LABS)
+    assert [entry.student for entry in submissions] == ["ada", "ben", "cem", "dee"]
+    assert remarks == ["01_other: this lab is not being graded; what was handed in for it is ignored"]

@@ -92,7 +92,7 @@ def test_a_right_exercise_with_a_comment_is_shown_in_full(mini):
 @pytest.mark.parametrize(
     ("lab", "answer", "title", "start"),
     [
-        ("02_loss", "answer_kl_direction", "2. Which way round?", "Your student is much too small"),
+        ("02_loss", "answer_kl_direction", "2. Which direction?", "Your student is much too small"),
         (
             "01_temperature",
             "answer_why_soft_targets",

@@ -12,11 +12,12 @@ import pytest
 from nbgrader.api import Gradebook
 
 from helpers.cli import main
-from helpers.grader.intake.timestamp import read_timestamp
+from helpers.grader.intake.timestamp import parse_time, read_timestamp
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import record
+from helpers.grader.reports.pages import format_duration
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.publish import default_database
 from tests.conftest import AVERAGE, DOUBLE
@@ -24,7 +25,8 @@ from tests.conftest import AVERAGE, DOUBLE
 DUE = datetime(2026, 3, 1, 12, 0)
 HANDED_IN = {
     "early": "2026-03-01 11:59:59 UTC",
-    "late": "2026-03-01 13:30:00 +0100\n",  # half an hour after, told in another zone
+    "early_elsewhere": "2026-03-01 12:30:00 +0100",  # half an hour before, in another zone
+    "late": "2026-03-01 13:30:00 +01:00\n",  # half an hour after
     "later": "2026-03-03 12:00:00 UTC",
     "extended": "2026-03-03 12:00:00 UTC",
     "undated": "",
@@ -78,6 +80,7 @@ def test_late_penalties_equal_those_of_nbgrader_autograde(late_course, tmp_path)
     ours = penalties(output / "gradebook.db")
     assert {student: found[1] for student, found in ours.items()} == {
         "early": 0,
+        "early_elsewhere": 0,
         "late": 1.25,
         "later": 2.5,
         "extended": 0,
@@ -89,7 +92,7 @@ def test_late_penalties_equal_those_of_nbgrader_autograde(late_course, tmp_path)
     assert done.returncode == 0, done.stderr
     assert penalties(late_course / "gradebook.db") == ours
     page = (output / "feedback" / "later" / "00_mini" / "00_mini.html").read_text()
-    assert "4.5 of 9 points" in page and "2.5 taken off because it came late" in page
+    assert "<strong>4.5 of 9</strong>" in page and "2.5 taken off because it came late" in page
     assert "later,later,,4.5" in (output / "lms_moodle.csv").read_text()
 
 
@@ -128,6 +131,53 @@ def taken_off(dated, capsys):
     assert main(["feedback", "--output", str(output), "--course", str(root)]) == 0
     notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
     return [found[1] or 0 for _, found in sorted(penalties(output / "gradebook.db").items())], notes
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("2026-03-01 13:30:00 +0100", 30),
+        ("2026-03-01 13:30:00 +01:00", 30),
+        ("2026-03-01T13:30:00+01:00", 30),
+        ("2026-03-01 07:30:00 -0500", 30),
+        ("2026-03-01 18:15:00 +0545", 30),
+        ("2026-03-01T12:30:00Z", 30),
+        ("2026-03-01 12:30:00.000000 UTC", 30),
+        ("2026-03-01 12:30:00 GMT", 30),
+        ("2026-03-01 12:30:00", 30),
+        ("2026-03-01 12:30:00 +0100", -30),
+    ],
+)
+def test_a_time_is_read_with_its_offset(text, minutes):
+    assert parse_time(text) == DUE + timedelta(minutes=minutes)
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-03-01 12:30:00 CET", "1 March", "0001-01-01 00:00 +0500", "2026-03-01 12:30 +2500"]
+)
+def test_a_time_that_cannot_be_read_is_not_guessed(text, tmp_path):
+    (tmp_path / "timestamp.txt").write_text(text)
+    time, note = read_timestamp(tmp_path / "timestamp.txt")
+    assert time is None and note.code == NoteCode.TIMESTAMP_UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1, "1 min"), (3600, "1 h"), (4.5 * 3600, "4 h 30 min"), (86400, "1 day"), (200_000, "2 days 7 h")],
+)
+def test_lateness_is_told_in_its_two_largest_units(seconds, text):
+    assert format_duration(seconds) == text
+
+
+def test_lateness_is_shown_where_it_costs_nothing(dated, capsys):
+    root, output = dated
+    config = root / "nbgrader_config.py"
+    config.write_text(config.read_text().replace("c.AssignLatePenalties.plugin_class = PerDay", ""))
+    assert taken_off(dated, capsys)[0] == [0, 0]
+    page = (output / "feedback" / "ben" / "00_mini" / "00_mini.html").read_text()
+    assert "handed in 2 days late" in page and "taken off" not in page
+    report = (output / "class_report.html").read_text()
+    assert "Handed in late" in report and "<td>1 h</td>" in report and "<td>2 days</td>" in report
 
 
 def test_a_due_date_that_changes_in_the_course_counts_from_then_on(dated, capsys):

@@ -1,6 +1,7 @@
 """What people read, from stored judgements and the gradebook: feedback with a person's marks, files for the LMS."""
 
 import csv
+import io
 import re
 from datetime import datetime
 from urllib.parse import unquote
@@ -13,8 +14,8 @@ from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
-from helpers.grader.reports.gradebook import record
-from helpers.grader.reports.lms_export import Mark, canvas_csv, moodle_csv
+from helpers.grader.reports.gradebook import csv_text, read_manual_marks, record
+from helpers.grader.reports.lms_export import Mark, canvas_csv, marks, moodle_csv
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.publish import default_database
@@ -61,9 +62,9 @@ def mark_by_hand(output, student, grade_id, score, comment, extra=None):
 
 def test_before_marking_the_written_answer_waits(course, output):
     pages = published(course, output)
-    assert "<strong>7 of 9 points</strong> so far; up to 2 more" in pages["ada"]
+    assert "<strong>7 of 7 judged, 2 to mark</strong> by your instructor" in pages["ada"]
     assert "Because &lt;b&gt;I&lt;/b&gt; say so." in pages["ada"]
-    assert "<strong>3 of 9 points</strong>." in pages["ben"] and "There is no answer here" in pages["ben"]
+    assert "<strong>3 of 9</strong>." in pages["ben"] and "There is no answer here" in pages["ben"]
 
 
 def test_a_persons_mark_and_comment_stand_in_the_feedback_and_the_lms(course, output):
@@ -71,21 +72,61 @@ def test_a_persons_mark_and_comment_stand_in_the_feedback_and_the_lms(course, ou
     mark_by_hand(output, "ada", "answer_why", 1.5, "Nearly: <i>say why</i>.\nRead again.")
     mark_by_hand(output, "ben", "check_double", 2.0, "Right idea.", extra=0.5)
     pages = published(course, output)
-    assert "<strong>8.5 of 9 points</strong>." in pages["ada"] and "1.5 of 2 points" in pages["ada"]
+    assert "<strong>8.5 of 9</strong>." in pages["ada"] and "1.5 of 2 points" in pages["ada"]
     assert "Nearly: &lt;i&gt;say why&lt;/i&gt;.\nRead again." in pages["ada"]
-    assert "<strong>5.5 of 9 points</strong>" in pages["ben"] and "2.5 of 4 points" in pages["ben"]
+    assert "<strong>5.5 of 9</strong>" in pages["ben"] and "2.5 of 4 points" in pages["ben"]
     assert "marked by your instructor" in pages["ben"] and "0.5 extra" in pages["ben"] and "Right idea." in pages["ben"]
     rows = list(csv.DictReader((output / "lms_canvas.csv").open()))
     assert [(row["SIS Login ID"], row["00_mini"]) for row in rows] == [("", "9"), ("ada", "8.5"), ("ben", "5.5")]
 
 
-def test_marking_changes_neither_judgements_nor_grades_csv(course, output):
+def rows_of(output):
+    return list(csv.DictReader((output / "grades.csv").open()))
+
+
+def test_grades_csv_gets_a_persons_marks_and_judgements_do_not(course, output):
     published(course, output)
-    before = (output / "grades.csv").read_bytes()
+    before = rows_of(output)
+    stored = {path: path.read_bytes() for path in (output / "judgements").glob("*/*.json")}
+    mark_by_hand(output, "ada", "answer_why", 1.5, "Good.", extra=0.25)
+    published(course, output)
+    changed = [(old, new) for old, new in zip(before, rows_of(output), strict=True) if old != new]
+    assert changed == [(old, old | {"points": "1.75"}) for old in before if old["verdict"] == "manual"][:1]
+    assert changed[0][1]["student"] == "ada" and changed[0][1]["verdict"] == "manual"
+    assert {path: path.read_bytes() for path in (output / "judgements").glob("*/*.json")} == stored
+
+
+def test_grades_csv_adds_up_to_the_marks_for_the_lms(course, output):
+    published(course, output)
+    mark_by_hand(output, "ada", "answer_why", 1.5, "Good.")
+    mark_by_hand(output, "ben", "check_double", 2.25, "Right idea.", extra=0.5)
+    mark_by_hand(output, "ada", "check_Average", None, None, extra=1.0)
+    with Gradebook(default_database(output)) as gradebook:
+        gradebook.find_submission_notebook("00_mini", "00_mini", "ada").late_submission_penalty = 3.0
+        gradebook.find_submission_notebook("00_mini", "00_mini", "ben").late_submission_penalty = 100.0
+        gradebook.db.commit()
+    with Gradebook(default_database(output)) as gradebook:
+        judgements = dict(JudgementStore(output))
+        manual = {(name, "00_mini"): read_manual_marks(gradebook, "00_mini", name) for name in ("ada", "ben")}
+        lms = {mark.student: mark.points for mark in marks(gradebook, ["00_mini"])}
+    rows = list(csv.DictReader(io.StringIO(csv_text([(name, judgements[name]) for name in lms], manual))))
+    sums = {name: sum(float(row["points"] or 0) for row in rows if row["student"] == name) for name in lms}
+    assert sums == lms == {"ada": 6.5, "ben": 0.0}
+    added = [(row["student"], row["exercise"], row["case"], row["points"]) for row in rows if not row["max_points"]]
+    assert added == [
+        ("ada", "Average", "override", "1"),
+        ("ada", "", "late penalty", "-3"),
+        ("ben", "double", "override", "2.75"),
+        ("ben", "", "late penalty", "-5.75"),
+    ]
+
+
+def test_it_is_said_how_many_answers_are_left_to_mark(course, output, capsys):
+    published(course, output)
+    assert "1 written answer to mark (00_mini: 1)" in capsys.readouterr().out  # ben gave no answer
     mark_by_hand(output, "ada", "answer_why", 1.5, "Good.")
     published(course, output)
-    assert (output / "grades.csv").read_bytes() == before
-    assert [student for student, _ in JudgementStore(output)] == ["ada", "ben", "eve"]
+    assert "to mark" not in capsys.readouterr().out
 
 
 def test_the_class_report_names_the_refused(course, output):

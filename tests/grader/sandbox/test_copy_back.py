@@ -344,7 +344,11 @@ def test_files_come_out_of_a_kernel_that_died_and_into_the_next(start, host):
 def test_a_restart_brings_the_files_out(start, host):
     manager = start(host, "open('before.txt', 'w').write('x')")
     manager.restart_kernel(now=True)
-    assert contents(host) == {"before.txt": "x"} and manager.is_alive()
+    assert contents(host) == {"before.txt": "x"}
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    client.stop_channels()
 
 
 @needs_sandbox
