@@ -13,29 +13,29 @@
 # %% [markdown]
 # # Lab 03: Training the student
 #
-# You have a loss. In this lab you put a training loop around it: a large teacher that holds still, a small student that
-# learns, and between them the one place where text turns into labels. Then you run it, watch it, stop it and let it go
-# on.
+# You have a loss. In this lab you write the training loop around it: a frozen teacher, a student that learns, and one
+# function that aligns each prediction with the token it predicts. Then you run the loop, watch it, interrupt it and
+# resume it.
 #
-# **At the end you can**
+# **After this lab you can**
 #
-# - freeze a teacher, and say why that takes two switches;
-# - turn a padded batch into labels without losing a real end of text;
-# - line up each prediction with the token that it predicts, once and in one place;
-# - write a training step, and test it before you trust it with an hour of computing.
+# - freeze a teacher, and explain why that takes two switches;
+# - turn a padded batch into labels without losing a real end-of-text token;
+# - shift logits and labels by one token, once and in one place;
+# - write a training step, and test it before you spend an hour of computing on it.
 #
 # **Time:** about 90 minutes.
 #
 # **You need:** the distillation loss (lab 02), and how an optimizer takes a step in PyTorch.
 #
-# Work from top to bottom. Under each exercise stands a check: run it as often as you like.
+# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like.
 
 # %% setup=true
 import torch
 
 from helpers.losses import distillation_loss
 
-IGNORE = -100  # the label of a token that is not counted
+IGNORE = -100  # the label of a token that does not count
 
 # %%
 import os
@@ -57,9 +57,10 @@ from helpers.tiers import load_batches, tier_of
 # %% [markdown]
 # ## Before it starts
 #
-# The same code runs in three sizes, called *tiers*: `tiny` needs nothing but this project, `laptop` a small real model,
-# `gpu` a GPU. `DISTILLAB_TIER` in the environment chooses; without it you are in `tiny`, which is enough for all that
-# follows. Before a run starts, a *preflight* says what it downloads, needs and takes.
+# The same code runs in three sizes, called *tiers*. `tiny` needs nothing but this project, `laptop` uses a small
+# language model trained on real text, and `gpu` needs a GPU. The environment variable `DISTILLAB_TIER` selects one.
+# Without it you are in `tiny`, which is enough for this lab. Before a run, a *preflight* says what will be downloaded,
+# how much memory it needs and how long it takes.
 
 # %%
 settings = tier_of()
@@ -72,65 +73,72 @@ teacher, student = load_teacher().to(device), load_student().to(device)
 print(type(teacher).__name__, "teaches", type(student).__name__)
 
 # %% [markdown]
-# ## A teacher that holds still
+# ## A frozen teacher
 #
-# The teacher is a yardstick: it must answer the same question the same way on every step, and nothing may change it.
-# PyTorch has two switches for that, and they do different things.
+# The teacher is a fixed reference. It must give the same answer to the same input at every step, and nothing may change
+# its weights. PyTorch has two switches for this, and they do different things.
 #
-# - **Eval mode** changes what a model *computes*. In train mode, dropout sets a part of the numbers inside the model to
-#   0, at random. In eval mode it leaves them alone. The switch is an attribute, `training`, that each part of the model
-#   has for itself.
-# - **`requires_grad`** changes what a model *remembers*. A weight that requires a gradient makes PyTorch keep all that
-#   is needed to compute it: memory and time, for a gradient that nobody wants. And an optimizer that gets hold of such
-#   weights changes them. This switch sits on every single weight.
+# - **Eval mode** changes what a model *computes*. In train mode, dropout sets some of the activations to 0, at random.
+#   In eval mode it does nothing. The switch is the attribute `training`, and every submodule has its own.
+# - **`requires_grad`** decides which gradients are computed. For a weight that requires a gradient, PyTorch keeps what
+#   the backward pass needs. That costs memory and time, and an optimizer that holds such weights changes them. Every
+#   weight has its own switch.
 #
-# **Predict first.** The next cell asks the tiny teacher the same question twice, with gradients switched off both times
-# and in train mode. How far apart are the two answers, as probabilities?
+# **Predict first.** The next cell gives the tiny teacher the same input twice. Gradients are off, but the model is in
+# train mode. How far apart are the two probabilities of its likeliest token?
+
 
 # %%
-restless = load_teacher("tiny").requires_grad_(False).train()
-question = load_tokenizer("tiny")("Mia hurried to her", return_tensors="pt")
-twice = [restless(**question).logits[0, -1].softmax(dim=-1) for _ in range(2)]
-first_word = twice[0].argmax()
-print("the likeliest word's probability:", [f"{p[first_word].item():.3f}" for p in twice])
+def likeliest_token_twice(model):
+    """The probability of one next token, computed twice from the same input."""
+    question = load_tokenizer("tiny")("Mia hurried to her", return_tensors="pt")
+    twice = [model(**question).logits[0, -1].softmax(dim=-1) for _ in range(2)]
+    first = twice[0].argmax()
+    return [f"{probability[first].item():.3f}" for probability in twice]
+
+
+tiny_teacher = load_teacher("tiny").requires_grad_(False).train()
+print("its likeliest token's probability:", likeliest_token_twice(tiny_teacher))
 
 # %% [markdown]
-# No weight has changed, and no gradient was kept. Yet the two answers differ: the teacher was in train mode, and its
-# dropout is 0.1. A student that learns from this learns noise on top of what the teacher knows. (Some models have no
-# dropout at all. Then the first switch does nothing, and it is still right to set it.)
+# No weight has changed, yet the answers differ: in train mode the teacher applies its dropout of 0.1. A student of this
+# teacher would learn from noisy targets. (Some models have no dropout. Setting eval mode is still right, because your
+# code should not depend on it.)
 
 # %% [markdown]
-# ## Exercise 1: freeze
+# ## Exercise 1: Freeze a model
 #
-# Set both switches on the whole model, and return the model, so that `teacher = freeze(load_teacher())` works.
+# Write `freeze`. It sets both switches on the whole model and returns the model, so that you can write
+# `teacher = freeze(load_teacher())`.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Two things to do, one after the other, then the return. Do not copy the model: a copy costs as much memory as the
-# teacher, and the one you were given would still be loose.
+# There are two things to do, one after the other, and then the return. Do not copy the model. A copy needs as much
+# memory as the teacher, and the original would still be unfrozen.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# Modules have a method for each switch. Both reach all parts and all weights below. Setting an attribute called
-# "requires_grad" on the model itself does nothing, as only weights have that switch: PyTorch says no word about it.
+# A module has a method for each switch, and both methods reach all submodules and weights. Assigning an attribute
+# "requires_grad" to the model itself has no effect, because only weights have this switch. PyTorch accepts the
+# assignment silently.
 #
 # </details>
 #
 # <details><summary>Hint 3: the names</summary>
 #
-# The methods are called `eval` and `requires_grad_`; the second takes a bool, and its underscore says that it works in
-# place. Mind the parentheses: a method that you name but do not call does nothing.
+# The methods are `eval` and `requires_grad_`. The second takes a bool, and its trailing underscore says that it works
+# in place. Do not forget the parentheses: a method that you name but do not call does nothing.
 #
 # </details>
 
 
 # %% exercise="freeze"
 def freeze(model):
-    """Put a model in eval mode, stop all its gradients, and return the same model.
+    """Put a model in eval mode, turn off all its gradients, and return the same model.
 
-    model: an `nn.Module`, in whatever mode it arrives. No weight changes its value.
+    model: an `nn.Module`, in any mode. No weight changes its value.
     Source: torch.nn.Module.eval, torch.nn.Module.requires_grad_.
     """
     model.eval()
@@ -143,50 +151,49 @@ check(freeze)
 
 # %%
 teacher = freeze(teacher)
-still = [freeze(restless)(**question).logits[0, -1].softmax(dim=-1) for _ in range(2)]
-print("the likeliest word's probability:", [f"{p[first_word].item():.3f}" for p in still])
+tiny_teacher = freeze(tiny_teacher)
+print("its likeliest token's probability:", likeliest_token_twice(tiny_teacher))
 
 # %% [markdown]
-# ## How large is a model
+# ## The size of a model
 #
-# A model's size is the number of its weights. It sounds like a sum, and there are three traps in it.
+# The size of a model is the number of its weights, also called its *parameters*. Counting them has three traps.
 #
-# - A **frozen** weight still takes up room: it counts.
-# - Language models often use *one* matrix at both ends, to read tokens in and to score them. Such **tied** weights have
-#   two names and exist once: they count once.
-# - A model may also carry **buffers**, numbers that are not trained, such as masks or running means. They are no
-#   weights.
+# - **Frozen weights count.** They take up memory like all others.
+# - **Tied weights count once.** Language models often use *one* matrix at both ends, to embed tokens and to score them.
+#   Such a matrix has two names but exists once.
+# - **Buffers do not count.** These are tensors that a model carries but does not train, such as masks or running means.
 
 # %% [markdown]
-# ## Exercise 2: count_parameters
+# ## Exercise 2: Count the parameters
 #
-# Count the weights of a model.
+# Write `count_parameters`. It returns the number of weights of a model.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Go through the model's weights and add up how many numbers each one holds.
+# Loop over the model's weights and add up how many numbers each one holds.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# A module has the method `parameters`. It knows about ties and leaves buffers out. `state_dict` does neither. A tensor
-# says how many numbers it holds with `numel`; its length is only its first dimension.
+# A module has the method `parameters`, which yields tied weights once and leaves buffers out. `state_dict` does
+# neither. The method `numel` of a tensor gives the number of its elements. Its length is only the first dimension.
 #
 # </details>
 #
 # <details><summary>Hint 3: what to avoid</summary>
 #
-# Do not ask a weight whether it requires a gradient. Your teacher is frozen, and it is not empty.
+# Do not test whether a weight requires a gradient. Frozen weights still count.
 #
 # </details>
 
 
 # %% exercise="count_parameters"
 def count_parameters(model):
-    """How many weights does a model have?
+    """Return the number of weights of a model, an int.
 
-    model: an `nn.Module`. Returns a whole number: frozen weights count too, tied ones once, buffers never.
+    model: an `nn.Module`. Frozen weights count too, tied ones once, buffers never.
     Source: torch.nn.Module.parameters.
     """
     return sum(weight.numel() for weight in model.parameters())
@@ -196,80 +203,98 @@ def count_parameters(model):
 check(count_parameters)
 
 # %% [markdown]
-# **Predict first.** Each number takes 4 bytes. The teacher needs its weights and nothing else. AdamW, the usual
-# optimizer, needs for each of the student's weights: the weight, its gradient, and two running means. Which of the two
+# **Predict first.** Each number takes 4 bytes. The teacher needs only its weights. For each of the student's weights,
+# AdamW, the usual optimizer, needs four numbers: the weight, its gradient and two running means. Which of the two
 # models takes more memory?
 
+
 # %%
-sizes = {name: count_parameters(model) for name, model in {"teacher": teacher, "student": student}.items()}
-for name, numbers in {"teacher": 1, "student": 4}.items():
-    megabytes = sizes[name] * numbers * 4 / 1e6
-    print(f"{name}: {sizes[name]:,} weights, {numbers} number(s) each: {megabytes:,.1f} MB")
-print(f"the teacher has {sizes['teacher'] / sizes['student']:.1f} times as many weights")
+def show_memory(numbers_per_weight):
+    """Print the size of both models, and what their weights need in training."""
+    sizes = [count_parameters(teacher), count_parameters(student)]
+    for name, size in zip(numbers_per_weight, sizes, strict=True):
+        numbers = numbers_per_weight[name]
+        megabytes = size * numbers * 4 / 1e6
+        print(f"{name}: {size:,} weights × {numbers} × 4 bytes = {megabytes:,.1f} MB")
+    print(f"the teacher has {sizes[0] / sizes[1]:.1f} times as many weights")
+
+
+show_memory({"teacher": 1, "student": 4})
 
 # %% [markdown]
-# A teacher less than four times as large as its student is the smaller of the two while you train. What training needs
-# on top are the numbers between the layers, and the scores: `(B, S, V)` of them from each model. With a large
-# vocabulary these are often the largest of all.
+# If the teacher has fewer than four times the student's weights, the student takes more memory during training. In
+# addition, training needs the activations between the layers, and the logits: `(B, S, V)` numbers from each model. With
+# a large vocabulary, the logits are often the largest tensors of all.
 
 # %% [markdown]
 # ## From a batch to labels
 #
-# Texts differ in length, and a batch is a rectangle. So the short rows are filled up, with *padding*. The *attention
-# mask* says which places hold text: 1 for text, 0 for padding.
+# Texts differ in length, but a batch is a rectangle. Shorter rows are filled up with *padding*. The *attention mask*
+# says which positions hold text: 1 for text, 0 for padding.
+
 
 # %%
-rows = encode_rows(["Mia felt glad.", "Tom felt sad and cried."], tokenizer, max_length=16)
-for tokens, mask in zip(rows["input_ids"], rows["attention_mask"], strict=True):
-    print([tokenizer.decode([token]) for token in tokens.tolist()])
-    print(mask.tolist())
+def show_rows(batch):
+    """Print the tokens and the attention mask of each row."""
+    for ids, ones in zip(batch["input_ids"], batch["attention_mask"], strict=True):
+        print([tokenizer.decode([i]) for i in ids.tolist()])
+        print(ones.tolist())
+
+
+two_texts = ["Mia felt glad.", "Tom felt sad and cried."]
+example_rows = encode_rows(two_texts, tokenizer, max_length=16)
+show_rows(example_rows)
 
 # %% [markdown]
-# Look at the ends. The first token after each text is real: the model has to learn that a text ends there. What follows
-# it is padding. **It is the same token.** Models of the GPT-2 family have no padding token of their own, so people use
-# the end-of-text token for both.
+# Look at the ends of the rows. The first end-of-text token after each text is real: the model must learn that the text
+# ends there. The tokens after it are padding. **Both are the same token.** Models of the GPT-2 family have no padding
+# token, so it is common to use the end-of-text token for both.
 #
-# The student must not be trained on padding. That is what the label -100 is for: no loss that you have written counts
-# it. Where padding is, only the attention mask knows.
+# The student must not be trained on padding. Give padding the label -100, which the losses of lab 02 ignore. Only the
+# attention mask tells you where padding is.
 #
-# **Predict first.** Suppose you gave every end-of-text *token* the label -100. The loss would go down nicely. What
-# would a student so trained do when it writes a text?
+# **Predict first.** Suppose you gave every end-of-text *token* the label -100. The loss would still fall. What would a
+# student trained this way do when it generates text?
 
 # %% [markdown]
-# ## Exercise 3: make_labels
+# ## Exercise 3: Labels from a batch
 #
-# Turn tokens and attention mask into labels: the token itself where there is text, -100 where there is padding. Do not
-# shift anything yet, and do not change what you were given. Padding may stand on either side.
+# Write `make_labels`. Where there is text, the label is the token itself. Where there is padding, it is -100. Do not
+# shift anything yet, and do not change the input. Padding may be on either side.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Test the shapes first. A mask with one row too few broadcasts without a word.
+# Check the shapes first. If the mask has a single row, PyTorch broadcasts it silently.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `masked_fill`, or `torch.where`, or a `clone` and an assignment. Methods that end in an underscore work in place.
+# Use `masked_fill`, or `torch.where`, or `clone` followed by an assignment. Methods that end in an underscore change
+# the input in place.
 #
 # </details>
 #
 # <details><summary>Hint 3: in words</summary>
 #
-# Take the tokens. Wherever the mask is 0, put -100. Which token stands there plays no part.
+# Start from the tokens. Wherever the mask is 0, put -100. It does not matter which token stands there: if you mask
+# padding by token id, you also mask the real end-of-text token.
 #
 # </details>
 
 
 # %% exercise="make_labels"
 def make_labels(input_ids, attention_mask):
-    """The label of each place of a batch: its own token, or -100 where there is padding.
+    """Return the label of each position: its own token, or -100 for padding.
 
-    input_ids: `(B, S)`, whole numbers. attention_mask: `(B, S)`, 1 for text and 0 for padding, on either side.
-    Returns `(B, S)`, not shifted. The input stays as it is.
-    Raises ValueError if the two differ in shape.
+    input_ids: `(B, S)`, integers. attention_mask: `(B, S)`, 1 for text and 0 for
+    padding, which may be on either side.
+    Returns `(B, S)`, not shifted. The input stays unchanged.
+    Raises ValueError if the two shapes differ.
     """
     if attention_mask.shape != input_ids.shape:
-        raise ValueError(f"attention_mask has shape {tuple(attention_mask.shape)}; due is {tuple(input_ids.shape)}")
+        got, expected = tuple(attention_mask.shape), tuple(input_ids.shape)
+        raise ValueError(f"attention_mask has shape {got}; it must be {expected}")
     return input_ids.masked_fill(attention_mask == 0, IGNORE)
 
 
@@ -277,60 +302,63 @@ def make_labels(input_ids, attention_mask):
 check(make_labels)
 
 # %%
-labels = make_labels(rows["input_ids"], rows["attention_mask"])
-print(labels)
-print("end-of-text tokens that count:", (labels == tokenizer.eos_token_id).sum().item())
+example_labels = make_labels(**example_rows)
+print(example_labels)
+ends = (example_labels == tokenizer.eos_token_id).sum().item()
+print("end-of-text tokens that count:", ends)
 
 # %% [markdown]
-# ## One step ahead
+# ## The shift by one token
 #
-# A language model's scores at a place are its guess for the **next** token. Its scores at place 0 have seen token 0 and
-# predict token 1. So the scores at place s belong beside the token at s + 1. Two tokens have no partner: nothing
-# follows the last, and nothing predicts the first. From S places you get S − 1 pairs.
+# The logits of a language model at one position are its prediction of the **next** token. At position 0 the model has
+# read token 0 and predicts token 1. So the logits at position s belong to the token at s + 1. Two things have no
+# partner: the logits at the last position, because nothing follows, and the first token, because nothing predicts it. S
+# positions give S − 1 pairs.
 #
-# Somebody has to move the two against each other by one. If nobody does, the model is asked for a token that it can
-# see. If two do, it is asked for the token after next. (Both happen: the models of transformers shift for you when
-# you hand them `labels=`. Whoever shifts beforehand as well has shifted twice.)
+# The shift must happen exactly once. Without it, the model is asked for a token that it can see. If you shift twice, it
+# is asked for the token after the next. Both mistakes are common. For example, the models of the transformers library
+# shift by themselves when you pass `labels=`; if your labels are already shifted, they are then shifted twice.
 #
-# In these labs the shift has one place: the function that you write next.
+# In these labs the shift happens in one place: the function that you write next.
 
 # %% [markdown]
-# ## Exercise 4: next_token_pairs
+# ## Exercise 4: Align logits and labels
 #
-# Put each place's scores beside the token that comes next.
+# Write `next_token_pairs`. It pairs the logits at each position with the token that comes next.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Draw four places in a row, scores above, tokens below, and connect what belongs together. What is left over at the
-# ends?
+# Draw four positions in a row, with the logits above and the tokens below, and connect what belongs together. What is
+# left over at the ends?
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# Two slices along the second axis, the one of the places. The first axis are rows of the batch: a slice without a comma
-# cuts those. Test the shapes first.
+# You need two slices along the second axis, which holds the positions. The first axis holds the rows of the batch, and
+# a slice without a comma cuts those. Check the shapes first.
 #
 # </details>
 #
 # <details><summary>Hint 3: in words</summary>
 #
-# Of the scores drop the last place, of the labels the first one. Return the pair, scores first.
+# Drop the last position of the logits and the first position of the labels. Return the pair, logits first.
 #
 # </details>
 
 
 # %% exercise="next_token_pairs"
 def next_token_pairs(logits, labels):
-    """Line up each place's logits with the token that comes next.
+    """Align the logits at each position with the token that comes next.
 
-    logits: `(B, S, V)`. labels: `(B, S)`, the label of each place's own token.
-    Returns a pair: logits `(B, S - 1, V)` and labels `(B, S - 1)`, aligned, so that labels[b, s] is the target of
-    logits[b, s].
-    Raises ValueError if there is not one label for each place.
+    logits: `(B, S, V)`. labels: `(B, S)`, the label of each position's own token.
+    Returns a pair: logits `(B, S - 1, V)` and labels `(B, S - 1)`, aligned, so that
+    labels[b, s] is the target of logits[b, s].
+    Raises ValueError if there is not exactly one label for each position.
     """
     if labels.shape != logits.shape[:2]:
-        raise ValueError(f"labels has shape {tuple(labels.shape)}; it must be {tuple(logits.shape[:2])}")
+        got, expected = tuple(labels.shape), tuple(logits.shape[:2])
+        raise ValueError(f"labels has shape {got}; it must be {expected}")
     return logits[:, :-1], labels[:, 1:]
 
 
@@ -338,77 +366,86 @@ def next_token_pairs(logits, labels):
 check(next_token_pairs)
 
 # %% [markdown]
-# See what your function pairs. In place of scores it gets the tokens themselves, so that you can read both sides.
-# **Predict first:** which word stands beside the full stop in the first row, and which places say -100?
+# The next cell shows what your function pairs. In place of the logits it passes the tokens themselves, so that you can
+# read both sides.
+#
+# **Predict first.** Which token is paired with the full stop of the first row, and which positions have the label -100?
+
 
 # %%
-seen, due = next_token_pairs(rows["input_ids"][..., None], labels)
-for row in range(2):
-    after = [tokenizer.decode([t]) for t in seen[row, :, 0].tolist()]
-    target = [tokenizer.decode([t]) if t != IGNORE else "-100" for t in due[row].tolist()]
-    print("   ".join(f"{a} → {b}" for a, b in zip(after, target, strict=True)))
+def show_pairs(batch, labels):
+    """Print each token of each row with the label that your function pairs it with."""
+    ids, due = next_token_pairs(batch["input_ids"][..., None], labels)
+    for read, target in zip(ids[..., 0].tolist(), due.tolist(), strict=True):
+        left = [tokenizer.decode([i]) for i in read]
+        right = ["-100" if i == IGNORE else tokenizer.decode([i]) for i in target]
+        print("   ".join(f"{a} → {b}" for a, b in zip(left, right, strict=True)))
+
+
+show_pairs(example_rows, example_labels)
 
 # %% [markdown]
 # ## One training step
 #
-# Now the step that all the rest is for. In order:
+# Now write the step that uses all of this. In order:
 #
 # 1. the student reads the batch, with gradients;
-# 2. the teacher reads the same batch, without;
-# 3. labels are made, and all three, both models' scores and the labels, are lined up;
-# 4. the loss is computed, with T and α as they were handed in;
-# 5. the old gradients go, new ones come, the optimizer moves the weights.
+# 2. the teacher reads the same batch, without gradients;
+# 3. you make the labels, and align both models' logits with them;
+# 4. you compute the loss, with the T and α that were passed in;
+# 5. you clear the old gradients, compute new ones, and let the optimizer update the weights.
 #
-# Three things go wrong again and again.
+# Three mistakes are common.
 #
-# - **The teacher's scores need the same slice as the student's.** If only the student is shifted, every place learns
-#   from the teacher's opinion of another place. Shapes may fit all the same.
-# - **Gradients add up.** PyTorch adds new gradients to the old ones until somebody clears them. The first step is right
-#   even if nobody does; from the second on, the student also follows its past.
-# - **A loss that you keep keeps everything.** The loss is a tensor with the whole graph behind it. Return a plain
+# - **Teacher and student need the same slice.** If only the student's logits are shifted, every position learns from
+#   the teacher's prediction for another position. The shapes may fit all the same.
+# - **Gradients accumulate.** PyTorch adds new gradients to the old ones until you clear them. Without clearing, the
+#   first step is right, but from the second on the old gradients are part of the update.
+# - **A stored loss keeps its graph.** The loss is a tensor that holds the whole computation graph. Return a plain
 #   number, or your list of losses fills the memory.
 #
-# The step computes nothing else: no clipping, no schedule. It leaves the modes of the two models as they are: the
-# student is in train mode when it arrives, the teacher is frozen.
+# The step does nothing else: no clipping and no schedule. It leaves the modes of both models as they are. The student
+# arrives in train mode, and the teacher is frozen.
 
 # %% [markdown]
-# ## Exercise 5: train_step
+# ## Exercise 5: The training step
 #
-# Write one step. A batch is a mapping with `input_ids` and `attention_mask`. `distillation_loss` from lab 02 is
-# imported in the setup cell: use it, or your own.
+# Write `train_step`. A batch is a mapping with `input_ids` and `attention_mask`. The setup cell imports
+# `distillation_loss` from lab 02; use it, or your own.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Write the five points above as comments, then put one or two lines below each. You have written two of the functions
-# that you need a moment ago.
+# Write the five points above as comments, and then one or two lines under each. You have just written two of the
+# functions that you need.
 #
 # </details>
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# A model is called with the tokens and with attention_mask=…, and its answer has the attribute `logits`. For the
-# teacher, PyTorch's `no_grad` saves time. Your `next_token_pairs` takes any scores: call it for the student and for the
-# teacher, with the same labels. Old gradients are cleared by the optimizer's zero_grad.
+# Call a model with the tokens and with attention_mask=…; its output has the attribute `logits`. For the teacher,
+# PyTorch's `no_grad` saves time and memory. Call `next_token_pairs` once for the student and once for the teacher, with
+# the same labels. The optimizer's zero_grad clears old gradients.
 #
 # </details>
 #
 # <details><summary>Hint 3: the order at the end</summary>
 #
-# Clear, then backward, then step. Clearing between backward and step throws the new gradients away. The number that you
-# return is the loss from before the update; a tensor with one number has the method `item`.
+# Clear, then backward, then step. If you clear between backward and step, you throw the new gradients away. Return the
+# loss that you computed before the update. The method `item` turns a tensor with one element into a number.
 #
 # </details>
 
 
 # %% exercise="train_step"
 def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
-    """Train the student on one batch, by one step of the optimizer.
+    """Train the student on one batch, with one step of the optimizer.
 
-    student: in train mode; called with the tokens and attention_mask, its answer has `logits` `(B, S, V)`. teacher: the
-    same, frozen. batch: a mapping of `input_ids` and `attention_mask`, `(B, S)`, padded on the right. optimizer: holds
-    the student's weights. temperature, alpha: as in `distillation_loss`.
-    Returns the loss before the update, in nats a token, as a float.
-    Raises ValueError if the temperature is not above 0, or if alpha is outside [0, 1].
+    student: in train mode; called with the tokens and attention_mask, its output has
+    `logits` `(B, S, V)`. teacher: the same, frozen. batch: a mapping of `input_ids` and
+    `attention_mask`, `(B, S)`, padded on the right. optimizer: holds the student's
+    weights. temperature, alpha: as in `distillation_loss`.
+    Returns the loss before the update, in nats per token, as a float.
+    Raises ValueError if the temperature is not above 0, or alpha is outside [0, 1].
     """
     input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]
     student_logits = student(input_ids, attention_mask=attention_mask).logits
@@ -417,7 +454,9 @@ def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     targets = make_labels(input_ids, attention_mask)
     student_logits, aligned = next_token_pairs(student_logits, targets)
     teacher_logits, _ = next_token_pairs(teacher_logits, targets)
-    loss = distillation_loss(student_logits, teacher_logits, aligned, temperature, alpha)
+    loss = distillation_loss(
+        student_logits, teacher_logits, aligned, temperature, alpha
+    )
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -428,66 +467,80 @@ def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
 check(train_step)
 
 # %% [markdown]
-# ## Test it on one batch
+# ## Overfit one batch
 #
-# A good first test of any training step: give it the same small batch again and again. It must be able to learn that by
-# heart. If the loss does not fall, the fault is in the step, and you know it after seconds.
+# A good first test of any training step is to overfit a single small batch: train on it again and again until the model
+# knows it by heart. If the loss does not fall, the mistake is in the step, and you find out within seconds.
 #
-# **Predict first.** You train twice on four rows, once with α = 0 (labels only) and once with α = 1 (teacher only).
-# Which loss can reach 0, and which can only come near it? And which one starts higher? (With α = 1 the loss is T² · KL
-# at T = 3.)
+# **Predict first.** You train twice on the same four rows, once with α = 0 (hard labels only) and once with α = 1
+# (teacher only). Which loss starts higher? Which one is lower after 40 steps? (With α = 1 the loss is T² · KL, at
+# T = 3.)
 
 # %%
-few = {name: part[:4] for name, part in next(iter(load_batches("tiny")[0])).items()}
+four_rows = {
+    name: part[:4] for name, part in next(iter(load_batches("tiny")[0])).items()
+}
 
 
-def learn_by_heart(alpha, steps=40):
+def overfit(alpha, steps=40):
     """The losses of a tiny student that gets the same four rows at every step."""
     pupil = load_student("tiny").train()
-    optimizer = torch.optim.AdamW(pupil.parameters(), lr=1e-2)
-    return [train_step(pupil, freeze(restless), few, optimizer, 3.0, alpha) for _ in range(steps)]
+    adamw = torch.optim.AdamW(pupil.parameters(), lr=1e-2)
+    return [
+        train_step(pupil, tiny_teacher, four_rows, adamw, 3.0, alpha)
+        for _ in range(steps)
+    ]
 
 
 # %%
-by_heart = {f"{who} only, α = {alpha}": learn_by_heart(alpha) for who, alpha in {"labels": 0.0, "teacher": 1.0}.items()}
+by_heart = {
+    "hard labels only, α = 0": overfit(0.0),
+    "teacher only, α = 1": overfit(1.0),
+}
 
 # %%
-ends = ", ".join(f"with {name} from {losses[0]:.2f} to {losses[-1]:.2f}" for name, losses in by_heart.items())
+figures = [
+    f"{key}: {found[0]:.2f} to {found[-1]:.2f}" for key, found in by_heart.items()
+]
 figure, axes = plt.subplots(figsize=(7, 3.2))
 lines(axes, range(1, 41), by_heart)
-axes.set(xlabel="step, always on the same four rows", ylabel="loss (nats a token)")
+axes.set(xlabel="step, always on the same four rows", ylabel="loss (nats per token)")
 axes.set_ylim(bottom=0)
-show(figure, alt=f"Two falling curves over 40 steps on one batch: {ends} nats a token.")
+show(figure, alt=f"Loss over 40 steps on one batch, in nats. {'; '.join(figures)}.")
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# Both fall, so the step learns. On a single batch the loss with α = 1 can reach 0, by doing exactly what the teacher
-# does. With α = 0 it can come near 0, by learning the rows by heart: only the first word of a row cannot be known,
-# since the rows all begin with the same token and go on differently. On fresh text that is different. There the labels
-# cannot be known in advance, and the loss with α = 0 stays above the entropy of the language; the loss with α = 1 may
-# still go to 0.
+# Both losses fall, so the step learns. Neither reaches 0 within these 40 steps.
 #
-# The heights cannot be compared: one is a cross-entropy, the other a KL divergence times T². A lower curve is not a
-# better student.
+# With α = 1, the smallest possible loss is 0, for a student that predicts exactly what the teacher predicts. After 40
+# steps it is still about half a nat. T² makes it look large: it is 9 times a KL divergence of less than 0.06 nats. And
+# the student trains with dropout, which keeps its predictions noisy.
+#
+# With α = 0, the student memorises the rows, and the loss falls to about 0.1. The first token of a row remains
+# uncertain, because all four rows begin with the same end-of-text token and continue differently.
+#
+# You cannot compare the heights of the two curves: one is a cross-entropy, the other a KL divergence times T². A lower
+# curve does not mean a better student.
 #
 # </details>
 
 # %% [markdown]
-# ## What a loop without a shift teaches
+# ## Training without the shift
 #
-# The textbook's loop never shifts: it compares the scores at place s with the token at place s. **Predict first.** You
-# train one tiny student that way, on labels alone, and another one with the shift, 60 steps each. Which loss is lower
-# at the end? Then both continue "Mia felt". What does each one say?
+# A common recipe forgets the shift: it compares the logits at position s with the token at position s.
+#
+# **Predict first.** You train one tiny student this way, on hard labels only, and another with the shift, for 60 steps
+# each. Which loss is lower at the end? Then both continue "Mia felt". What does each one predict?
 
 
 # %%
 def labels_only(shift, steps=60):
-    """A tiny student trained on hard labels, with the shift or without, and its losses."""
+    """A tiny student trained on hard labels, with the shift or without; its losses."""
     pupil, losses = load_student("tiny").train(), []
     optimizer = torch.optim.AdamW(pupil.parameters(), lr=1e-2)
     for _, batch in zip(range(steps), load_batches("tiny")[0], strict=False):
-        pair = pupil(**batch).logits, make_labels(batch["input_ids"], batch["attention_mask"])
+        pair = pupil(**batch).logits, make_labels(**batch)
         scores, targets = next_token_pairs(*pair) if shift else pair
         loss = F.cross_entropy(scores.flatten(0, 1), targets.flatten())
         optimizer.zero_grad(set_to_none=True)
@@ -501,172 +554,247 @@ def labels_only(shift, steps=60):
 def likeliest(model, prompt, tier=None, count=3):
     """The likeliest next tokens after a prompt, with their probabilities."""
     words = load_tokenizer(tier)
-    device = next(model.parameters()).device
+    inputs = words(prompt, return_tensors="pt").to(next(model.parameters()).device)
     with torch.inference_mode():
-        scores = model(**words(prompt, return_tensors="pt").to(device)).logits[0, -1]
-    best = scores.float().softmax(dim=-1).topk(count)
-    return {words.decode([token]): p for token, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)}
+        best = model(**inputs).logits[0, -1].float().softmax(dim=-1).topk(count)
+    ids, probabilities = best.indices.tolist(), best.values.tolist()
+    return {words.decode([i]): p for i, p in zip(ids, probabilities, strict=True)}
 
 
 # %%
-for name, shift in {"without the shift": False, "with the shift": True}.items():
-    pupil, losses = labels_only(shift)
-    said = ", ".join(f"{word} {p:.2f}" for word, p in likeliest(pupil, "Mia felt", "tiny").items())
-    print(f"{name:18} last loss {losses[-1]:.3f} nats; after “Mia felt” comes: {said}")
+def compare_shifts():
+    """Train without and with the shift; print the last loss and the next tokens."""
+    for name, shift in {"without the shift": False, "with the shift": True}.items():
+        pupil, losses = labels_only(shift)
+        next_tokens = likeliest(pupil, "Mia felt", "tiny").items()
+        said = ", ".join(f"{word} {p:.2f}" for word, p in next_tokens)
+        print(f"{name:18} last loss {losses[-1]:.3f} nats")
+        print(f"{'':18} after “Mia felt” comes: {said}")
+
+
+compare_shifts()
 
 # %% [markdown]
 # <details><summary>What this shows</summary>
 #
-# Without the shift the loss falls far below the entropy of the language, which no honest model can reach. That alone is
-# a warning: **a loss that is too good is a fault**. The student has learned to repeat the word that it has just read.
+# Without the shift, the loss falls far below the entropy of the language, which no model can reach by predicting. That
+# alone is a warning: **a loss that is too good means a bug**. This student has learned to copy the token that it has
+# just read.
 #
-# In the textbook's loop the soft term pulls the other way, as teacher and student are compared at the same place and
-# that needs no shift. So its two terms fight each other, and the loss still falls.
+# If you forget the shift in the hard term of a distillation loss, the soft term still pulls towards the right
+# prediction, because it compares teacher and student at the same position. The two terms then work against each other,
+# and the loss falls all the same.
 #
 # </details>
 
 # %% [markdown]
 # ## The run
 #
-# Now the real thing, on the tier's text. A run may be cut off: by you, by a closing lid, by a service that takes its
-# GPU back. So it writes a *checkpoint* now and then: the student's weights, the optimizer's running means, the state of
-# the random numbers, the step. All of these are needed to go on as if nothing had happened.
+# Now train on the tier's text. A run may be interrupted: by you, by a laptop that goes to sleep, or by a service that
+# takes its GPU back. Therefore it saves a *checkpoint* every 50 steps. A checkpoint holds the student's weights, the
+# optimizer's running means, the state of the random number generator, and the step. All of them are needed to continue
+# as if nothing had happened.
 #
-# - **Interrupt it** while it runs (the ■ button). The step that has begun is finished and a checkpoint is written.
-# - **Run the cell again**, and it goes on from there.
-# - A checkpoint remembers what a wrong `train_step` did. After you change that function, set `start_again = True`.
+# - **Interrupt it** while it runs (the ■ button). The current step is finished, and a checkpoint is saved.
+# - **Run the cell again**, and it resumes from there.
+# - A checkpoint keeps what a wrong `train_step` has done. After you change that function, set `start_again = True`.
 
 # %%
 start_again = False
 checkpoint = Path("checkpoints") / f"{settings.name}_student.safetensors"
-graded = "NBGRADER_EXECUTION" in os.environ  # the grader judges functions; it only tries the run
+graded = "NBGRADER_EXECUTION" in os.environ  # while grading, the run is only tried
 steps = 20 if graded else settings.steps
 training, _ = load_batches()
-batches = [{name: part.to(device) for name, part in batch.items()} for batch in training]
-print(f"{steps} steps of {settings.batch_size} rows; {len(batches)} batches, over and over")
+training_batches = [
+    {name: part.to(device) for name, part in each.items()} for each in training
+]
+training_rows = sum(len(each["input_ids"]) for each in training_batches)
+print(f"{steps} steps of {settings.batch_size} rows; {len(training_batches)} batches")
+epochs = steps * settings.batch_size / training_rows
+print(f"{training_rows} rows of text, so {epochs:.1f} epochs")
 
 
 # %%
 def run(student, steps):
-    """Train the student, from its checkpoint on where there is one; return the loss of every step."""
+    """Train the student, resuming from its checkpoint; return all its losses."""
     T, alpha = settings.temperature, settings.alpha
     kept = {"tier": settings.name, "steps": steps, "temperature": T, "alpha": alpha}
-    optimizer = torch.optim.AdamW(student.train().parameters(), lr=settings.learning_rate)
-    done, losses = load_checkpoint(checkpoint, student, optimizer, settings=kept) or (0, [])
-    with LiveCurve("Distillation", steps, done=losses) as live, interrupt_waits() as stop:
+    optimizer = torch.optim.AdamW(student.train().parameters(), settings.learning_rate)
+    found = load_checkpoint(checkpoint, student, optimizer, settings=kept)
+    done, losses = found or (0, [])
+    live = LiveCurve("Distillation", steps, done=losses, unit="nats per token")
+    with live, interrupt_waits() as stop:
         for step in range(done, steps):
-            batch = batches[step % len(batches)]
+            batch = training_batches[step % len(training_batches)]
             live.add(train_step(student, teacher, batch, optimizer, T, alpha))
             if stop() or (step + 1) % 50 == 0 or step + 1 == steps:
                 now = {"step": step + 1, "losses": live.losses}
                 save_checkpoint(checkpoint, student, optimizer, **now, settings=kept)
             if stop():
-                raise KeyboardInterrupt(f"after step {step + 1}; run the cell again to go on")
+                message = f"after step {step + 1}; run the cell again to go on"
+                raise KeyboardInterrupt(message)
     return live.losses
 
+
+# %% [markdown]
+# An *epoch* is one pass over the training text.
+#
+# **Predict first.** Draw the curve that you expect: the loss over the steps, from the first to the last. Does it come
+# down to 0? If not, what keeps it up?
 
 # %%
 if start_again:
     checkpoint.unlink(missing_ok=True)
+    start_again = False  # so that running this cell again resumes
 torch.manual_seed(0)
 student = load_student().to(device)
 losses = run(student, steps)
 
-# %% [markdown]
-# **Predict first.** Draw the curve that you expect: loss over steps. Does it come down to 0? If not, what keeps it up?
-
 # %%
 curves = {"each step": losses, "mean of the last 20 steps": running_mean(losses)}
+ending = running_mean(losses)[-1]
 figure, axes = plt.subplots(figsize=(7, 3.4))
 lines(axes, range(1, len(losses) + 1), curves)
-floor = (1 - settings.alpha) * KnownLanguage.stories().row_entropy(settings.length)
 if settings.name == "tiny":
-    axes.axhline(floor, color="black", linestyle=":", label="a student that knows the whole truth")
+    entropy = KnownLanguage.stories().row_entropy(settings.length)
+    bound = (1 - settings.alpha) * entropy
+    axes.axhline(bound, color="black", linestyle=":", label="bound, (1 − α) · H")
     axes.legend(fontsize="small")
-axes.set(xlabel="step", ylabel="loss (nats a token)")
+axes.set(xlabel="step", ylabel="loss (nats per token)")
 axes.set_ylim(bottom=0)
-last = running_mean(losses)[-1]
 show(
     figure,
-    alt=f"The loss over {len(losses)} steps: {losses[0]:.2f} nats a token at the first, {last:.2f} on average over the "
-    "last 20. Single steps scatter around the mean.",
+    alt=f"The loss over {len(losses)} steps: {losses[0]:.2f} nats per token at the "
+    f"first step, {ending:.2f} on average over the last 20.",
 )
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# The soft term can go to 0, the hard term cannot: it would have to know what nobody can know, namely which of several
-# likely words comes. On fresh text with entropy H the loss cannot settle below (1 − α) · H; only rows that are read
-# again and again can be learned by heart. In the tiny tier H is known
-# exactly, and the dotted line shows it.
+# The hard term cannot fall to 0 on text that the student has not seen, because nobody can know which of several likely
+# tokens comes next. Its expected value is at least the entropy H of the language, so the loss is at least (1 − α) · H.
+# In the tiny tier H is known exactly: it is 1.168 nats per token for these rows. The dotted line is half of it, 0.584.
 #
-# The curve does not say how much the teacher helped. A student trained on labels alone has a falling curve too.
+# The line is a **lower bound only**. Even a student that knew the true probabilities would lie above it, because it
+# would still pay α · T² · KL for every difference between the truth and the teacher. And it holds for fresh text only.
+# This run reads the same 300 rows eight times, that is, for eight epochs. A student can begin to memorise rows that it
+# reads again and again, which is called *overfitting*, and then the training loss may fall below the bound.
+#
+# So the curve tells you how well the student fits its training text. It does not tell you how well it predicts
+# *held-out* text, which it has not seen, nor how much the teacher helped. A student trained on hard labels only has a
+# falling curve too. Lab 04 measures both, for this student as well.
 #
 # </details>
 
 # %% [markdown]
-# ## What the student says now
+# ## The teacher of the tiny tier
 #
-# One look, not a measurement. **Predict first:** the teacher's favourite word will be the student's too. What about the
-# second and the third?
+# Before you judge your student, you should know who taught it. The tiny teacher was trained on 48,000 rows of the same
+# language, 160 times as many as your student gets. On held-out rows it is only 0.002 nats per token away from the true
+# probabilities. It is nearly an *oracle*. The student starts at 0.587 nats.
+#
+# With such a teacher, distillation works better than you can expect elsewhere. It even pays to leave the labels out.
+# After 300 steps, each with the learning rate that suits it, the mean distance to the truth over five seeds is
+#
+# | student | distance to the truth (nats per token) |
+# | --- | ---: |
+# | hard labels only, α = 0 | 0.112 |
+# | labels and teacher, α = 0.5 | 0.027 |
+# | teacher only, α = 1 | 0.005 |
+#
+# A label is one sample from the true distribution. This teacher shows nearly the whole distribution at every position,
+# so here the labels add only noise. A real teacher makes mistakes that labels can correct. Lab 04 shows a case where
+# teacher-only training is the worst of the three.
+
+# %% [markdown]
+# ## What the student predicts now
+#
+# This is one example, not a measurement.
+#
+# **Predict first.** Suppose teacher and trained student agree on the likeliest token. Will they agree on the second and
+# third too?
+
 
 # %%
-prompt = "Tom walked to the beach and found a" if settings.name == "tiny" else "The children went to the"
-models = {"teacher": teacher, "student before": load_student().to(device), "student after": student.eval()}
-words = list(likeliest(teacher, prompt, count=6))
-everything = {name: likeliest(model, prompt, count=model.config.vocab_size) for name, model in models.items()}
-chances = {name: [answer[word] for word in words] for name, answer in everything.items()}
+def chances(prompt):
+    """The teacher's six likeliest next tokens, and their probability for each model."""
+    names = list(likeliest(teacher, prompt, count=6))
+    before = load_student().to(device).eval()
+    shown = {
+        "teacher": teacher,
+        "student before": before,
+        "student after": student.eval(),
+    }
+    answers = {}
+    for key, model in shown.items():
+        everything = likeliest(model, prompt, count=model.config.vocab_size)
+        answers[key] = [everything[name] for name in names]
+    return names, answers
+
+
+beach, town = "Tom walked to the beach and found a", "The children went to the"
+opening = beach if settings.name == "tiny" else town
+names, answers = chances(opening)
 
 # %%
+heights = [
+    f"{key} {', '.join(f'{p:.2f}' for p in found)}" for key, found in answers.items()
+]
 figure, axes = plt.subplots(figsize=(8, 3.4))
-bars(axes, words, chances)
-axes.set(xlabel="next token", ylabel="probability", title=f"{prompt} …")
-said = "; ".join(f"{name} {', '.join(f'{p:.2f}' for p in row)}" for name, row in chances.items())
-show(figure, alt=f"Grouped bars: the probabilities of the teacher's six likeliest tokens, {', '.join(words)}. {said}.")
+bars(axes, names, answers)
+axes.set(xlabel="next token", ylabel="probability", title=f"{opening} …")
+show(
+    figure,
+    alt="Grouped bars: the probabilities of the teacher's six likeliest tokens, "
+    f"{', '.join(names)}. {'; '.join(heights)}.",
+)
 
 # %% [markdown]
 # ## Self-check
 #
-# **1. White box and black box.** What you have just done is called *white-box* distillation. In *black-box*
-# distillation the teacher is a service that returns text. (a) Which lines of your `train_step` are impossible then, and
-# what is the student trained on instead? (b) What does a student miss that way, and why is it done all the same?
+# **1. White box and black box.** What you have just done is *white-box* distillation: you can read the teacher's
+# logits. In *black-box* distillation the teacher is a service that returns text. (a) Which lines of your `train_step`
+# are then impossible, and what is the student trained on instead? (b) What does the student miss, and why is it done
+# all the same?
 
 # %% [markdown] answer="white_and_black_box" points=2
-# (a) The teacher's logits for a given text are not to be had, so neither the teacher's forward pass nor the soft term
-# is possible. One lets the teacher write texts and trains the student on them with plain cross-entropy: hard labels,
-# which happen to come from the teacher.
+# (a) You cannot get the teacher's logits for a given text, so neither the teacher's forward pass nor the soft term is
+# possible. Instead, the teacher generates text, and the student is trained on it with plain cross-entropy: on hard
+# labels that happen to come from the teacher (sequence-level distillation).
 #
-# (b) It sees one word at each place where white-box training shows it the probability of every word. What the teacher
-# thinks of the others only shows in very many samples. It is done because the largest models can be had in no other
-# way, and because teacher and student then need no common vocabulary.
+# (b) At each position the student sees one token, where white-box training shows it the probability of every token. How
+# likely the teacher considers the others only shows over very many samples. It is done because the largest models are
+# often available only as a service, and because teacher and student then need not share a tokenizer.
 
 # %% [markdown]
 # **2. Is it the teacher?** A colleague shows you a curve like yours: "The loss fell from 3 to 1, so distillation
-# works." Which run is missing before that can be said, and what must be the same in both?
+# works." Which run is missing before you can say that, and what must be the same in both runs?
 
 # %% [markdown] answer="missing_control" points=2
-# A student that learns from hard labels alone, with the same start, the same text, the same number of steps and a
-# learning rate that suits it. Any training on this text makes the loss fall; only what distillation adds to that
-# control is due to the teacher. Both must be measured in the same way, on text that neither has seen, as the two losses
-# are different quantities. And with more than one seed, since one run may be luck.
+# The missing run is a control: a student trained on hard labels only, with the same start, the same text, the same
+# number of steps and a learning rate that suits it. Any training on this text makes the loss fall; only what
+# distillation adds to the control is due to the teacher. Both must be measured in the same way on held-out text,
+# because the two losses are different quantities. And both need more than one seed, because one run may be luck.
 
 # %% [markdown]
 # ## What to take away
 #
-# - Freezing takes **two switches**: eval mode for what the teacher computes, `requires_grad` for what it remembers.
-# - Labels come from the **attention mask**. Padding and end of text may share a token.
-# - The **shift** has one place. Student and teacher get the same slice.
-# - Clear, backward, step; return a number. Test a step on one batch before the run.
-# - A loss that is too good is a fault. A loss that falls proves nothing about the teacher: that is lab 04.
-# - A run can be cut off. Keep what it takes to go on.
+# - Freezing takes **two switches**: eval mode for what the teacher computes, `requires_grad` for its gradients.
+# - Labels come from the **attention mask**. Padding and end of text may be the same token.
+# - The **shift** happens in one place. Student and teacher get the same slice.
+# - Clear, backward, step; return a number. Overfit one batch before the run.
+# - A loss that is too good means a bug. A loss that falls says nothing about the teacher; lab 04 measures that.
+# - The tiny teacher is nearly an oracle. Do not expect gains of this size from a real one.
+# - A run can be interrupted. Save everything that it needs to resume.
 
 # %% [markdown]
 # ## Stretch goals
 #
-# - Train on batches of 8 rows in two halves of 4 and step once for both. Which two means do you have to keep apart when
-#   the halves hold different numbers of counted tokens? Show that the step is the same as with 8 rows.
-# - Interrupt the run, go on, and compare the losses with an uninterrupted run. Then leave out the random numbers' state
-#   from the checkpoint: from which step on do the curves differ, and why?
-# - Put the student in eval mode for the run. The tiny student has a dropout of 0.1: does it end better or worse, on
-#   text that it has not seen?
-# - Let the teacher be worse on purpose: divide its logits by 5 before the loss. Which α still helps?
+# - Train on batches of 8 rows in two halves of 4, with one optimizer step for both (*gradient accumulation*). How must
+#   you weight the two means if the halves hold different numbers of counted tokens? Show that the step is the same as
+#   with 8 rows.
+# - Interrupt the run, resume it, and compare the losses with an uninterrupted run. Then leave the state of the random
+#   number generator out of the checkpoint. From which step on do the curves differ, and why?
+# - Put the student in eval mode for the run. The tiny student has a dropout of 0.1. Does it end better or worse on
+#   held-out text?
+# - Make the teacher worse on purpose: divide its logits by 5 before the loss. Which α still helps?

@@ -1,8 +1,8 @@
-"""Lab 03's misconceptions: wrong answers that people really write, each with what to tell them.
+"""Common mistakes in lab 03, each with the explanation that a student gets.
 
-Each stands for one mistake and is otherwise right; none validates its input. Its source can stand in a student's
-notebook: it uses nothing but the names of the lab's setup cell and of earlier exercises, which are made right below.
-Students never see this file.
+Each makes one mistake and is otherwise correct; none validates its input. Its source could be in a student's notebook:
+it uses only the names of the lab's setup cell and of earlier exercises, which are defined correctly below. Students
+never see this file.
 """
 
 import copy
@@ -12,12 +12,12 @@ import torch
 from helpers.grader.course.cases import misconception
 from helpers.losses import distillation_loss
 
-STILL, SIZE, LABELS = "A teacher that holds still", "How large is a model", "From a batch to labels"
-AHEAD, STEP, FREEZE = "One step ahead", "One training step", "Exercise 1: freeze"
-COUNT, COPYING = "Exercise 2: count_parameters", "What a loop without a shift teaches"
+FROZEN, SIZE, LABELS = "A frozen teacher", "The size of a model", "From a batch to labels"
+SHIFT, STEP, FREEZE = "The shift by one token", "One training step", "Exercise 1: Freeze a model"
+COUNT, COPYING = "Exercise 2: Count the parameters", "Training without the shift"
 
 
-# What the lab's setup cell gives, and the earlier exercises, right but for validation.
+# What the lab's setup cell defines, and the earlier exercises, correct except for validation.
 
 IGNORE = -100
 
@@ -35,8 +35,8 @@ def next_token_pairs(logits, labels):
 
 @misconception(
     "freeze",
-    "You stop the gradients but leave the model in train mode: its dropout goes on. Put it in eval mode as well.",
-    read=STILL,
+    "You turn off the gradients but leave the model in train mode, so dropout stays active. Call eval as well.",
+    read=FROZEN,
 )
 def freeze_without_eval(model):
     return model.requires_grad_(False)
@@ -44,9 +44,9 @@ def freeze_without_eval(model):
 
 @misconception(
     "freeze",
-    "The model is in eval mode, but its weights still ask for gradients. Eval mode does not stop those, nor does an "
-    "attribute that you set on the model itself: the switch is on each weight.",
-    read=STILL,
+    "The model is in eval mode, but its weights still require gradients. Neither eval mode nor an attribute on the "
+    "model itself changes that: every weight has its own switch.",
+    read=FROZEN,
 )
 def freeze_eval_only(model):
     return model.eval()
@@ -60,7 +60,7 @@ def freeze_returns_nothing(model):
 
 @misconception(
     "freeze",
-    "You freeze a copy. The model that was handed in is still loose, and now there are two of them in memory.",
+    "You freeze a copy. The model that you were given is not frozen, and now there are two of them in memory.",
     read=FREEZE,
 )
 def freeze_a_copy(model):
@@ -69,8 +69,8 @@ def freeze_a_copy(model):
 
 @misconception(
     "freeze",
-    "You switch the model's parts and leave out the model itself, which stays in train mode. Call eval on the model.",
-    read=STILL,
+    "You set the model's submodules but not the model itself, which stays in train mode. Call eval on the model.",
+    read=FROZEN,
 )
 def freeze_only_children(model):
     for part in model.children():
@@ -81,8 +81,8 @@ def freeze_only_children(model):
 
 @misconception(
     "freeze",
-    "You freeze the matrices and leave out vectors such as biases. Every weight has to be frozen.",
-    read=STILL,
+    "You freeze the matrices but not vectors such as biases. Freeze every weight.",
+    read=FROZEN,
 )
 def freeze_only_matrices(model):
     model.eval()
@@ -94,7 +94,7 @@ def freeze_only_matrices(model):
 
 @misconception(
     "freeze",
-    "You switch gradients on. The argument says whether they are wanted: False.",
+    "You turn the gradients on. Pass False to requires_grad_ to turn them off.",
     read=FREEZE,
 )
 def freeze_the_other_way(model):
@@ -106,7 +106,7 @@ def freeze_the_other_way(model):
 
 @misconception(
     "count_parameters",
-    "You count only weights that can be trained, so a frozen teacher has none. Count them all.",
+    "You count only trainable weights, so a frozen teacher has none. Frozen weights still count.",
     read=SIZE,
 )
 def count_trainable_only(model):
@@ -115,7 +115,7 @@ def count_trainable_only(model):
 
 @misconception(
     "count_parameters",
-    "You count the entries of state_dict: tied weights twice, and buffers too. Use the model's parameters.",
+    "You count the entries of state_dict, which holds tied weights twice and buffers too. Use the method parameters.",
     read=SIZE,
 )
 def count_state_dict(model):
@@ -124,41 +124,41 @@ def count_state_dict(model):
 
 @misconception(
     "count_parameters",
-    "You count how many tensors there are, not how many numbers they hold.",
+    "You count the tensors, not the numbers that they hold. Use numel.",
     read=COUNT,
 )
 def count_tensors(model):
     return len(list(model.parameters()))
 
 
-@misconception("count_parameters", "You count buffers as weights. They are not trained.", read=SIZE)
+@misconception("count_parameters", "You count buffers too. They are not trained, so they are not weights.", read=SIZE)
 def count_buffers_too(model):
     weights, buffers = model.parameters(), model.buffers()
     return sum(weight.numel() for weight in weights) + sum(buffer.numel() for buffer in buffers)
 
 
-@misconception("count_parameters", "You count tied weights once for each of their names. They exist once.", read=SIZE)
+@misconception("count_parameters", "You count a tied weight once for each of its names. It exists once.", read=SIZE)
 def count_ties_twice(model):
     return sum(weight.numel() for _, weight in model.named_parameters(remove_duplicate=False))
 
 
 @misconception(
     "count_parameters",
-    "You add up the lengths of the tensors, which is only their first dimension. Use numel.",
+    "You add up the lengths of the tensors, but a length is only the first dimension. Use numel.",
     read=COUNT,
 )
 def count_first_dimension(model):
     return sum(len(weight) for weight in model.parameters())
 
 
-@misconception("count_parameters", "You count bytes. The number of weights does not depend on their dtype.", read=COUNT)
+@misconception("count_parameters", "You count bytes. Count weights, whatever their dtype.", read=COUNT)
 def count_bytes(model):
     return sum(weight.nbytes for weight in model.parameters())
 
 
 @misconception(
     "count_parameters",
-    "You leave out weights with one dimension, such as biases. They are trained as well: count them.",
+    "You leave out one-dimensional weights such as biases. They count too.",
     read=SIZE,
 )
 def count_only_matrices(model):
@@ -168,14 +168,18 @@ def count_only_matrices(model):
 # ----------------------------------------------------------------------------------------------------- make_labels
 
 
-@misconception("make_labels", "You return the tokens as they are, so padding is trained on.", read=LABELS)
+@misconception(
+    "make_labels",
+    "You return the tokens unchanged, so the student is trained on padding. Padding gets the label -100.",
+    read=LABELS,
+)
 def labels_padding_kept(input_ids, attention_mask):
     return input_ids.clone()
 
 
 @misconception(
     "make_labels",
-    "You recognise padding by its token, and real ends of text are lost with it. Let the attention mask decide.",
+    "You mask padding by token id, so you also mask the real end-of-text tokens. Use the attention mask.",
     read=LABELS,
 )
 def labels_masked_by_token(input_ids, attention_mask):
@@ -183,7 +187,9 @@ def labels_masked_by_token(input_ids, attention_mask):
 
 
 @misconception(
-    "make_labels", "You ignore the text and keep the padding: the mask is 1 where there is text.", read=LABELS
+    "make_labels",
+    "Your mask is inverted: text gets -100 and padding is kept. The attention mask is 1 for text.",
+    read=LABELS,
 )
 def labels_mask_inverted(input_ids, attention_mask):
     return input_ids.masked_fill(attention_mask == 1, IGNORE)
@@ -191,7 +197,7 @@ def labels_mask_inverted(input_ids, attention_mask):
 
 @misconception(
     "make_labels",
-    "Padding gets the label 0, which is a token like any other. The label that is not counted is -100.",
+    "You give padding the label 0, which is an ordinary token. The label that the loss ignores is -100.",
     read=LABELS,
 )
 def labels_padding_is_zero(input_ids, attention_mask):
@@ -200,7 +206,7 @@ def labels_padding_is_zero(input_ids, attention_mask):
 
 @misconception(
     "make_labels",
-    "Padding gets the label -1. The label that PyTorch and these labs do not count is -100.",
+    "You give padding the label -1. The label that PyTorch and these labs ignore is -100.",
     read=LABELS,
 )
 def labels_padding_is_minus_one(input_ids, attention_mask):
@@ -209,8 +215,8 @@ def labels_padding_is_minus_one(input_ids, attention_mask):
 
 @misconception(
     "make_labels",
-    "You write -100 into the tokens that were handed in. The model would then be asked to read token -100.",
-    read="Exercise 3: make_labels",
+    "You write -100 into the input tokens, and the model cannot read a token -100. Create a new tensor.",
+    read="Exercise 3: Labels from a batch",
 )
 def labels_in_place(input_ids, attention_mask):
     input_ids[attention_mask == 0] = IGNORE
@@ -219,8 +225,8 @@ def labels_in_place(input_ids, attention_mask):
 
 @misconception(
     "make_labels",
-    "You shift here. Shifting has its own place, in the next exercise; now it would happen twice.",
-    read=AHEAD,
+    "You shift the labels here. The next exercise does that; now they would be shifted twice.",
+    read=SHIFT,
 )
 def labels_shifted_already(input_ids, attention_mask):
     return make_labels(input_ids, attention_mask).roll(-1, dims=1)
@@ -228,7 +234,7 @@ def labels_shifted_already(input_ids, attention_mask):
 
 @misconception(
     "make_labels",
-    "You count the ones and keep that many places from the left. With padding on the left those are the wrong ones.",
+    "You count the ones and keep that many positions from the left. With padding on the left, this is wrong.",
     read=LABELS,
 )
 def labels_right_padding_assumed(input_ids, attention_mask):
@@ -238,7 +244,7 @@ def labels_right_padding_assumed(input_ids, attention_mask):
 
 @misconception(
     "make_labels",
-    "You keep one place of padding as an end of text. The text brings its own end; all padding is left out.",
+    "You keep the first padding token as an end of text. The text has its own; mask all padding.",
     read=LABELS,
 )
 def labels_keep_first_padding(input_ids, attention_mask):
@@ -251,8 +257,8 @@ def labels_keep_first_padding(input_ids, attention_mask):
 
 @misconception(
     "next_token_pairs",
-    "You do not shift: each place is asked for the token that it has just read.",
-    read=AHEAD,
+    "You do not shift: at each position the model is asked for the token that it has just read.",
+    read=SHIFT,
 )
 def pairs_unshifted(logits, labels):
     return logits, labels
@@ -260,8 +266,8 @@ def pairs_unshifted(logits, labels):
 
 @misconception(
     "next_token_pairs",
-    "You shift the wrong way: each place is asked for the token before it. Drop the last scores and the first label.",
-    read=AHEAD,
+    "You shift the wrong way, and pair each position with the token before it. Drop the last logits and first label.",
+    read=SHIFT,
 )
 def pairs_backwards(logits, labels):
     return logits[:, 1:], labels[:, :-1]
@@ -269,8 +275,8 @@ def pairs_backwards(logits, labels):
 
 @misconception(
     "next_token_pairs",
-    "You shift by two places. If your labels are not shifted yet, one is enough.",
-    read=AHEAD,
+    "You shift by two positions. The labels are not shifted yet, so shift by one.",
+    read=SHIFT,
 )
 def pairs_shifted_twice(logits, labels):
     return logits[:, :-2], labels[:, 2:]
@@ -278,8 +284,8 @@ def pairs_shifted_twice(logits, labels):
 
 @misconception(
     "next_token_pairs",
-    "You cut rows of the batch instead of places. The places are the second axis: [:, …].",
-    read=AHEAD,
+    "You cut rows of the batch. The positions are on the second axis: [:, …].",
+    read=SHIFT,
 )
 def pairs_cut_rows(logits, labels):
     return logits[:-1], labels[1:]
@@ -287,22 +293,22 @@ def pairs_cut_rows(logits, labels):
 
 @misconception(
     "next_token_pairs",
-    "You turn the labels round in a circle, so the last place is asked for the first token of its row. Cut instead.",
-    read=AHEAD,
+    "You roll the labels, so the last position is paired with the first token of its row. Slice instead.",
+    read=SHIFT,
 )
 def pairs_rolled(logits, labels):
     return logits, labels.roll(-1, dims=1)
 
 
-@misconception("next_token_pairs", "You return the labels first. Scores first, then labels.", read=AHEAD)
+@misconception("next_token_pairs", "You return the labels first. Return the logits first, then the labels.", read=SHIFT)
 def pairs_swapped(logits, labels):
     return labels[:, 1:], logits[:, :-1]
 
 
 @misconception(
     "next_token_pairs",
-    "You cut both at the same end, so nothing is moved: each place still sits beside its own token.",
-    read=AHEAD,
+    "You cut logits and labels at the same end, so each position is still paired with its own token.",
+    read=SHIFT,
 )
 def pairs_cut_at_one_end(logits, labels):
     return logits[:, :-1], labels[:, :-1]
@@ -310,8 +316,8 @@ def pairs_cut_at_one_end(logits, labels):
 
 @misconception(
     "next_token_pairs",
-    "You cut the vocabulary: with … or at the last axis, it is words that go. Places are the second axis.",
-    read=AHEAD,
+    "You cut the last axis, which is the vocabulary. The positions are on the second axis: [:, …].",
+    read=SHIFT,
 )
 def pairs_cut_vocabulary(logits, labels):
     return logits[..., :-1], labels[..., 1:]
@@ -319,8 +325,8 @@ def pairs_cut_vocabulary(logits, labels):
 
 @misconception(
     "next_token_pairs",
-    "You flatten rows and places into one. Keep (B, S - 1, V) and (B, S - 1): the loss wants rows and places.",
-    read="Exercise 4: next_token_pairs",
+    "You merge rows and positions into one axis. Return (B, S - 1, V) and (B, S - 1), as the loss expects.",
+    read="Exercise 4: Align logits and labels",
 )
 def pairs_flattened(logits, labels):
     return logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
@@ -331,7 +337,7 @@ def pairs_flattened(logits, labels):
 
 @misconception(
     "train_step",
-    "You never clear the gradients. The first step is right; from the second on, old gradients are added.",
+    "You never clear the gradients. The first step is right, but from the second on the old gradients are added.",
     read=STEP,
 )
 def step_zero_grad_missing(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -347,7 +353,7 @@ def step_zero_grad_missing(student, teacher, batch, optimizer, temperature=3.0, 
 
 @misconception(
     "train_step",
-    "The student's weights never move. Is step called, and are the gradients still there at that moment?",
+    "The student's weights never change. Do you call step, and do the gradients still exist when you call it?",
     read=STEP,
 )
 def step_never_moves(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -364,7 +370,7 @@ def step_never_moves(student, teacher, batch, optimizer, temperature=3.0, alpha=
 
 @misconception(
     "train_step",
-    "You return the loss after the update. Due is the loss from before it, which you have already computed.",
+    "You return the loss after the update. Return the loss from before it, which you have already computed.",
     read=STEP,
 )
 def step_loss_after_update(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -383,7 +389,7 @@ def step_loss_after_update(student, teacher, batch, optimizer, temperature=3.0, 
 
 @misconception(
     "train_step",
-    "You return a tensor, and with it the whole graph of the step, which then stays in memory. Return a plain number.",
+    "You return a tensor, which keeps the whole computation graph in memory. Return a plain number with item.",
     read=STEP,
 )
 def step_returns_tensor(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -400,7 +406,7 @@ def step_returns_tensor(student, teacher, batch, optimizer, temperature=3.0, alp
 
 @misconception(
     "train_step",
-    "Nothing is shifted: the student is asked for the token that it has just read, and learns to copy.",
+    "You do not shift: the student is asked for the token that it has just read, and learns to copy.",
     read=COPYING,
 )
 def step_unshifted(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -417,7 +423,7 @@ def step_unshifted(student, teacher, batch, optimizer, temperature=3.0, alpha=0.
 
 @misconception(
     "train_step",
-    "The teacher's scores are one place away from the student's. Both get the same slice.",
+    "The teacher's logits are one position away from the student's. Give both the same slice.",
     read=STEP,
 )
 def step_teacher_not_aligned(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -434,7 +440,7 @@ def step_teacher_not_aligned(student, teacher, batch, optimizer, temperature=3.0
 
 @misconception(
     "train_step",
-    "Padding is trained on: your labels are the tokens themselves. Make them with make_labels.",
+    "The student is trained on padding: your labels are the tokens themselves. Use make_labels.",
     read=LABELS,
 )
 def step_padding_counted(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -450,7 +456,7 @@ def step_padding_counted(student, teacher, batch, optimizer, temperature=3.0, al
 
 @misconception(
     "train_step",
-    "You recognise padding by its token, so that the student never learns where a text ends. Use the attention mask.",
+    "You mask padding by token id, so the student never learns where a text ends. Use the attention mask.",
     read=LABELS,
 )
 def step_ends_not_learned(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -467,8 +473,8 @@ def step_ends_not_learned(student, teacher, batch, optimizer, temperature=3.0, a
 
 @misconception(
     "train_step",
-    "You shift twice: each place is asked for the token after next. next_token_pairs shifts once, and that is all.",
-    read=AHEAD,
+    "You shift twice: each position is asked for the token after the next. Shift only in next_token_pairs.",
+    read=SHIFT,
 )
 def step_shifted_twice(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]
@@ -486,8 +492,8 @@ def step_shifted_twice(student, teacher, batch, optimizer, temperature=3.0, alph
 
 @misconception(
     "train_step",
-    "You do not hand temperature and alpha on, so the loss always runs with its own defaults.",
-    read="Exercise 5: train_step",
+    "You do not pass temperature and alpha on, so the loss always uses its own defaults.",
+    read="Exercise 5: The training step",
 )
 def step_settings_ignored(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]
@@ -503,8 +509,8 @@ def step_settings_ignored(student, teacher, batch, optimizer, temperature=3.0, a
 
 @misconception(
     "train_step",
-    "α and 1 − α are swapped: α = 1 is the teacher only.",
-    read="Exercise 5: train_step",
+    "You swap α and 1 − α: with α = 1 the student learns from the teacher only.",
+    read="Exercise 5: The training step",
 )
 def step_alpha_swapped(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]
@@ -520,7 +526,7 @@ def step_alpha_swapped(student, teacher, batch, optimizer, temperature=3.0, alph
 
 @misconception(
     "train_step",
-    "You put the student in eval mode, so it trains without its dropout. Leave it in the mode in which it arrives.",
+    "You put the student in eval mode, so it trains without dropout. Leave it in the mode in which it arrives.",
     read=STEP,
 )
 def step_student_in_eval_mode(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -538,8 +544,8 @@ def step_student_in_eval_mode(student, teacher, batch, optimizer, temperature=3.
 
 @misconception(
     "train_step",
-    "You put the teacher in train mode, so its answers change at random. It arrives frozen: leave it so.",
-    read=STILL,
+    "You put the teacher in train mode, so its predictions change at random. It arrives frozen; leave it frozen.",
+    read=FROZEN,
 )
 def step_teacher_in_train_mode(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     student.train()
@@ -557,7 +563,7 @@ def step_teacher_in_train_mode(student, teacher, batch, optimizer, temperature=3
 
 @misconception(
     "train_step",
-    "You clip the gradients. The step computes nothing but what the exercise names; clipping changes where it goes.",
+    "You clip the gradients, which changes the update. Do only what the exercise lists.",
     read=STEP,
 )
 def step_clips_gradients(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -575,8 +581,8 @@ def step_clips_gradients(student, teacher, batch, optimizer, temperature=3.0, al
 
 @misconception(
     "train_step",
-    "The teacher is trained too: its weights ask for gradients again. It is frozen, and nothing may change that.",
-    read=STILL,
+    "You unfreeze the teacher: its weights require gradients again. It arrives frozen; leave it frozen.",
+    read=FROZEN,
 )
 def step_unfreezes_teacher(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     teacher.requires_grad_(True)
@@ -593,7 +599,7 @@ def step_unfreezes_teacher(student, teacher, batch, optimizer, temperature=3.0, 
 
 @misconception(
     "train_step",
-    "You return the sum over the counted tokens. The loss is a mean already: return it as it is.",
+    "You return a sum over the counted tokens. The loss is already a mean; return it unchanged.",
     read=STEP,
 )
 def step_returns_a_sum(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
@@ -610,8 +616,8 @@ def step_returns_a_sum(student, teacher, batch, optimizer, temperature=3.0, alph
 
 @misconception(
     "train_step",
-    "Your loss is the model's own, on labels alone: the teacher is never heard.",
-    read="Exercise 5: train_step",
+    "You use the model's own loss, on hard labels only, so the teacher has no effect. Use distillation_loss.",
+    read="Exercise 5: The training step",
 )
 def step_teacher_not_heard(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]

@@ -1,8 +1,8 @@
-"""Lab 04's misconceptions: wrong answers that people really write, each with what to tell them.
+"""Common mistakes in lab 04, each with the explanation that a student gets.
 
-Each stands for one mistake and is otherwise right; none validates its input. Its source can stand in a student's
-notebook: it uses nothing but the names of the lab's setup cell and of earlier exercises, which are made right below.
-Students never see this file.
+Each makes one mistake and is otherwise correct; none validates its input. Its source could be in a student's notebook:
+it uses only the names of the lab's setup cell and of earlier exercises, which are defined correctly below. Students
+never see this file.
 """
 
 import math
@@ -13,16 +13,16 @@ import torch.nn.functional as F
 from helpers.grader.course.cases import misconception
 from helpers.labels import make_labels, next_token_pairs
 
-EXPECTS, NUMBER, HUNT = "What a model expects", "One number for a text", "The bug hunt"
+DEFINITION, NUMBER, HUNT = "Negative log-likelihood and perplexity", "One number for a text", "The bug hunt"
 GAP, NLL, WHOLE, SHARE = (
-    "The share of a gap",
-    "Exercise 1: token_nll",
-    "Exercise 2: perplexity",
-    "Exercise 3: gap_closed",
+    "The share of the gap",
+    "Exercise 1: Total NLL of a batch",
+    "Exercise 2: Perplexity of a text",
+    "Exercise 3: Share of the gap closed",
 )
 
 
-# What the lab's setup cell gives, and the earlier exercises, right but for validation.
+# What the lab's setup cell defines, and the earlier exercises, correct except for validation.
 
 IGNORE = -100
 
@@ -40,7 +40,7 @@ def token_nll(model, batch):
 
 
 @misconception(
-    "token_nll", "You return the mean. Due is the total: means of batches cannot be put together later.", read=EXPECTS
+    "token_nll", "You return the mean. Return the total: you cannot combine means of batches later.", read=DEFINITION
 )
 def nll_mean_returned(model, batch):
     total, count = token_nll(model, batch)
@@ -49,8 +49,8 @@ def nll_mean_returned(model, batch):
 
 @misconception(
     "token_nll",
-    "You count the tokens of the text. The first token of each row is predicted by nothing, so it does not count.",
-    read=EXPECTS,
+    "You count all tokens of the text. Nothing predicts the first token of a row, so it does not count.",
+    read=DEFINITION,
 )
 def nll_counts_all_tokens(model, batch):
     total, _ = token_nll(model, batch)
@@ -59,7 +59,8 @@ def nll_counts_all_tokens(model, batch):
 
 @misconception(
     "token_nll",
-    "You multiply the mean by the number of text tokens, but it was divided by the number of predictions.",
+    "You multiply the mean by the number of text tokens, but it was divided by the number of predictions, which is "
+    "smaller.",
     read=HUNT,
 )
 def nll_mean_times_tokens(model, batch):
@@ -70,8 +71,8 @@ def nll_mean_times_tokens(model, batch):
 
 @misconception(
     "token_nll",
-    "Nothing is shifted: you ask how well the model scores the token that it has just read.",
-    read=EXPECTS,
+    "You do not shift: you score the token that the model has just read, not the next one.",
+    read=DEFINITION,
 )
 def nll_unshifted(model, batch):
     model.eval()
@@ -84,7 +85,7 @@ def nll_unshifted(model, batch):
 
 @misconception(
     "token_nll",
-    "You shift twice. The model's own loss shifts by itself: hand it labels that are not shifted.",
+    "You shift twice. The model's own loss shifts by itself: pass it labels that are not shifted.",
     read=NLL,
 )
 def nll_shifted_twice(model, batch):
@@ -97,7 +98,7 @@ def nll_shifted_twice(model, batch):
     return total.item(), (labels != IGNORE).sum().item()
 
 
-@misconception("token_nll", "Padding is scored too. Give it the label -100: make_labels does.", read=EXPECTS)
+@misconception("token_nll", "You score padding too. Give it the label -100, as make_labels does.", read=DEFINITION)
 def nll_padding_scored(model, batch):
     model.eval()
     with torch.no_grad():
@@ -109,8 +110,8 @@ def nll_padding_scored(model, batch):
 
 @misconception(
     "token_nll",
-    "You recognise padding by its token, so the real ends of the texts are not scored. Use the attention mask.",
-    read=EXPECTS,
+    "You mask padding by token id, so you also mask the real end-of-text tokens. Use the attention mask.",
+    read=DEFINITION,
 )
 def nll_ends_lost(model, batch):
     model.eval()
@@ -123,8 +124,8 @@ def nll_ends_lost(model, batch):
 
 @misconception(
     "token_nll",
-    "You measure in train mode, where dropout makes the model worse at random. Put it in eval mode yourself.",
-    read=EXPECTS,
+    "You measure in train mode, where dropout makes the model worse at random. Call eval before you measure.",
+    read=DEFINITION,
 )
 def nll_in_train_mode(model, batch):
     with torch.no_grad():
@@ -134,13 +135,15 @@ def nll_in_train_mode(model, batch):
     return total.item(), (labels != IGNORE).sum().item()
 
 
-@misconception("token_nll", "Your unit is the bit. These labs use nats: the natural logarithm.", read=EXPECTS)
+@misconception(
+    "token_nll", "You measure in bits. These labs measure in nats: use the natural logarithm.", read=DEFINITION
+)
 def nll_in_bits(model, batch):
     total, count = token_nll(model, batch)
     return total / math.log(2), count
 
 
-@misconception("token_nll", "You return the count first. Total first, then the number of tokens.", read=NLL)
+@misconception("token_nll", "You return the count first. Return the total first, then the number of tokens.", read=NLL)
 def nll_swapped(model, batch):
     total, count = token_nll(model, batch)
     return count, total
@@ -148,7 +151,7 @@ def nll_swapped(model, batch):
 
 @misconception(
     "token_nll",
-    "You count all places after the shift, padding among them. Count the labels that are not -100.",
+    "You count all positions after the shift, including padding. Count the labels that are not -100.",
     read=NLL,
 )
 def nll_counts_places(model, batch):
@@ -157,7 +160,11 @@ def nll_counts_places(model, batch):
     return total, rows * (places - 1)
 
 
-@misconception("token_nll", "The sign is missing: a log-likelihood is negative, its negative is due.", read=EXPECTS)
+@misconception(
+    "token_nll",
+    "The minus sign is missing. A log-likelihood is negative; return the negative log-likelihood.",
+    read=DEFINITION,
+)
 def nll_sign_missing(model, batch):
     total, count = token_nll(model, batch)
     return -total, count
@@ -168,7 +175,7 @@ def nll_sign_missing(model, batch):
 
 @misconception(
     "perplexity",
-    "You take the mean of the batches' perplexities. Add up nats and tokens over all batches first.",
+    "You average the perplexities of the batches. Add up nats and tokens over all batches first.",
     read=NUMBER,
 )
 def perplexity_mean_of_perplexities(model, batches):
@@ -179,7 +186,7 @@ def perplexity_mean_of_perplexities(model, batches):
 
 @misconception(
     "perplexity",
-    "You take the mean of the batches' mean losses, so a small batch weighs as much as a large one.",
+    "You average the mean losses of the batches, so a small batch gets as much weight as a large one.",
     read=NUMBER,
 )
 def perplexity_mean_of_means(model, batches):
@@ -188,13 +195,15 @@ def perplexity_mean_of_means(model, batches):
     return math.exp(sum(means) / len(means))
 
 
-@misconception("perplexity", "You return the mean loss. The perplexity is its exponential.", read=EXPECTS)
+@misconception(
+    "perplexity", "You return the mean loss. The perplexity is its exponential: use math.exp.", read=DEFINITION
+)
 def perplexity_without_exp(model, batches):
     pairs = [token_nll(model, batch) for batch in batches]
     return sum(total for total, _ in pairs) / sum(count for _, count in pairs)
 
 
-@misconception("perplexity", "Your base is 2. Nats go with e: math.exp.", read=WHOLE)
+@misconception("perplexity", "You use base 2. The base for nats is e: use math.exp.", read=WHOLE)
 def perplexity_base_two(model, batches):
     pairs = [token_nll(model, batch) for batch in batches]
     return 2 ** (sum(total for total, _ in pairs) / sum(count for _, count in pairs))
@@ -207,7 +216,9 @@ def perplexity_first_batch_only(model, batches):
         return math.exp(total / count)
 
 
-@misconception("perplexity", "You keep only the last batch: the totals are overwritten, not added up.", read=WHOLE)
+@misconception(
+    "perplexity", "You measure only the last batch: the totals are overwritten instead of added up.", read=WHOLE
+)
 def perplexity_last_batch_only(model, batches):
     for batch in batches:
         total, count = token_nll(model, batch)
@@ -216,8 +227,8 @@ def perplexity_last_batch_only(model, batches):
 
 @misconception(
     "perplexity",
-    "You divide by all tokens of the text, which are more than the predictions: one more in every row.",
-    read=EXPECTS,
+    "You divide by the number of text tokens. Divide by the number of predictions, which is one fewer in every row.",
+    read=DEFINITION,
 )
 def perplexity_divides_by_all_tokens(model, batches):
     total = sum(token_nll(model, batch)[0] for batch in batches)
@@ -226,10 +237,10 @@ def perplexity_divides_by_all_tokens(model, batches):
 
 @misconception(
     "perplexity",
-    "You weigh each batch's mean by its number of rows. Rows differ in length: weigh by predicted tokens.",
+    "You weight each batch's mean by its number of rows. Rows differ in length: weight it by predicted tokens.",
     read=NUMBER,
 )
-def perplexity_weighed_by_rows(model, batches):
+def perplexity_weighted_by_rows(model, batches):
     pairs = [token_nll(model, batch) for batch in batches]
     rows = [len(batch["input_ids"]) for batch in batches]
     means = [total / max(count, 1) * weight for (total, count), weight in zip(pairs, rows, strict=True)]
@@ -238,10 +249,10 @@ def perplexity_weighed_by_rows(model, batches):
 
 @misconception(
     "perplexity",
-    "This is the textbook's way: padding is scored, and the mean is multiplied by a number that it was not divided by.",
+    "This is the common recipe: it scores padding, and multiplies the mean by a number that it was not divided by.",
     read=HUNT,
 )
-def perplexity_the_textbooks_way(model, batches):
+def perplexity_of_the_common_recipe(model, batches):
     model.eval()
     nats = tokens = 0
     for batch in batches:
@@ -255,7 +266,7 @@ def perplexity_the_textbooks_way(model, batches):
 
 
 @misconception(
-    "perplexity", "The exponent is negative: total NLL is positive already, so no minus is due.", read=EXPECTS
+    "perplexity", "Your exponent is negative. The NLL is already positive, so do not add a minus sign.", read=DEFINITION
 )
 def perplexity_sign_wrong(model, batches):
     pairs = [token_nll(model, batch) for batch in batches]
@@ -265,45 +276,45 @@ def perplexity_sign_wrong(model, batches):
 # ------------------------------------------------------------------------------------------------------ gap_closed
 
 
-@misconception(
-    "gap_closed", "You compare perplexities as they are. Gains are counted in nats: take logarithms first.", read=GAP
-)
+@misconception("gap_closed", "You subtract perplexities. Measure gains in nats: take logarithms first.", read=GAP)
 def gap_without_logarithms(teacher, before, after):
     return (before - after) / (before - teacher)
 
 
-@misconception("gap_closed", "You return the share that is left, not the share that was closed.", read=GAP)
+@misconception(
+    "gap_closed", "You return the share of the gap that is left. Return the share that was closed.", read=GAP
+)
 def gap_left_over(teacher, before, after):
     return (math.log(after) - math.log(teacher)) / (math.log(before) - math.log(teacher))
 
 
-@misconception("gap_closed", "Your fraction stands on its head: the way gone goes above the line.", read=GAP)
+@misconception("gap_closed", "Your fraction is upside down. The gain is the numerator.", read=GAP)
 def gap_upside_down(teacher, before, after):
     return (math.log(before) - math.log(teacher)) / (math.log(before) - math.log(after))
 
 
-@misconception("gap_closed", "You return percent. Due is a share: 1 at the teacher.", read=SHARE)
+@misconception("gap_closed", "You return a percentage. Return a share, which is 1 at the teacher.", read=SHARE)
 def gap_in_percent(teacher, before, after):
     return 100 * (math.log(before) - math.log(after)) / (math.log(before) - math.log(teacher))
 
 
 @misconception(
     "gap_closed",
-    "You leave the teacher out: that is the student's gain compared with itself, not a share of the gap.",
+    "You leave the teacher out. This is the gain relative to the student itself, not a share of the gap.",
     read=GAP,
 )
 def gap_relative_gain(teacher, before, after):
     return (before - after) / before
 
 
-@misconception("gap_closed", "The sign is wrong: a student that gets better must give a positive share.", read=SHARE)
+@misconception("gap_closed", "The sign is wrong. A student that improves must give a positive share.", read=SHARE)
 def gap_sign_wrong(teacher, before, after):
     return (math.log(after) - math.log(before)) / (math.log(before) - math.log(teacher))
 
 
 @misconception(
     "gap_closed",
-    "You cut the share off at 0 and 1. A student may get worse, or beat its teacher: let the number say so.",
+    "You clip the share to 0 and 1. A student can get worse, or beat its teacher; let the value show it.",
     read=GAP,
 )
 def gap_cut_off(teacher, before, after):
@@ -313,7 +324,7 @@ def gap_cut_off(teacher, before, after):
 
 @misconception(
     "gap_closed",
-    "You take the logarithm of the differences. Take the difference of the logarithms.",
+    "You take the logarithm of the differences. Take the differences of the logarithms.",
     read=GAP,
 )
 def gap_logarithm_of_differences(teacher, before, after):
@@ -322,7 +333,7 @@ def gap_logarithm_of_differences(teacher, before, after):
 
 @misconception(
     "gap_closed",
-    "You measure the gap from the student after training. The gap that was there is between before and teacher.",
+    "You measure the gap from the student after training. The gap is between before and teacher.",
     read=GAP,
 )
 def gap_from_after(teacher, before, after):

@@ -38,24 +38,41 @@ def printed_at_full_length(name: str, folder: Path) -> str:
     return "\n".join(printed)
 
 
-def test_lab_03_at_full_length_trains_a_student_to_near_the_floor(tmp_path):
-    text = printed_at_full_length("03_training", tmp_path)
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory) -> Path:
+    """A folder of labs beside each other, as a student has them."""
+    folder = tmp_path_factory.mktemp("labs")
+    for name in ("03_training", "04_perplexity"):
+        (folder / name).mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lab_03(labs) -> str:
+    """What lab 03 prints; its checkpoint is left behind."""
+    return printed_at_full_length("03_training", labs / "03_training")
+
+
+def test_lab_03_at_full_length_trains_a_student_to_near_the_floor(labs, lab_03):
+    text = lab_03
     assert "300 steps of 8 rows; 38 batches" in text and "not right yet" not in text
     last = float(re.search(r"The loss over 300 steps: .*, (\d\.\d+) on average", text).group(1))
     assert 0.5 < last < 0.9, "half of the language's entropy is 0.57 nats, and no student gets below"
     copied, shifted = re.findall(r"with(?:out)? the shift +last loss (\d\.\d+)", text)
     assert float(copied) < 0.4 < 1.1 < float(shifted), "without the shift the loss is better than can be"
-    assert re.search(r"without the shift .*comes: felt 0\.[89]", text), "and the student repeats the word"
-    assert (tmp_path / "checkpoints" / "tiny_student.safetensors").is_file()
+    assert re.search(r"without the shift .*\s+after .*comes: felt 0\.[89]", text), "and the student repeats the word"
+    assert (labs / "03_training" / "checkpoints" / "tiny_student.safetensors").is_file()
 
 
-def test_lab_04_at_full_length_says_what_distillation_added(tmp_path):
-    text = printed_at_full_length("04_perplexity", tmp_path)
+def test_lab_04_at_full_length_says_what_distillation_added(labs, lab_03):
+    text = printed_at_full_length("04_perplexity", labs / "04_perplexity")
     numbers = {name: float(value) for name, value in re.findall(r"^(\w[\w ]+?) +(\d\.\d{3})   \d", text, re.MULTILINE)}
-    assert list(numbers) == ["teacher", "original", "hard labels only", "distilled"]
+    assert list(numbers) == ["teacher", "original", "hard labels only", "distilled", "from lab 03"]
+    assert "Your student from lab 03, after 300 steps." in text
+    assert numbers["teacher"] < numbers["from lab 03"] < numbers["original"]
     assert numbers["teacher"] < numbers["distilled"] < numbers["hard labels only"] < numbers["original"]
     assert "Distillation added something beyond the control: +0." in text and "better in 3 of 3 seed(s)" in text
-    line = r"batch: +{}   the textbook's way (\S+)   yours (\S+)"
+    line = r"batch: +{}   the common recipe (\S+)   yours (\S+)"
     one, many = (re.search(line.format(size), text).groups() for size in (1, 16))
     assert one[0] != many[0] and one[1] == many[1]
 

@@ -1,15 +1,17 @@
-"""What labs 01 and 02 say in numbers is what their own data and results/ give; their demonstrations leave no traps."""
+"""What labs say in numbers is what their own data and results/ give; their demonstrations leave no traps."""
 
 from __future__ import annotations
 
 import ast
 import math
-from statistics import stdev
+from statistics import mean, stdev
 
 import nbformat
 import pytest
 import torch
 
+from helpers.bootstrap import estimate_ratio
+from helpers.data.known_language import KnownLanguage
 from helpers.data.teacher_logits import load_teacher_logits, readable
 from helpers.data.word_problems import NAMES, make_problems, problem_tokenizer
 from helpers.grader.course.lab import Lab
@@ -17,11 +19,21 @@ from helpers.losses import distillation_loss
 from helpers.reasoning.chain_of_thought import filter_traces
 from helpers.reasoning.fine_tuning import FineTuneConfig, load_reasoner
 from helpers.reasoning.generation import SamplingConfig, write_traces
+from helpers.tiers import load_batches, tier_of
 from helpers.widgets import DivergenceExplorer, LossExplorer
 from tests.committed import result
 from tests.conftest import ROOT
 
-LABS = ["01_temperature", "02_loss", "05_chain_of_thought"]
+LABS = ["01_temperature", "02_loss", "03_training", "04_perplexity", "05_chain_of_thought"]
+# These labs are about these models; each exercise that uses one gets it as an argument.
+LASTING = {"03_training": {"teacher", "student"}, "04_perplexity": {"teacher"}}
+SUBJECTS = {
+    "01_temperature": {"logits", "probs"},
+    "02_loss": {"mask", "labels", "alpha"},
+    "03_training": {"model", "labels", "batch"},
+    "04_perplexity": {"model", "batches", "before"},
+    "05_chain_of_thought": {"traces"},
+}
 TEACHER = load_teacher_logits()
 DRINK = TEACHER["She drank a cup of hot"]
 EARTH = TEACHER["The Earth revolves around the"]
@@ -70,9 +82,8 @@ def test_demonstrations_leave_no_name_that_hides_a_typo_in_an_exercise(name):
                 tempting |= {node.arg, node.arg + "s", node.arg.removesuffix("s")}
         if not role.get("solution"):
             left |= {target.id for target in _module_level_targets(ast.parse(cell.source))}
-    expected = {"01_temperature": {"logits", "probs"}, "02_loss": {"mask", "labels", "alpha"}, REASONING: {"traces"}}
-    assert tempting >= expected[name]
-    assert left & (tempting | {"token", "word", "p", "q", "z"}) == set()
+    assert tempting >= SUBJECTS[name]
+    assert left & (tempting | {"token", "word", "p", "q", "z"}) == LASTING.get(name, set())
 
 
 def _module_level_targets(tree: ast.Module):
@@ -239,6 +250,156 @@ def test_lab_02_answers_the_questions_about_the_loss():
     assert f'it gives "glad" {glad:.2f} and "happy" {happy:.2f}' in text
     assert "teacher gives {1:.2f} and {0:.2f}".format(*softmax(EXAMPLE, 1.0)[:2].tolist()) in text
     assert f"Its total is {best:.2f} nats; a copy of the teacher has {copy.losses['total']:.2f}" in text
+
+
+# -------------------------------------------------------------------------------------------------------------- lab 03
+
+
+def test_lab_03_says_what_overfitting_one_batch_gives():
+    space = dict(Lab(ROOT / "solutions" / "03_training").reference)
+    cells = [cell.source for cell in released("03_training").cells if cell.cell_type == "code"]
+    loaders = "from helpers.models import load_student, load_teacher"
+    demonstration = next(source for source in cells if "def overfit(" in source)
+    exec(f"{loaders}\nfrom helpers.tiers import load_batches\n{demonstration}", space)
+    space["tiny_teacher"] = space["freeze"](space["load_teacher"]("tiny"))
+    torch.manual_seed(0)
+    labels, teacher = space["overfit"](0.0), space["overfit"](1.0)
+    text = text_of("03_training")
+    assert labels[0] < teacher[0] and 0.4 < teacher[-1] < 0.6 and "it is still about half a nat" in text
+    assert teacher[-1] / 9 < 0.06 and "9 times a KL divergence of less than 0.06 nats" in text
+    assert 0.05 < labels[-1] < 0.15 and "the loss falls to about 0.1" in text
+
+
+def test_lab_03_says_what_its_run_is_bounded_by():
+    tiny = tier_of("tiny")
+    entropy = KnownLanguage.stories().row_entropy(tiny.length)
+    text = text_of("03_training")
+    assert tiny.alpha == 0.5
+    assert f"it is {entropy:.3f} nats per token for these rows" in text
+    assert f"The dotted line is half of it, {entropy / 2:.3f}" in text
+    rows = sum(len(batch["input_ids"]) for batch in load_batches("tiny")[0])
+    assert f"reads the same {rows} rows eight times" in text and tiny.steps * tiny.batch_size / rows == 8
+
+
+def test_lab_03_says_how_good_its_teacher_is():
+    found, trained = result("tiny_distillation"), result("tiny_training")
+    text = text_of("03_training")
+    rows, students_rows = trained["teacher"]["rows"], found["setting"]["training_rows"]
+    assert f"trained on {rows:,} rows of the same language, {rows / students_rows:.0f} times as many" in text
+    assert f"it is only {found['teacher']['distance']['value']:.3f} nats per token away" in text
+    assert f"The student starts at {found['before']['distance']['value']:.3f} nats" in text
+    assert found["setting"]["steps"] == tier_of("tiny").steps == 300 and len(found["setting"]["seeds"]) == 5
+    for name, arm in found["arms"].items():
+        assert f"| {name}, α = {arm['alpha']:g} | {arm['distance']['mean']:.3f} |" in text
+
+
+def test_lab_03_says_where_teacher_only_is_the_worst():
+    units = result("laptop_distillation_240x8")["units"]
+    arms = ("hard labels only", "labels and teacher", "teacher only")
+    worst = max(arms, key=lambda arm: units[f"wikitext/{arm}/0"]["perplexity"]["value"])
+    assert worst == "teacher only" and "teacher-only training is the worst of the three" in text_of("03_training")
+
+
+# -------------------------------------------------------------------------------------------------------------- lab 04
+
+
+def test_lab_04_says_what_its_arms_reach_over_five_seeds():
+    found, text = result("tiny_distillation"), text_of("04_perplexity")
+    assert f"it is {found['teacher']['distance']['value']:.3f} nats per token away from the true" in text
+    rows = result("tiny_training")["teacher"]["rows"], found["setting"]["training_rows"]
+    assert f"read {rows[0] / rows[1]:.0f} times as much text" in text
+    assert len(found["setting"]["seeds"]) == 5 and found["setting"]["steps"] == 300
+    labels = {"labels and teacher": "labels and teacher, α = 0.5"}
+    for name, arm in found["arms"].items():
+        average, low, high = (f"{arm['distance'][key]:.3f}" for key in ("mean", "low", "high"))
+        assert f"| {labels.get(name, name)} | {average} | {low} to {high} |" in text
+        assert arm.get("closer_than_control", 5) == 5  # "Every distilled student was closer … than the control"
+    seconds = [mean(run["seconds"] for run in found["arms"][name]["runs"]) for name in list(found["arms"])[:2]]
+    assert "took {:.1f} s with hard labels only and {:.1f} s with labels and teacher".format(*seconds) in text
+    assert (found["machine"]["cores"], found["machine"]["threads"]) == (2, 1)
+
+
+def test_lab_04_says_what_the_sweeps_gave():
+    arms, text = result("tiny_sweep")["arms"], text_of("04_perplexity")
+    distance = {name: arm["distance"]["mean"] for name, arm in arms.items()}
+    middle = distance["alpha 0.5, T 3"]
+    low, high = distance["alpha 0.3, T 3"], distance["alpha 0.7, T 3"]
+    one, five, ten = (distance[f"alpha 0.5, T {t}"] for t in (1, 5, 10))
+    assert f"| 0.3 | {low:.3f} | | 1 | {one:.3f} |" in text
+    assert f"| 0.5 | {middle:.3f} | | 3 | {middle:.3f} |" in text
+    assert f"| 0.7 | {high:.3f} | | 5 | {five:.3f} |" in text
+    assert f"| | | | 10 | {ten:.3f} |" in text
+    assert five < middle / 2 and ten < middle / 2 and middle < one / 2  # "better than T = 1, and it is not the best"
+    assert tier_of("tiny").temperature == 3 and "the default T = 3" in text
+    tuned = result("tiny_learning_rates")["arms"]["labels and teacher"]["best"]
+    assert {arm["learning_rate"] for arm in arms.values()} == {tuned}
+
+
+@pytest.fixture
+def laptop() -> dict:
+    return result("laptop_distillation_240x8")
+
+
+def perplexities(laptop: dict, text: str, arm: str, seeds: int) -> list[float]:
+    return [laptop["units"][f"{text}/{arm}/{seed}"]["perplexity"]["value"] for seed in range(seeds)]
+
+
+@pytest.mark.parametrize(
+    ("key", "row", "seeds"),
+    [("wikitext", "WikiText-2, mean of three seeds", 3), ("python", "Python language reference, one seed", 1)],
+)
+def test_lab_04_says_what_a_real_teacher_gave(laptop, key, row, seeds):
+    teacher = laptop["units"][f"{key}/teacher and student before"]["teacher"]
+    arms = ("hard labels only", "labels and teacher", "teacher only")
+    reached = [mean(perplexities(laptop, key, arm, seeds)) for arm in arms]
+    cells = " | ".join(f"{value:.1f}" for value in [teacher["perplexity"]["value"], *reached])
+    text = text_of("04_perplexity")
+    assert f"| {row} | {cells} |" in text
+    assert min(reached) == reached[1] and "The combination was best on both texts" in text
+    assert f"language model with {teacher['parameters'] / 1e6:.0f} million weights" in text
+    tier = tier_of("laptop")
+    assert f"240 steps of 8 rows, T = {tier.temperature:g}, α = {tier.alpha:g}" in text
+    assert laptop["setting"]["steps"] == 240 and laptop["setting"]["temperature"] == tier.temperature
+
+
+def test_lab_04_says_what_the_seeds_of_the_real_teacher_bear(laptop):
+    text, units = text_of("04_perplexity"), laptop["units"]
+    ranges, minutes = [], []
+    for arm in ("hard labels only", "labels and teacher"):
+        reached = perplexities(laptop, "wikitext", arm, 3)
+        ranges += [min(reached), max(reached)]
+        took = [units[f"wikitext/{arm}/{seed}"]["seconds"] / 60 for seed in range(3)]
+        minutes += [min(took), max(took)]
+    only, both = "from {:.1f} to {:.1f} with hard labels only", "from {:.1f} to {:.1f} with labels and teacher"
+    assert f"{only.format(*ranges[:2])}, and {both.format(*ranges[2:])}" in text
+    took = "hard labels only took {:.0f} to {:.0f} minutes, and labels and teacher took {:.0f} to {:.0f}"
+    assert took.format(*minutes) in text
+    cache = units["wikitext/labels and teacher/0"]["teacher"]["seconds"] / 60
+    assert f"without the {cache:.0f} minutes for the teacher's predictions" in text
+    assert any("at the cost of" in missing for missing in laptop["missing"])  # "has not been finished at this length"
+    control = units["python/hard labels only/0"]
+    lost, held_out = mean(control["losses"][-20:]), math.log(control["perplexity"]["value"])
+    assert f"it lost {lost:.1f} nats per token on the training rows, against {held_out:.1f} on held-out rows" in text
+
+
+@pytest.mark.parametrize(
+    ("gains", "start"),
+    [
+        ([0.1], "Too few seeds for a claim"),
+        ([0.1, 0.1], "Too few seeds for a claim"),
+        ([0.1, 0.2, 0.1], "Distillation added something beyond the control"),
+        ([0.5, 0.5, -0.1], "No gain over the control is shown"),
+        ([-0.1, -0.2, -0.1], "Distillation did harm"),
+    ],
+)
+def test_lab_04_claims_no_more_than_its_seeds_bear(gains, start):
+    cells = [cell.source for cell in released("04_perplexity").cells if cell.cell_type == "code"]
+    space = {"estimate_ratio": estimate_ratio}
+    exec(next(source for source in cells if "def statement(" in source), space)
+    distilled = torch.full((len(gains), 30), 10.0)
+    control = distilled + torch.tensor(gains)[:, None] * 10
+    said = space["statement"](control, distilled, torch.full((30,), 10))
+    assert said.startswith(start) and f"better in {sum(gain > 0 for gain in gains)} of {len(gains)} seed(s)" in said
 
 
 # -------------------------------------------------------------------------------------------------------------- lab 05
