@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from helpers import cli
+from helpers.commands import common
 from helpers.grader.sandbox import doctor
 
 ROOT = Path(__file__).parents[1]
@@ -54,13 +55,13 @@ def test_a_lab_that_was_never_released_is_said(capsys, mini, folder, tmp_path):
 
 
 def test_a_missing_extra_is_said(capsys, monkeypatch):
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == "nbgrader" else object())
+    monkeypatch.setattr(common, "find_spec", lambda name: None if name == "nbgrader" else object())
     status, said = run(capsys, "release")
     assert status == 1 and "this needs nbgrader" in said and "pip install 'distillab[grader]'" in said
 
 
 def test_the_labs_open_without_the_grader(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(cli, "find_spec", lambda name: None)
+    monkeypatch.setattr(common, "find_spec", lambda name: None)
     status, said = run(capsys, "lab", "--course", tmp_path)
     assert status == 1 and said.startswith(f"distillab: there is no folder {tmp_path / 'labs'}")
     (tmp_path / "labs").mkdir()

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from helpers import cli
+from helpers.commands import machine
 from helpers.interrupt import never_lost, raise_if_requested
 
 DROPPED = """
@@ -58,7 +59,7 @@ def test_a_command_that_kept_the_interrupt_ends_with_130(monkeypatch, capsys):
         except BaseException:
             return 0
 
-    monkeypatch.setattr(cli, "_doctor", swallow)
+    monkeypatch.setattr(machine, "_doctor", swallow)
     assert cli.main(["doctor"]) == 130
     assert capsys.readouterr().err == "distillab: stopped\n"
 

@@ -7,6 +7,7 @@ import pytest
 
 from helpers import cli
 from helpers.checks.progress import record
+from helpers.commands import labs as commands_labs
 from helpers.setup.launcher import cards, overview, write
 from helpers.setup.preflight import Preflight
 from helpers.tiers import tier_of
@@ -69,7 +70,7 @@ def test_it_is_written_anew_but_never_over_another_notebook(labs):
 def test_labs_are_copied_once_and_never_over_a_file_that_is_there(tmp_path, monkeypatch, capsys):
     course, opened = tmp_path / "course", []
     shutil.copytree(ROOT / "labs", course / "labs")
-    monkeypatch.setattr(cli, "_open", lambda folder, name: opened.append((folder, name)))
+    monkeypatch.setattr(commands_labs, "_open", lambda folder, name: opened.append((folder, name)))
     command = ["lab", "--course", str(course), "--folder", str(tmp_path / "mine")]
     assert cli.main(command) == 0
     mine = tmp_path / "mine" / "02_loss" / "02_loss.ipynb"

@@ -1,0 +1,74 @@
+"""`distillab lab`, `release` and `fetch`: the labs, and what they need on disk."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from helpers.commands.common import RESUMABLE, Commands, add_course, fail, missing_extra
+
+
+def add_lab(commands: Commands) -> None:
+    lab = commands.add_parser("lab", help="copy the labs into a working folder and open them in JupyterLab")
+    lab.add_argument(
+        "--folder", type=Path, default=Path("my_labs"), metavar="DIR", help="working folder (default: my_labs)"
+    )
+    add_course(lab)
+    lab.set_defaults(run=_lab, needs_grader=False)
+
+
+def _lab(options: argparse.Namespace) -> int:
+    from helpers.setup.launcher import copy_labs, write
+
+    labs, folder = options.course / "labs", options.folder
+    if not labs.is_dir():
+        return fail(f"there is no folder {labs}. Run this in the course's folder, or name that folder with --course")
+    if missing := missing_extra("lecture", "jupyterlab"):
+        return fail(missing)
+    try:
+        copied = copy_labs(labs, folder)
+        start = write(folder)
+    except (OSError, ValueError) as problem:
+        return fail(str(problem))
+    print(f"{len(copied)} new files in {folder}; existing files were not changed")
+    _open(folder, start.name)
+    return 0
+
+
+def _open(folder: Path, name: str) -> None:
+    """Run JupyterLab in a folder, with one of its notebooks open, until the user quits it."""
+    from jupyterlab.labapp import main as jupyterlab
+
+    jupyterlab([f"--notebook-dir={folder}", f"--LabApp.default_url=/lab/tree/{name}"])
+
+
+def add_release(commands: Commands) -> None:
+    release = commands.add_parser("release", help="generate the student notebooks in labs/ from solutions/")
+    release.add_argument("--lab", nargs="+", metavar="NAME", help="release only these labs (default: all)")
+    add_course(release)
+    release.set_defaults(run=_release)
+
+
+def _release(options: argparse.Namespace) -> int:
+    from helpers.grader.release import release
+
+    for path, outcome in release(options.course, options.lab).items():
+        kept = "kept as it is, because someone has worked in it since its release"
+        print(f"{path}: {kept if outcome == 'kept' else outcome}")
+    return 0
+
+
+def add_fetch(commands: Commands) -> None:
+    fetch = commands.add_parser("fetch", help="download a tier's teacher; later runs find it on disk")
+    fetch.add_argument("tier", choices=["laptop"], help="laptop: SmolLM2-135M-Instruct, 93 MB")
+    fetch.set_defaults(run=_fetch, needs_grader=False, stopped=RESUMABLE)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from helpers.fetch import FetchError, fetch_laptop
+
+    try:
+        fetch_laptop()
+    except FetchError as problem:
+        return fail(str(problem))
+    return 0
