@@ -10,9 +10,9 @@ OLD := .venv-ipywidgets7
 demo: $(READY)
 	$(BIN)/distillab demo
 
-# Style, import contracts, types, then every test on JOBS processes; the last line is the coverage of helpers/.
+# Style, import contracts and types, then every test on JOBS processes, a file at a time; last the coverage of helpers/.
 JOBS ?= 2
-PARALLEL := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup
+PARALLEL := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -170,6 +170,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz", type=int, default=500, metavar="N", help="damaged notebooks to try (default: 500)")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the grader's kernel, and start with the files that take long: so all workers end together."""
+    for item in items:
+        if "kernel_name" in item.fixturenames:
+            item.add_marker(pytest.mark.sandbox)
+    marks = [(item.path, mark.name) for item in items for mark in item.iter_markers()]
+    long = {path for path, name in marks if name in ("cluster", "sandbox", "slow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(scope="session")
 def fuzz_count(request: pytest.FixtureRequest) -> int:
     """How many damaged notebooks the fuzz tests make."""

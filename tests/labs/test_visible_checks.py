@@ -8,7 +8,8 @@ from functools import cache
 import pytest
 
 from helpers.checks.visible_check import check_examples
-from tests.labs.test_labs import EXERCISES, MISCONCEPTIONS, RIGHT, ROOT, defined, lab_of
+from tests.conftest import ROOT
+from tests.labs.common import EXERCISES, MISCONCEPTIONS, RIGHT, defined, lab_of
 
 # Known mistakes that only the grade finds. The list may shrink, never grow.
 MISSED = {("03_training", "train_step", "step_student_in_eval_mode")}
