@@ -1,8 +1,11 @@
 """What holds the project together: one list of dependencies, released labs that fit their source, a small core."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -52,3 +55,10 @@ def test_every_dependency_has_a_pinned_version():
         entry for name, extra in PROJECT["optional-dependencies"].items() if name != "all" for entry in extra
     ]
     assert {re.match(r"[\w-]+", entry)[0] for entry in wanted} <= pinned
+
+
+@pytest.mark.parametrize("package", ["data", "engine", "experiments", "reasoning", "setup"])
+def test_a_package_with_answers_in_it_re_exports_nothing(package):
+    """Else forbidding one module would forbid the package: see `helpers/grader/course/forbidden_imports.py`."""
+    body = ast.parse((ROOT / "helpers" / package / "__init__.py").read_text()).body
+    assert all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
