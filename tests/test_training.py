@@ -342,6 +342,7 @@ def one_of_two(rank, port, batches, folder):
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_take_the_steps_of_one_that_accumulates(tmp_path):
     ids = torch.randint(0, 5, (8, 6), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)

@@ -21,7 +21,10 @@ LIMITS = Limits(cell=5, exercise=10, notebook=40, memory=700 * 2**20, processes=
 NOTICES = 10_000  # characters that the grader itself adds: results of checks, and what was cut or not run
 HONEST = ("a_honest", "r15_in_between", "z_honest")
 
-pytestmark = pytest.mark.skipif(not isolates(), reason=f"this host cannot build the sandbox:\n{report()}")
+pytestmark = [
+    pytest.mark.sandbox,
+    pytest.mark.skipif(not isolates(), reason=f"this host cannot build the sandbox:\n{report()}"),
+]
 
 
 @pytest.fixture(scope="module")

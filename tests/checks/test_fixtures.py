@@ -142,6 +142,7 @@ def test_training_watches_student_and_teacher():
 # ------------------------------------------------------------------------------------------------------ in the kernel
 
 
+@pytest.mark.sandbox
 def test_the_kernel_builds_with_code_from_before_the_first_cell(tmp_path):
     spoil = nbformat.v4.new_code_cell(
         "import torch, transformers, helpers.checks.fixtures, helpers.data.known_language\n"

@@ -17,6 +17,7 @@ from tests.conftest import ROOT
 from tests.labs.common import EXERCISES, LABS, checks_of, lab_of, released
 
 
+@pytest.mark.slow
 def test_a_release_changes_nothing(tmp_path):
     """Also on a processor with fewer instructions: the checks' numbers do not hang on the last bits."""
     code = (

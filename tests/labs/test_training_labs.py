@@ -16,6 +16,8 @@ from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
 from helpers.grader.release import instructor_notebook
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -59,6 +59,7 @@ def test_a_lab_itself_imports_nothing_that_is_closed(name):
     assert set(lab.forbidden) <= set(lab.forbidden_closure) and not used & set(lab.forbidden_closure)
 
 
+@pytest.mark.sandbox
 def test_the_kernel_refuses_every_closed_module_and_no_way_round_leads_to_the_answer(tmp_path):
     """Also after modules that are open were imported, which on their own must not bring in a closed one."""
     lab = Lab(ROOT / "solutions" / "03_training")

@@ -369,6 +369,7 @@ def test_whose_a_download_is(name):
     assert found == (NAMES[name] and {"student_id": NAMES[name], "file_id": "02_loss"})
 
 
+@pytest.mark.slow
 def test_nbgrader_zip_collect_fills_the_folder_that_is_graded(course, tmp_path):
     archive = tmp_path / "downloaded" / "00_mini" / "archive"
     put(archive / "leeann_LATE_12345_678901_00_mini-1.ipynb", "canvas")

@@ -9,6 +9,8 @@ from helpers.grader.judging.judge import judge
 from helpers.grader.limits import Limits
 from tests.conftest import AVERAGE, DOUBLE
 
+pytestmark = pytest.mark.sandbox
+
 
 def as_colab(notebook):
     """The form of Colab's “Download .ipynb”: format 4.0, no cell ids, an id in the metadata, Colab's own entries."""

@@ -22,6 +22,8 @@ from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.publish import default_database
 from tests.conftest import AVERAGE, DOUBLE
 
+pytestmark = pytest.mark.sandbox
+
 DUE = datetime(2026, 3, 1, 12, 0)
 HANDED_IN = {
     "early": "2026-03-01 11:59:59 UTC",

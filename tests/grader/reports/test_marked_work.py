@@ -16,6 +16,8 @@ from helpers.grader.reports.marked_work import FILE, MarkedWork
 from helpers.grader.run.grading_run import GradingRun
 from helpers.grader.run.publish import default_database
 
+pytestmark = pytest.mark.sandbox
+
 WORK = {"double": "def double(values): return values * 2", "answer_why": "Because."}
 
 

@@ -26,6 +26,8 @@ from helpers.grader.run.cluster import pack
 from helpers.grader.run.grade import GradingOptions, grade
 from tests.conftest import AVERAGE, DOUBLE
 
+pytestmark = [pytest.mark.cluster, pytest.mark.sandbox]
+
 ROOT = Path(__file__).parents[3]
 SQUARED = "def double(values):\n    return values ** 2"
 CLASS = 6

@@ -18,6 +18,8 @@ from helpers.grader.notes import Note, NoteCode
 from helpers.grader.reports.gradebook import COLUMNS, csv_text, escape_csv_formula, exercise_verdict
 from tests.conftest import AVERAGE, DOUBLE
 
+pytestmark = pytest.mark.sandbox
+
 SQUARED = "def double(values):\n    return values ** 2"
 ENDLESS = "def double(values):\n    while True: pass"
 

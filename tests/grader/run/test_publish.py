@@ -20,6 +20,8 @@ from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.publish import default_database
 
+pytestmark = pytest.mark.slow
+
 
 def judged(double=4.0, answer="Because <b>I</b> say so."):
     rows = [

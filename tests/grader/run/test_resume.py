@@ -28,6 +28,8 @@ from helpers.grader.run.secret_seed import SecretSeed
 from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 from tests.conftest import DOUBLE
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def judged(monkeypatch):

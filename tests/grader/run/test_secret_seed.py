@@ -23,6 +23,8 @@ from helpers.grader.run.secret_seed import BITS, SecretSeed, secret_seed
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.conftest import AVERAGE, DOUBLE
 
+pytestmark = pytest.mark.slow
+
 
 def mode(path):
     return stat.S_IMODE(path.stat().st_mode)

@@ -22,6 +22,8 @@ from helpers.grader.sandbox.root import MAX_FILES, NOBODY
 from tests.conftest import ROOT
 from tests.grader.sandbox.conftest import LIMITS, needs_sandbox
 
+pytestmark = pytest.mark.sandbox
+
 
 @needs_sandbox
 @pytest.mark.parametrize("kernel", [SANDBOX_KERNEL, GPU_KERNEL])

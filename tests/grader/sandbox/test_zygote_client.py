@@ -20,6 +20,8 @@ from helpers.grader.sandbox.zygote_client import ZYGOTE
 from tests.conftest import ROOT
 from tests.grader.sandbox.conftest import needs_sandbox
 
+pytestmark = pytest.mark.sandbox
+
 ENDLESS = "import signal\nwhile True: signal.pause()"
 
 
