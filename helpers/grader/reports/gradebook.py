@@ -16,7 +16,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from nbgrader.api import Gradebook, MissingEntry
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from nbgrader.api import Base, Gradebook, MissingEntry
+from nbgrader.dbutil import ALEMBIC_DIR
+from sqlalchemy import create_engine, inspect
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
@@ -55,6 +59,21 @@ def summary(rows: list[Row]) -> str:
     return f"{exercise_verdict(rows)}{misconception}: {right} of {len(rows)} cases right"
 
 
+def open_gradebook(database: str) -> Gradebook:
+    """Return nbgrader's gradebook at a URL; a database without tables gets them first.
+
+    nbgrader would create them too, but starts the program `alembic` to learn its own version, which takes a second or
+    more and fails where the environment's programs are not on the PATH.
+    """
+    engine = create_engine(database)
+    with engine.begin() as connection:
+        if not inspect(connection).get_table_names():
+            Base.metadata.create_all(connection)
+            MigrationContext.configure(connection).stamp(ScriptDirectory(ALEMBIC_DIR), "head")
+    engine.dispose()
+    return Gradebook(database)
+
+
 @contextmanager
 def one_transaction(gradebook: Gradebook) -> Iterator[None]:
     """Run several of nbgrader's calls, each of which would commit by itself, in one transaction."""
@@ -76,7 +95,7 @@ def require_same_cells(lab: Lab, database: str) -> None:
 
     nbgrader cannot add cells to a lab that has submissions or remove any, and would end in a traceback.
     """
-    with Gradebook(database) as gradebook:
+    with open_gradebook(database) as gradebook:
         try:
             entered = gradebook.find_notebook(lab.name, lab.name)
         except MissingEntry:

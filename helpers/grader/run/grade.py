@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from nbgrader.api import Gradebook
-
 from helpers.grader.course.digest import judge_digest
 from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError
@@ -22,6 +20,7 @@ from helpers.grader.intake.collect import collect
 from helpers.grader.judging.submission import judge_submission, prepare
 from helpers.grader.limits import Limits
 from helpers.grader.release import generate, put_environment_first
+from helpers.grader.reports.gradebook import open_gradebook
 from helpers.grader.run.cluster import judge_on_cluster
 from helpers.grader.run.grading_run import GradingResult, GradingRun
 from helpers.grader.run.judgement_store import JudgementStore
@@ -87,7 +86,7 @@ def grade(
                 _enter_lab(load_lab(course, name, seed), database)
             key = judge_digest(course, options.limits, options.kernel_name)
             announce(f"Comparing {len(collected)} submissions with the last run")
-            with Gradebook(database) as gradebook:
+            with open_gradebook(database) as gradebook:
                 judge_batch = _judge_batch(course, options, key, seed)
                 grading = GradingRun(course, output, gradebook, judge_batch, key, seed)
                 result = grading.run(collected, options.regrade)

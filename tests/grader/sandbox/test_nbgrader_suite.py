@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.grader.sandbox.conftest import needs_sandbox
 
@@ -45,6 +47,7 @@ def run_suite(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.sandbox
 @needs_sandbox
 def test_side_effects_of_a_notebook_reach_its_autograded_folder(tmp_path):
     done = run_suite(tmp_path, "-k", "test_side_effects")
