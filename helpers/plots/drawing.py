@@ -1,4 +1,4 @@
-"""Shared by the labs' plots: colours that colour-blind readers can tell apart, patterns, alt text for every figure."""
+"""What all plots share: colours that colour-blind readers can tell apart, patterns, alt text, light and dark."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from helpers.plots.dark import darken
+
 # Okabe and Ito, "Color Universal Design" (2008). The pale ones stand last: use them for areas, not for thin lines.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442"]
 # Colour never carries a meaning alone: bars differ in pattern too, lines in how they are drawn.
@@ -25,13 +27,26 @@ LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, 
 LETTERS_PER_INCH = 8  # that fit side by side below an axis
 OVERSAMPLING = 2  # pixels drawn for each pixel shown, so that text stays sharp on dense screens and when zoomed in
 
+# Which of a figure's two pictures is seen follows the page: JupyterLab, VS Code and Colab each declare their theme in
+# another way. Where a page drops the style sheet, the light picture is the one that is left.
+_DARK_PAGES = (
+    'body[data-jp-theme-light="false"]',
+    "body.vscode-dark",
+    "body.vscode-high-contrast",
+    'html[theme="dark"]',
+)
+_STYLE = "".join(
+    f"{page} .distillab-figure img{{display:none}}{page} .distillab-figure img+img{{display:inline-block!important}}"
+    for page in _DARK_PAGES
+)
+
 
 def show(figure: Figure, alt: str) -> None:
     """Show a figure once, with alt text for screen readers, then close it.
 
     alt: what a reader learns from the figure, in one to three sentences. In a notebook the figure is shown as an HTML
-    image with this text, because JupyterLab ignores the alt text of a bare PNG, and as a PNG for tools that do not read
-    HTML. In plain Python, and while a class is graded, the text is printed instead.
+    image with this text, because JupyterLab ignores the alt text of a bare PNG, light or dark as the page is, and as a
+    PNG for tools that do not read HTML. In plain Python, and while a class is graded, the text is printed instead.
 
     Raises ValueError if alt is empty.
     """
@@ -67,16 +82,26 @@ def _close(figure: Figure, alt: str) -> None:
 
 
 def _rendered(figure: Figure, alt: str) -> tuple[str, int, str]:
-    """Close a figure and return it as a base64 PNG, its displayed width in pixels, and as HTML."""
-    buffer = io.BytesIO()
+    """Close a figure and return it as a base64 PNG, its displayed width in pixels, and as HTML in light and dark."""
+    pngs = []
     if alt.strip():
-        figure.savefig(buffer, format="png", bbox_inches="tight", dpi=OVERSAMPLING * figure.dpi)
+        pngs.append(_png(figure))
+        darken(figure)
+        pngs.append(_png(figure))
     _close(figure, alt)
-    png = buffer.getvalue()
-    width = int.from_bytes(png[16:20], "big") // OVERSAMPLING  # the width in a PNG's header
-    data = base64.b64encode(png).decode("ascii")
-    source = f"data:image/png;base64,{data}"
-    return data, width, f'<img src="{source}" width="{width}" style="max-width:100%" alt="{escape(alt)}">'
+    width = int.from_bytes(pngs[0][16:20], "big") // OVERSAMPLING  # the width in a PNG's header
+    light, dark = (base64.b64encode(png).decode("ascii") for png in pngs)
+    images = "".join(
+        f'<img src="data:image/png;base64,{data}" width="{width}" style="max-width:100%{hidden}" alt="{escape(alt)}">'
+        for data, hidden in ((light, ""), (dark, ";display:none"))
+    )
+    return light, width, f'<div class="distillab-figure">{images}<style>{_STYLE}</style></div>'
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight", dpi=OVERSAMPLING * figure.dpi)
+    return buffer.getvalue()
 
 
 def bars(axes: Axes, names: Sequence[str], heights: Mapping[str, Sequence[float]]) -> None:
