@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from traitlets import Dict, Float, Int, List, TraitError, Unicode, observe, validate
+from traitlets import Bool, Dict, Float, Int, List, TraitError, Unicode, observe, validate
 
 from helpers.widgets.base import Explorer, FiniteNumbers, check_range, kl, log_softmax, module_source
 
@@ -29,6 +29,7 @@ class LossExplorer(Explorer):
         label: index of the token that comes next in the text.
         alpha: weight of the soft term, 0 to 1.
         temperature: 0.1 to 20.
+        detail: whether to show the gradients and the teacher's sliders too.
 
     Raises:
         TraitError: a value is outside its range, or the logits do not match the words.
@@ -42,6 +43,7 @@ class LossExplorer(Explorer):
     label = Int(1).tag(sync=True)
     alpha = Float(0.5).tag(sync=True)
     temperature = Float(3.0).tag(sync=True)
+    detail = Bool(True).tag(sync=True)
     losses = Dict(help="computed: nats, by term")
     gradients = Dict(help="computed: nats per unit of a student's logit, by term")
 
@@ -67,8 +69,9 @@ class LossExplorer(Explorer):
         losses, gradients = self.losses, self.gradients["total"]
         lines = [
             f"Loss explorer: T = {self.temperature:g}, alpha = {self.alpha:g}, label {self.words[self.label]!r}",
-            f"soft term {losses['soft']:.4f} + hard term {losses['hard']:.4f} = total {losses['total']:.4f} nats; "
-            f"without T² soft {losses['soft without T²']:.4f}, total {losses['total without T²']:.4f}",
+            f"soft term, weighted by α, {losses['soft']:.4f} + hard term, weighted by 1 − α, {losses['hard']:.4f} "
+            f"= total {losses['total']:.4f} nats",
+            f"without T²: soft term {losses['soft without T²']:.4f}, total {losses['total without T²']:.4f} nats",
         ]
         columns = zip(self.words, self.teacher_probabilities, self.student_probabilities, gradients, strict=True)
         lines += [f"{word:12} teacher {p:.4f}  student {q:.4f}  gradient {slope:+.4f}" for word, p, q, slope in columns]

@@ -95,6 +95,20 @@ function build({ set, state, redraw }) {
     return element("fieldset", {}, element("legend", {}, `${name}: logits`), element("div", { class: "dl-sliders" }, ...nodes));
   };
   const gap = () => element("div", { style: "height:0.6em" });
+  const gradientColumn = element(
+    "div",
+    {},
+    legend([
+      ["dl-first", "soft, with T²"],
+      ["dl-second", "soft, without T²"],
+      ["dl-third", "hard"],
+      ["dl-fourth", "total, with T²"],
+    ]),
+    gradientPlot.node,
+    element("p", { class: "dl-note" }, "Gradient at the student's logits; training moves the logits in the opposite direction."),
+  );
+  const teacherPanel = panel("teacher_logits", "Teacher");
+  const details = [gradientColumn, perToken.node, teacherPanel]; // what `detail` shows
   const nodes = [
     controls,
     element(
@@ -111,23 +125,12 @@ function build({ set, state, redraw }) {
         distributions.node,
         hint,
       ),
-      element(
-        "div",
-        {},
-        legend([
-          ["dl-first", "soft, with T²"],
-          ["dl-second", "soft, without T²"],
-          ["dl-third", "hard"],
-          ["dl-fourth", "total, with T²"],
-        ]),
-        gradientPlot.node,
-        element("p", { class: "dl-note" }, "Gradient at the student's logits; training moves the logits in the opposite direction."),
-      ),
+      gradientColumn,
       values.node,
       perToken.node,
     ),
     gap(),
-    element("div", { class: "dl-body dl-even" }, panel("teacher_logits", "Teacher"), panel("student_logits", "Student")),
+    element("div", { class: "dl-body dl-even" }, teacherPanel, panel("student_logits", "Student")),
   ];
 
   let parts = null;
@@ -152,7 +155,7 @@ function build({ set, state, redraw }) {
     const ratio = lengths.hard > 1e-12
       ? [fixed(lengths.with.soft / lengths.hard, 3), fixed(lengths.without.soft / lengths.hard, 3)]
       : ["–", "–"];
-    values.fill([
+    const rows = [
       pair("soft term, weighted by α", [soft.with, soft.without]),
       pair("hard term, weighted by 1 − α", [hard, hard]),
       pair("total", [total.with, total.without]),
@@ -160,7 +163,8 @@ function build({ set, state, redraw }) {
       pair("length of the hard gradient", [lengths.hard, lengths.hard]),
       pair("length of the total gradient", [lengths.with.total, lengths.without.total]),
       ["soft ÷ hard gradient", ...ratio],
-    ]);
+    ];
+    values.fill(state.detail ? rows : rows.slice(0, 3));
     const { gradients } = parts;
     perToken.fill(
       state.words.map((word, i) => [
@@ -179,8 +183,9 @@ function build({ set, state, redraw }) {
   };
   const tables = throttle(fillTables, 120);
 
-  const draw = (now) => {
+  const draw = (now, changed) => {
     const { temperature, words: names } = now;
+    if (changed.has("detail")) details.forEach((node) => node.toggleAttribute("hidden", !now.detail));
     parts = lossParts(now.student_logits, now.teacher_logits, now.label, now.alpha, temperature);
     shown.teacher = softmax(now.teacher_logits, 1);
     shown.student = softmax(now.student_logits, 1);
@@ -220,7 +225,7 @@ function build({ set, state, redraw }) {
   return { nodes, plots: [distributions, gradientPlot], draw, summary, stops: [tables.stop] };
 }
 
-const names = ["words", "teacher_logits", "student_logits", "label", "alpha", "temperature"];
+const names = ["words", "teacher_logits", "student_logits", "label", "alpha", "temperature", "detail"];
 const render = (context) => mount(context, { title: "Loss explorer", names, build, plain });
 const pure = { lossParts, dragged, plain };
 export default { render, pure };

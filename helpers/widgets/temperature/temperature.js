@@ -18,6 +18,9 @@ function measures(logits, temperature, probabilities = new Float64Array(logits.l
   };
 }
 
+// The end of the axis for bars of this height, so that they fill the plot at every temperature.
+const axisEnd = (largest) => [0.04, 0.1, 0.2, 0.4].find((end) => largest <= end) || 1;
+
 // Indices of the logits, the largest first; ties keep their order.
 function ranked(logits) {
   return Array.from(logits, (_, index) => index).sort((a, b) => logits[b] - logits[a] || a - b);
@@ -161,7 +164,9 @@ function build({ set, state, redraw }) {
     const series = [{ fill: plot.seriesFill(0), values: values[0] }];
     if (pinned) series.push({ fill: plot.seriesFill(1), values: values[1].map((value) => value || 0) });
     const label = (amount, s, row) => (s === 1 && Number.isNaN(values[1][row]) ? "not listed" : fixed(amount, 3));
-    paintBars(plot, { names, series, ticks: [0, 0.25, 0.5, 0.75, 1], value: label });
+    const high = axisEnd(Math.max(...series.flatMap((each) => Array.from(each.values))));
+    const ticks = [0, 1, 2, 3, 4].map((quarter) => (quarter * high) / 4);
+    paintBars(plot, { names, series, high, ticks, digits: 3, value: label });
     tables.forEach((fill) => fill());
   };
   const summary = () =>
@@ -173,5 +178,5 @@ function build({ set, state, redraw }) {
 
 const names = ["prompts", "prompt", "tokens", "logits", "temperature", "top_k", "pinned"];
 const render = (context) => mount(context, { title: "Temperature explorer", names, build, plain });
-const pure = { softmax, logSoftmax, entropy, divergence, measures, ranked, readLogits, toTemperature, plain };
+const pure = { softmax, logSoftmax, entropy, divergence, measures, ranked, readLogits, toTemperature, axisEnd, plain };
 export default { render, pure };
