@@ -19,6 +19,10 @@ c.CourseDirectory.ignore = [
 ]
 c.GenerateAssignment.preprocessors = RELEASE_PREPROCESSORS
 
+# Students can read our solution of an exercise after a pass or three failed checks, and skip an exercise. With False,
+# the labs are released without our solutions.
+c.Release.show_solutions = True
+
 c.Autograde.exporter_class = "helpers.grader.preprocessor.ForgivingExporter"
 c.Autograde.sanitize_preprocessors = []
 c.Autograde.autograde_preprocessors = [

@@ -120,6 +120,15 @@ def mixed_validation(answer: Callable, arguments: Sequence[Any], options: Mappin
     return {"raised": raised, "errors": errors}
 
 
+def letter(answer: Any, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Look at the answer to a quiz, one letter in a variable; an empty one counts as not written."""
+    if _type(answer) is not str:
+        raise TypeError("the answer to a quiz is one letter in quotes")
+    if not answer.strip():
+        raise NotImplementedError(f"{options['exercise']} is not written yet")
+    return {"value": answer.strip().upper()}
+
+
 def freezing(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Pass the answer a model; observe whether it returns that model, its mode, and which weights can be trained."""
     (model,) = arguments
@@ -196,6 +205,7 @@ OBSERVERS = {
     "module": module,
     "validation": validation,
     "mixed_validation": mixed_validation,
+    "letter": letter,
     "freezing": freezing,
     "training": training,
 }

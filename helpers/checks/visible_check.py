@@ -10,6 +10,7 @@ mistakes' code. `helpers.checks.result` displays the outcome.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from types import ModuleType
@@ -21,8 +22,10 @@ from helpers.checks import compare
 from helpers.checks.diagnosis import diagnose
 from helpers.checks.encoding import decode
 from helpers.checks.observers import observe
-from helpers.checks.progress import record
+from helpers.checks.progress import attempts, code_digest, record
+from helpers.checks.quiz import check_quiz
 from helpers.checks.result import CheckResult, Finding, show
+from helpers.checks.solutions import FAILED_CHECKS, is_offered, is_ours, skipped_by
 from helpers.paths import PACKAGE
 
 NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplementedError
@@ -40,31 +43,67 @@ def _exercises() -> dict[str, dict[str, Any]]:
     return exercises
 
 
-def check(answer: Callable[..., Any]) -> CheckResult:
+def check(answer: Callable[..., Any] | str) -> CheckResult:
     """Run `answer`, a function or class with an exercise's name, on the exercise's visible examples.
 
-    Whatever is wrong with the answer is in the result. Raises TypeError if `answer` is not a function or class.
+    `answer` may also be the name itself, as for a quiz: then what the notebook calls so is checked. Whatever is wrong
+    with the answer is in the result. Raises TypeError if `answer` is neither a name nor a function or class.
     """
-    if not callable(answer) or not hasattr(answer, "__name__"):
+    found: Any = sys._getframe(1).f_globals.get(answer, "") if isinstance(answer, str) else answer
+    if isinstance(answer, str):
+        name = answer
+    elif callable(answer) and hasattr(answer, "__name__"):
+        name = answer.__name__
+    else:
         raise TypeError(f"check() takes the function or class itself, as in check(hard_loss), not {answer!r:.80}")
-    name = answer.__name__
     if name not in _exercises():
         known = ", ".join(sorted(_exercises()))
         return CheckResult(name, message=f"There is no exercise with this name. The exercises are: {known}.")
-    result = check_examples(answer, _exercises()[name])
-    _save_progress(result, _exercises()[name]["lab"])
+    exercise = _exercises()[name]
+    if "quiz" not in exercise and not callable(found):
+        return CheckResult(name, message=f"There is nothing called {name} in this notebook yet: run its cell first.")
+    if "quiz" in exercise:
+        result = check_quiz(name, found, exercise["quiz"])
+    elif is_ours(found):
+        return CheckResult(
+            name,
+            message="This is our solution, which skip() put in place of yours, so the exercise counts as not done. To "
+            "get its points, write your own and run its cell.",
+        )
+    else:
+        result = check_examples(found, exercise)
+    _save_progress(result, exercise["lab"], code_digest(found))
+    _add_ways_on(result, found)
     return result
+
+
+def _add_ways_on(result: CheckResult, answer: Any) -> None:
+    """Say how to go on without this exercise, and which of ours an answer leans on."""
+    name = result.exercise
+    texts = [result.message]
+    if not result.findings and result.is_stub and is_offered(name):
+        texts.append(f"To go on without it, run skip({name}) in a new cell.")
+    if result.findings and not result.passed and is_offered(name) and attempts(name) >= FAILED_CHECKS:
+        texts.append(
+            f"If you are stuck: solution({name}) shows ours, and skip({name}) goes on with ours for no points."
+        )
+    if ours := skipped_by(answer):
+        texts.append(
+            f"Your answer calls {', '.join(ours)}, which you have skipped. Grading will not find ours there, so write "
+            "yours before you hand in."
+        )
+    result.message = " ".join(text for text in texts if text)
 
 
 _reported: set[str] = set()  # problems with the progress file, so that each is reported only once
 
 
-def _save_progress(result: CheckResult, lab: str) -> None:
+def _save_progress(result: CheckResult, lab: str, code: str) -> None:
     """Save what the check showed for the launcher; if that is not possible, say so once."""
     if not result.findings:
         return
     agreed = sum(finding.passed for finding in result.findings)
-    problem = record(result.exercise, lab, agreed, len(result.findings))
+    problem = record(result.exercise, lab, agreed, len(result.findings), code)
     if problem and problem not in _reported:
         _reported.add(problem)
         result.message = f"{result.message} {problem}".strip()
@@ -85,7 +124,7 @@ def check_examples(answer: Callable[..., Any], exercise: Mapping[str, Any]) -> C
         for example in exercise["examples"]:
             finding = _run(answer, example)
             if finding is None:
-                result.findings = []
+                result.findings, result.is_stub = [], True
                 result.message = "The exercise is not written yet: replace the line with NotImplementedError."
                 return result
             result.findings.append(finding)

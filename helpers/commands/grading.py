@@ -38,9 +38,9 @@ def add_grade(commands: Commands) -> None:
 
 def _grade(options: argparse.Namespace) -> int:
     announce("Starting the grader")  # before the imports, which take seconds
+    from helpers.grader.course.settings import course_config
     from helpers.grader.preprocessor import Judge
     from helpers.grader.run.grade import GradingOptions, grade
-    from helpers.grader.run.publish import course_config
     from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 
     judge = Judge(config=course_config(options.course))

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 from dataclasses import replace
@@ -31,19 +32,30 @@ from nbgrader.preprocessors import (
     NbGraderPreprocessor,
     SaveCells,
 )
-from traitlets.config import Config
+from traitlets import Bool
+from traitlets.config import Config, Configurable
 
 from helpers.atomic import write_text
 from helpers.checks.encoding import encode
 from helpers.checks.fixtures import ModelSpec
+from helpers.checks.quiz import sealed_quiz
 from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
-from helpers.grader.course.lab import Lab, find_labs
+from helpers.grader.course.lab import Exercise, Lab, find_labs
+from helpers.grader.course.settings import course_config
+from helpers.grader.course.source import BEGIN, END
 from helpers.grader.errors import GraderError
 from helpers.grader.reports.gradebook import require_same_cells
 
 DECIMALS = 7  # of the values for the visible checks, whose tolerance is 1e-5
 MAX_INPUT_DECIMALS = 3  # of the inputs of an example, so that a person can read them
+_TITLE = re.compile(r"^# # (?:Lab \d+[:.]? *)?(.+)$", re.MULTILINE)  # a lab's title in its source
+
+
+class Release(Configurable):
+    """What `nbgrader_config.py` says about the release."""
+
+    show_solutions = Bool(True, help="Whether students get solution() and skip(), with our solutions.").tag(config=True)
 
 
 class ClearAnswers(ClearSolutions):
@@ -52,6 +64,8 @@ class ClearAnswers(ClearSolutions):
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
         name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
         stub = f'# YOUR CODE HERE\nraise NotImplementedError("{name} {NOT_WRITTEN}")'
+        if cell.source.startswith(f"{BEGIN}\n{name} = "):
+            stub = f'{name} = ""  # type the letter of your answer between the quotes'
         self.code_stub = {resources["language"]: stub}
         return super().preprocess_cell(cell, resources, index)
 
@@ -97,11 +111,24 @@ def generate(lab: Lab, folder: Path, database: str) -> str:
 
 
 def instructor_notebook(lab: Lab) -> NotebookNode:
-    """Return the lab's notebook with the solutions, without our own cell metadata."""
+    """Return the lab's notebook with the solutions and the map of the labs, without our own cell metadata."""
     notebook = nbformat.from_dict(lab.notebook)
     for cell in notebook.cells:
         cell.metadata.pop("distillab", None)
+    if line := map_of_labs(lab):
+        notebook.cells.insert(1, nbformat.v4.new_markdown_cell(line, id="map-of-labs"))
     return notebook
+
+
+def map_of_labs(lab: Lab) -> str:
+    """Return a line that names the course's labs in order, this one marked; empty if there is no other."""
+    parts = []
+    sources = (folder / f"{folder.name}.py" for folder in sorted(lab.folder.parent.iterdir()))
+    for source in (source for source in sources if source.is_file()):
+        name, title = source.stem, _TITLE.search(source.read_text(encoding="utf-8"))
+        text = f"{name[:2]} {title[1]}" if title else name
+        parts.append(f"**▶ {text}**" if name == lab.name else f"[{text}](../{name}/{name}.ipynb)")
+    return "Where you are: " + " · ".join([*parts, "[Glossary](../glossary.ipynb)"]) if len(parts) > 1 else ""
 
 
 def digest(content: dict[str, Any]) -> str:
@@ -128,10 +155,16 @@ def untouched(path: Path) -> bool:
 def checks_text(lab: Lab) -> str:
     """Return the values that the visible checks of a lab compare with, as the text of a JSON file."""
     exercises = {
-        name: {"heading": exercise.heading, "examples": [_example(lab, case) for case in exercise.examples]}
-        for name, exercise in lab.exercises.items()
+        name: {"heading": exercise.heading, **_visible(lab, exercise)} for name, exercise in lab.exercises.items()
     }
     return json.dumps({"lab": lab.name, "forbidden": lab.forbidden, "exercises": exercises}, indent=1) + "\n"
+
+
+def _visible(lab: Lab, exercise: Exercise) -> dict[str, Any]:
+    """Return what the visible check of an exercise compares with."""
+    if exercise.quiz:
+        return {"quiz": sealed_quiz(exercise.name, lab.reference[exercise.name], exercise.quiz)}
+    return {"examples": [_example(lab, case) for case in exercise.examples]}
 
 
 def _example(lab: Lab, case: Case) -> dict[str, Any]:
@@ -187,6 +220,27 @@ def _rounded(value: Any) -> Any:
     return type(value)(_rounded(item) for item in value) if isinstance(value, (tuple, list)) else value
 
 
+def solutions_text(lab: Lab, shown: bool) -> str:
+    """Return what `solution` and `skip` show of a lab, as the text of a JSON file; without texts unless `shown`.
+
+    Quizzes have none: each letter has its own explanation.
+    """
+    names = [name for name, exercise in lab.exercises.items() if not exercise.quiz]
+    by_id = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell.source for cell in lab.notebook.cells}
+    setup = "\n".join(cell.source for cell in lab.notebook.cells if cell.metadata.distillab.setup)
+    content = {
+        "lab": lab.name,
+        "exercises": names,
+        "setup": setup if shown else "",
+        "solutions": {name: _without_markers(by_id[name]) for name in names} if shown else {},
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _without_markers(source: str) -> str:
+    return "\n".join(line for line in source.split("\n") if line.strip() not in (BEGIN, END))
+
+
 # -------------------------------------------------------------------------------------------------------- the release
 
 
@@ -196,6 +250,7 @@ def release(course: Path, names: list[str] | None = None) -> dict[str, str]:
     Returns what happened to each file: "unchanged", "written", or "kept" because someone has worked in it.
     """
     course = Path(course)
+    settings = Release(config=course_config(course))
     outcomes: dict[str, str] = {}
     for name in names or find_labs(course):
         lab = Lab(course / "solutions" / name)
@@ -204,6 +259,7 @@ def release(course: Path, names: list[str] | None = None) -> dict[str, str]:
         texts = {
             course / "labs" / name / f"{name}.ipynb": text,
             course / "helpers" / "assets" / "checks" / f"{name}.json": checks_text(lab),
+            course / "helpers" / "assets" / "solutions" / f"{name}.json": solutions_text(lab, settings.show_solutions),
         }
         for path, text in texts.items():
             outcomes[str(path.relative_to(course))] = _write(path, text)

@@ -66,3 +66,27 @@ def test_a_file_that_was_cut_off_is_written_anew():
     assert read_progress() == {}
     assert record("non_top_mass", "01_temperature", 2, 2) == ""
     assert list(json.loads(progress_file().read_text())) == ["non_top_mass"]
+
+
+def test_each_copy_of_the_labs_has_its_own_progress(tmp_path, monkeypatch):
+    monkeypatch.delenv("DISTILLAB_PROGRESS")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for copy in ("first", "second"):
+        lab = tmp_path / copy / "01_temperature"
+        lab.mkdir(parents=True)
+        (lab / "01_temperature.ipynb").write_text("{}")
+        monkeypatch.chdir(lab)
+        assert read_progress() == {} and progress_file() == tmp_path / copy / ".distillab" / "progress.json"
+        record("entropy", "01_temperature", 3, 3)
+        monkeypatch.chdir(lab.parent)
+        assert read_progress()["entropy"]["passed"]
+    monkeypatch.chdir(tmp_path)
+    assert progress_file() == tmp_path / "home" / ".distillab" / "progress.json", "a notebook that lies alone"
+
+
+@pytest.mark.parametrize("content", ['{"entropy": 3}', '{"entropy": {"failed": [1, {}]}}', "[]", '{"entropy": null}'])
+def test_a_file_with_other_contents_is_no_obstacle(content):
+    progress_file().parent.mkdir(parents=True, exist_ok=True)
+    progress_file().write_text(content)
+    assert record("entropy", "01_temperature", 1, 2, "abc") == ""
+    assert read_progress()["entropy"]["failed"] == ["abc"]

@@ -91,3 +91,17 @@ def test_a_folder_without_a_course_is_said(tmp_path):
         find_labs(tmp_path)
     with pytest.raises(GraderError, match="no lab '07_none'"):
         Lab(tmp_path / "solutions" / "07_none")
+
+
+def test_a_course_that_shows_no_solutions_releases_none(course, tmp_path):
+    shutil.copytree(course, tmp_path / "course")
+    path = tmp_path / "course" / "helpers" / "assets" / "solutions" / "00_mini.json"
+    shown = json.loads(path.read_text())
+    assert "return values * 2.0" in shown["solutions"]["double"] and "SOLUTION" not in shown["solutions"]["double"]
+    assert shown["setup"].startswith("import torch") and list(shown["solutions"]) == ["double", "Average"]
+    config = tmp_path / "course" / "nbgrader_config.py"
+    assert "c.Release.show_solutions = True" in config.read_text()
+    config.write_text(config.read_text().replace("show_solutions = True", "show_solutions = False"))
+    release(tmp_path / "course")
+    hidden = json.loads(path.read_text())
+    assert (hidden["solutions"], hidden["setup"], hidden["exercises"]) == ({}, "", ["double", "Average"])

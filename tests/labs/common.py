@@ -37,7 +37,8 @@ def checks_of(name: str) -> str:
     return (ROOT / "helpers" / "assets" / "checks" / f"{name}.json").read_text()
 
 
-EXERCISES = [(name, exercise) for name in LABS for exercise in lab_of(name).exercises]
+EXERCISES = [(name, item.name) for name in LABS for item in lab_of(name).exercises.values() if not item.quiz]
+QUIZZES = [(name, item.name) for name in LABS for item in lab_of(name).exercises.values() if item.quiz]
 MISCONCEPTIONS = [
     pytest.param(name, exercise, known, id=f"{name}-{exercise}-{known.name}")
     for name, exercise in EXERCISES

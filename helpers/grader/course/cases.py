@@ -113,13 +113,16 @@ def shares(cases: Iterable[Case]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Misconception:
-    """A wrong implementation that people really write, what to tell them, and the section of the lab to read again."""
+    """A wrong implementation that people really write, what to tell them, and the section of the lab to read again.
+
+    Of a quiz, the implementation is the wrong letter.
+    """
 
     exercise: str
     name: str
     diagnosis: str
     read: str
-    implementation: Callable[..., Any]
+    implementation: Callable[..., Any] | str
 
 
 def misconception(exercise: str, diagnosis: str, *, read: str) -> Callable[[Callable], Callable]:

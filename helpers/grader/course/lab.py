@@ -25,6 +25,7 @@ from helpers.checks.observers import argument_names, observe
 from helpers.grader.course.cases import Case, Misconception, shares
 from helpers.grader.course.digest import digest_of
 from helpers.grader.course.forbidden_imports import forbidden_closure
+from helpers.grader.course.quiz import quiz_case, quiz_explanations, wrong_letters
 from helpers.grader.course.source import read_source
 from helpers.grader.errors import GraderError
 
@@ -39,6 +40,7 @@ class Exercise:
     cases: list[Case] = field(default_factory=list)
     examples: list[Case] = field(default_factory=list)
     misconceptions: list[Misconception] = field(default_factory=list)
+    quiz: dict[str, str] = field(default_factory=dict)  # of a quiz, what each letter means
 
     @cached_property
     def case_points(self) -> dict[str, float]:
@@ -102,12 +104,14 @@ class Lab:
             name: Exercise(name, cell.metadata.nbgrader.points, cell.metadata.distillab.heading)
             for name, cell in self._ids("check_").items()
         }
+        mistakes = _load(self.folder / "misconceptions.py")
+        self._add_quizzes(exercises, getattr(mistakes, "QUIZZES", {}))
         for kind, cases in (("cases", self._hidden_cases()), ("examples", self._cases.examples())):
             for case in cases:
                 if case.exercise not in exercises:
                     raise GraderError(f"{self.name}: the case {case.name} is for {case.exercise}, which has no check.")
                 getattr(exercises[case.exercise], kind).append(self._with_names(case))
-        for item in vars(_load(self.folder / "misconceptions.py")).values():
+        for item in vars(mistakes).values():
             known = getattr(item, "misconception", None)
             if isinstance(known, Misconception):
                 exercises[known.exercise].misconceptions.append(known)
@@ -116,6 +120,14 @@ class Lab:
             if len(set(names)) != len(names) or not exercise.examples:
                 raise GraderError(f"{self.name}: {exercise.name} needs examples, and cases with different names.")
         return exercises
+
+    def _add_quizzes(self, exercises: Mapping[str, Exercise], quizzes: Mapping[str, Mapping[str, str]]) -> None:
+        """Give each quiz its one case and what its letters mean."""
+        for name in {cell.metadata.distillab.quiz for cell in self.notebook.cells} - {""}:
+            quiz, letter = exercises[name], self.reference[name]
+            quiz.quiz = quiz_explanations(self.name, name, letter, quizzes)
+            quiz.cases, quiz.examples = [quiz_case(name)], [quiz_case(name)]
+            quiz.misconceptions = wrong_letters(name, letter, quiz.quiz, quiz.heading)
 
     def _hidden_cases(self) -> list[Case]:
         draw_cases = getattr(self._cases, "cases", None)
@@ -268,10 +280,7 @@ def load_lab(course: Path, name: str, seed: int = PUBLIC_SEED) -> Lab:
 
 
 def forget_changed_labs() -> None:
-    """Forget the labs whose files have changed since they were read, so that a run does not judge with old cases.
-
-    Call it only where a run begins: a whole run is judged with the same cases.
-    """
+    """Forget the labs whose files have changed since they were read. Call it only where a run begins."""
     with _LOADING:
         for key, by_seed in list(_LABS.items()):
             lab = by_seed.get(PUBLIC_SEED)

@@ -1,13 +1,22 @@
 """Read a lab's source, `solutions/NN_name/NN_name.py`, as an instructor's notebook.
 
 The source is in jupytext's percent format, with a short vocabulary in the cell headers: `exercise="name"`,
-`check="name" points=4`, `answer="name" points=2` and `setup=true`. Here these become nbgrader's cell metadata, and
-every cell gets an id that follows from its position, so that the same source gives the same bytes on every machine.
+`check="name" points=4`, `quiz="name" points=1`, `answer="name" points=2`, `setup=true`, and `fold=true` for a code cell
+whose source is folded away. Here these become nbgrader's cell metadata, and every cell gets an id that follows from its
+position, so that the same source gives the same bytes on every machine.
+
+Images of the course, `![alt](../../docs/figures/name.svg)`, are put into the text itself, so that they travel with the
+notebook: as PNG from the file beside the SVG, since Colab shows no SVG in a text cell.
+
+A quiz is one line, `name = "B"`: the right letter. It is released as `name = ""` with its check cell below; what each
+letter means stands in `misconceptions.py`.
 """
 
 from __future__ import annotations
 
 import ast
+import base64
+import copy
 import re
 from pathlib import Path
 from typing import Any
@@ -19,12 +28,16 @@ from nbformat import NotebookNode
 from helpers.grader.errors import GraderError
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-VOCABULARY = {"exercise", "check", "answer", "setup", "points"}
+ROLES = ("exercise", "check", "quiz", "answer", "setup")
+VOCABULARY = {*ROLES, "points", "fold"}
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab, and for Colab
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 _HEADING = re.compile(r"#{1,2} +(.+)")
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
+_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[\w./-]+\.(?:svg|png))\)")
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+_QUIZ = re.compile(r'(?P<name>\w+) = "(?P<letter>[A-Z])"')
 
 
 def read_source(path: Path) -> NotebookNode:
@@ -42,20 +55,39 @@ def read_source(path: Path) -> NotebookNode:
         if cell.cell_type == "markdown":
             headings.enter(cell.source)
         try:
-            made = _make_cell(cell.cell_type, cell.source, header)
+            source = with_images(cell.source, path.parent) if cell.cell_type == "markdown" else cell.source
+            made_of_it = _make_cells(cell.cell_type, source, header)
         except ValueError as problem:
             raise GraderError(f"{path.name}, cell {number}: {problem}") from None
-        grade_id = made.metadata.get("nbgrader", {}).get("grade_id")
-        made["id"] = cell_id(grade_id) if grade_id else headings.next_id()
-        if made["id"] in seen:
-            raise GraderError(f"{path.name}, cell {number}: the id {made['id']} occurs twice")
-        seen.add(made["id"])
-        made.metadata["distillab"] = {"heading": headings.title, "setup": bool(header.get("setup"))}
-        cells.append(made)
+        for made in made_of_it:
+            grade_id = made.metadata.get("nbgrader", {}).get("grade_id")
+            made["id"] = cell_id(grade_id) if grade_id else headings.next_id()
+            if made["id"] in seen:
+                raise GraderError(f"{path.name}, cell {number}: the id {made['id']} occurs twice")
+            seen.add(made["id"])
+            made.metadata["distillab"] = {
+                "heading": headings.title,
+                "setup": bool(header.get("setup")),
+                "quiz": header.get("quiz", ""),
+            }
+            cells.append(made)
     _pair_checks(path, cells)
     return nbformat.v4.new_notebook(
         cells=cells, metadata={"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
     )
+
+
+def with_images(markdown: str, folder: Path) -> str:
+    """Return a text with its image files in it as data. Raises ValueError if one is missing or has no alt text."""
+
+    def as_data(match: re.Match[str]) -> str:
+        image = (folder / match["path"]).with_suffix(".png")
+        if not match["alt"].strip() or not image.is_file():
+            raise ValueError(f"the image {match['path']} needs alt text, and a file {image.name} beside it")
+        data = base64.b64encode(image.read_bytes()).decode("ascii")
+        return f"![{match['alt']}](data:image/png;base64,{data})"
+
+    return _IMAGE.sub(as_data, markdown)
 
 
 class _Ordinals:
@@ -84,30 +116,47 @@ def cell_id(grade_id: str) -> str:
     return _NOT_IN_ID.sub("-", grade_id)[:64]
 
 
-def _make_cell(kind: str, source: str, header: dict[str, Any]) -> NotebookNode:
-    roles = [word for word in ("exercise", "check", "answer", "setup") if word in header]
-    if len(roles) > 1:
-        raise ValueError(f"a cell has one role, and this one has {', '.join(roles)}")
-    role = roles[0] if roles else None
-    if role in ("check", "answer") and not header.get("points", 0) > 0:
-        raise ValueError(f"a cell with {role}= needs points above 0")
-    if (role == "answer") != (kind == "markdown") and role is not None:
-        raise ValueError(f"{role}= cannot be on a {kind} cell")
-    new = nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell
+def _make_cells(kind: str, source: str, header: dict[str, Any]) -> list[NotebookNode]:
+    """Return what a cell of the source becomes: one cell, or for a quiz the answer and its check."""
+    role = _role(kind, header)
+    cell = (nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell)(source)
+    if header.get("fold"):
+        cell.metadata.update(copy.deepcopy(FOLDED))
     if role == "exercise":
-        cell = new(mark_solution(source, header["exercise"]))
+        cell.source = mark_solution(source, header["exercise"])
         _add_nbgrader_metadata(cell, header["exercise"], solution=True)
     elif role == "check":
         if source.strip() != f"check({header['check']})":
             raise ValueError(f"the check cell must hold check({header['check']}) and nothing else")
-        cell = new(source)
         _add_nbgrader_metadata(cell, f"check_{header['check']}", points=header["points"], locked=True)
+    elif role == "quiz":
+        name = header["quiz"]
+        match = _QUIZ.fullmatch(source.strip())
+        if not match or match["name"] != name:
+            raise ValueError(f'the quiz cell must hold {name} = "B", with the right letter, and nothing else')
+        cell.source = f"{BEGIN}\n{source.strip()}\n{END}"
+        _add_nbgrader_metadata(cell, name, solution=True)
+        check = nbformat.v4.new_code_cell(f'check("{name}")')
+        _add_nbgrader_metadata(check, f"check_{name}", points=header["points"], locked=True)
+        return [cell, check]
     elif role == "answer":
-        cell = new(source)
         _add_nbgrader_metadata(cell, f"answer_{header['answer']}", points=header["points"], solution=True)
-    else:
-        cell = new(source)
-    return cell
+    return [cell]
+
+
+def _role(kind: str, header: dict[str, Any]) -> str | None:
+    """Return the role that a cell's header gives it. Raises ValueError if the header breaks the rules."""
+    roles = [word for word in ROLES if word in header]
+    if len(roles) > 1:
+        raise ValueError(f"a cell has one role, and this one has {', '.join(roles)}")
+    role = roles[0] if roles else None
+    if role in ("check", "quiz", "answer") and not header.get("points", 0) > 0:
+        raise ValueError(f"a cell with {role}= needs points above 0")
+    if (role == "answer") != (kind == "markdown") and role is not None:
+        raise ValueError(f"{role}= cannot be on a {kind} cell")
+    if header.get("fold") and (kind != "code" or role not in (None, "setup")):
+        raise ValueError("fold= folds a code cell that nobody has to write in")
+    return role
 
 
 def _add_nbgrader_metadata(

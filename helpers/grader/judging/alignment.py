@@ -20,7 +20,7 @@ from helpers.grader.course.source import cell_id
 from helpers.grader.notes import Note, NoteCode
 
 _DEFINITION = re.compile(r"^(?:async\s++def|def|class)\s++(\w++)", re.MULTILINE)
-_CHECK = re.compile(r"check\((\w++)\)")
+_CHECK = re.compile(r"""check\(["']?(\w++)["']?\)""")
 
 
 @dataclass

@@ -160,7 +160,7 @@ def exercise_feedback(lab: Lab, exercise: Exercise, judgement: Judgement, marks:
     return ExerciseFeedback(
         name=exercise.name,
         heading=exercise.heading,
-        call=f"{exercise.name}({', '.join(exercise.cases[0].options['names'])})",
+        call=exercise.name if exercise.quiz else f"{exercise.name}({', '.join(exercise.cases[0].options['names'])})",
         verdict=f"partly right: {words}" if outcome == "partly" else words,
         outcome=outcome,
         cases_right=len(rows) - len(failed),

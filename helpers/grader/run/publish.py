@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.api import Gradebook, MissingEntry
-from traitlets.config import Config, PyFileConfigLoader
 
 from helpers.atomic import write_text
 from helpers.grader.course.lab import Lab, find_labs, load_lab
+from helpers.grader.course.settings import course_config
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.reports.class_report import LateSubmission, class_report
@@ -34,12 +34,6 @@ NOTHING_GRADED = "Nothing has been graded into {0} yet. Grade with: distillab gr
 def default_database(output: Path) -> str:
     """Return the URL of the gradebook that a run keeps in its output folder."""
     return f"sqlite:///{Path(output).resolve()}/gradebook.db"
-
-
-def course_config(course: Path) -> Config:
-    """Return the course's `nbgrader_config.py`, or an empty configuration if there is none."""
-    path = Path(course) / "nbgrader_config.py"
-    return PyFileConfigLoader(path.name, path=str(path.parent)).load_config() if path.is_file() else Config()
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,10 @@ VISIBLE_IN_ETC = (
     "mime.types",
     "ssl",
 )
-# Hidden although they are in a system folder: nbgrader's exchange holds other students' submissions, and a hub's
-# settings hold secrets.
-HIDDEN_FOLDERS = ("/usr/local/share/nbgrader", "/usr/local/etc")
+# Hidden although they are in a folder that is shown: nbgrader's exchange holds other students' submissions, a hub's
+# settings hold secrets, and our solutions are for the student's own machine.
+SOLUTIONS = str(PACKAGE / "assets" / "solutions")
+HIDDEN_FOLDERS = ("/usr/local/share/nbgrader", "/usr/local/etc", SOLUTIONS, os.path.realpath(SOLUTIONS))
 DEVICES = tuple(f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom"))
 PASSWD = "root:x:0:0::/:/usr/sbin/nologin\nstudent:x:{0}:{0}::/tmp:/bin/sh\n"
 HOSTS = "127.0.0.1 localhost\n"
@@ -113,7 +114,7 @@ def _add_system_views(root: str, owner: int) -> None:
     for path in (*readable_paths(), *(f"/etc/{name}" for name in VISIBLE_IN_ETC)):
         if os.path.exists(path):
             _show(path, root)
-    for path in HIDDEN_FOLDERS:
+    for path in dict.fromkeys(HIDDEN_FOLDERS):
         if os.path.isdir(root + path):
             syscalls.mount("tmpfs", root + path, "tmpfs", _HARDENED | syscalls.NOEXEC, "size=4k,mode=555")
             syscalls.make_read_only(root + path)

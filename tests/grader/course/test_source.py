@@ -61,3 +61,41 @@ def test_a_broken_source_is_refused_in_words(tmp_path, old, new, says):
     assert old in SOURCE
     with pytest.raises(GraderError, match=says):
         read(tmp_path, SOURCE.replace(old, new))
+
+
+QUIZ = """
+# %% [markdown]
+# ## Quiz 1 · Which?
+#
+# - **A** this
+# - **B** that
+
+# %% quiz="which" points=1
+which = "B"
+"""
+
+
+def test_a_quiz_becomes_an_answer_and_its_check(tmp_path):
+    cells = {cell.id: cell for cell in read(tmp_path, SOURCE + QUIZ).cells}
+    assert cells["which"].metadata.nbgrader.solution and 'which = "B"' in cells["which"].source
+    assert cells["check_which"].source == 'check("which")' and cells["check_which"].metadata.nbgrader.points == 1
+    assert cells["which"].metadata.distillab.quiz == "which"
+
+
+def test_a_folded_cell_hides_its_source_and_nothing_else(tmp_path):
+    folded = read(tmp_path, SOURCE.replace('# %%\nprint("the end")', '# %% fold=true\nprint("the end")')).cells[-1]
+    assert folded.metadata.jupyter.source_hidden and folded.source == 'print("the end")'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('quiz="which" points=1', 'quiz="which"', "needs points"),
+        ('which = "B"', "which = 2", "the right letter, and nothing else"),
+        ('which = "B"', 'what = "B"', "the right letter, and nothing else"),
+        ('quiz="which" points=1', 'fold=true quiz="which" points=1', "fold= folds a code cell"),
+    ],
+)
+def test_a_broken_quiz_is_refused_in_words(tmp_path, old, new, says):
+    with pytest.raises(GraderError, match=says):
+        read(tmp_path, SOURCE + QUIZ.replace(old, new))

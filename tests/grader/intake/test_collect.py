@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from nbgrader.plugins import FileNameCollectorPlugin
 
+from helpers.grader.course.settings import course_config
 from helpers.grader.errors import GraderError, Refused
 from helpers.grader.intake.collect import collect
 from helpers.grader.intake.extra_files import MAX_FILE_BYTES, copy_extra_files
@@ -22,7 +23,6 @@ from helpers.grader.judging.alignment import align
 from helpers.grader.limits import Limits
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.run.cluster import pack
-from helpers.grader.run.publish import course_config
 from tests.conftest import AVERAGE, DOUBLE, ROOT
 
 LABS = ["00_mini", "01_other"]

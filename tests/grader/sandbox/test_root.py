@@ -112,3 +112,17 @@ def test_nbgraders_exchange_is_not_shown(tmp_path, monkeypatch):
 
 def test_the_exchange_is_where_nbgrader_has_it_by_default():
     assert set(map(Path, root.HIDDEN_FOLDERS)) & set(Path(Exchange().root).parents)
+
+
+@needs_sandbox
+def test_our_solutions_are_not_shown(tmp_path):
+    solutions = Path(root.SOLUTIONS)
+    assert list(solutions.glob("*.json")), "the course releases its solutions"
+
+    def look() -> None:
+        assert (solutions.parent / "checks").is_dir() and list((solutions.parent / "checks").glob("*.json"))
+        assert os.listdir(solutions) == [] and os.listdir(os.path.realpath(solutions)) == []
+        with pytest.raises(OSError):
+            (solutions / "new").write_text("x")
+
+    assert in_a_new_root(tmp_path, look) == ""

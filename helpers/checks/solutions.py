@@ -1,0 +1,134 @@
+"""Our solutions: read one after a pass or three failed tries, or go on with ours for no points.
+
+    solution(kl_divergence)     # shows how we write it
+    skip(kl_divergence)         # the cells below use ours
+
+The texts are in `helpers/assets/solutions/<lab>.json`, which `make release` writes; a course that sets
+`c.Release.show_solutions = False` releases none. Both functions refuse in a kernel that grades, which cannot see the
+files either.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from helpers.checks.progress import attempts, being_graded, has_passed, record_skip
+from helpers.paths import PACKAGE
+
+FAILED_CHECKS = 3  # of changed code, after which a solution opens
+OURS = "distillab_solutions"  # the module that our solutions say they come from
+FOLDER = PACKAGE / "assets" / "solutions"
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text for the student: Markdown in a notebook, plain elsewhere."""
+
+    markdown: str
+
+    def __repr__(self) -> str:
+        return self.markdown
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+def solution(name: Callable[..., Any] | str) -> Text:
+    """Show our solution of an exercise, given as its function or class or as its name.
+
+    It opens once the exercise has passed its check, or after three failed checks of changed code. Raises RuntimeError
+    in a kernel that grades.
+    """
+    name = _name_of(name, "solution")
+    if (refusal := _unavailable(name)) is not None:
+        return refusal
+    failed = attempts(name)
+    if not has_passed(name) and failed < FAILED_CHECKS:
+        return Text(
+            f"The solution of `{name}` opens when your answer passes its check, or after {FAILED_CHECKS} failed checks "
+            f"of changed code; so far there {'is 1' if failed == 1 else f'are {failed}'}. To go on without it, "
+            f"run `skip({name})`."
+        )
+    source = _lab_of(name)["solutions"][name]
+    return Text(f"**One way to write `{name}`**, ours. Other ways are just as right.\n\n```python\n{source}\n```")
+
+
+def skip(name: Callable[..., Any] | str) -> Text:
+    """Go on with our solution of an exercise, given as its function or class or as its name: no points, none lost.
+
+    From here on, the name means ours in the notebook. Raises RuntimeError in a kernel that grades.
+    """
+    name = _name_of(name, "skip")
+    if (refusal := _unavailable(name)) is not None:
+        return refusal
+    lab = _lab_of(name)
+    sys._getframe(1).f_globals[name] = vars(_module(lab["lab"]))[name]
+    problem = record_skip(name, lab["lab"])
+    return Text(
+        f"The cells below now use our `{name}`. The exercise counts as not done. You can still write your own: run its "
+        f"cell, and yours takes the place of ours. {problem}".strip()
+    )
+
+
+def is_ours(answer: Any) -> bool:
+    """Return whether an answer is our own solution, put in place by `skip`."""
+    return getattr(answer, "__module__", None) == OURS
+
+
+def skipped_by(answer: Any) -> list[str]:
+    """Return the names of our solutions that an answer calls: grading will not find them."""
+    code, space = getattr(answer, "__code__", None), getattr(answer, "__globals__", {})
+    return [name for name in (code.co_names if code else ()) if is_ours(space.get(name))]
+
+
+def is_offered(name: str) -> bool:
+    """Return whether this course shows the solution of an exercise."""
+    return name in _labs() and name in _lab_of(name)["solutions"]
+
+
+def _name_of(named: Callable[..., Any] | str, called: str) -> str:
+    if being_graded():
+        raise RuntimeError(
+            f"{called}() is not available while a notebook is graded. What you skip counts as not written."
+        )
+    name = named if isinstance(named, str) else getattr(named, "__name__", None)
+    if not isinstance(name, str):
+        raise TypeError(f"{called}() takes an exercise or its name, as in {called}(hard_loss), not {named!r:.80}")
+    return name
+
+
+@cache
+def _labs() -> dict[str, dict[str, Any]]:
+    """Return each lab's solutions by the names of its exercises, from the files that `make release` wrote."""
+    labs = (json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.json")))
+    return {name: lab for lab in labs for name in lab["exercises"]}
+
+
+def _lab_of(name: str) -> dict[str, Any]:
+    return _labs()[name]
+
+
+def _unavailable(name: str) -> Text | None:
+    """Return why there is no solution to show or to use, or None if there is one."""
+    if name not in _labs():
+        known = ", ".join(f"`{exercise}`" for exercise in sorted(_labs())) or "none here"
+        return Text(f"There is no exercise called `{name}` with a solution. The exercises are: {known}.")
+    if name not in _lab_of(name)["solutions"]:
+        return Text("Your instructor has switched off `solution()` and `skip()` for this course.")
+    return None
+
+
+@cache
+def _module(lab: str) -> ModuleType:
+    """Return a module in which all solutions of a lab have run, so that ours call ours."""
+    content = json.loads((FOLDER / f"{lab}.json").read_text(encoding="utf-8"))
+    module = ModuleType(OURS)
+    for name, source in {"setup": content["setup"], **content["solutions"]}.items():
+        exec(compile(source, f"<our {name}>", "exec"), vars(module))
+    return module
