@@ -35,6 +35,7 @@ class CheckResult:
     exercise: str
     findings: list[Finding] = field(default_factory=list)
     message: str = ""
+    is_stub: bool = False  # whether the exercise is not written yet
 
     @property
     def passed(self) -> bool:
@@ -53,14 +54,12 @@ class CheckResult:
 
     def __repr__(self) -> str:
         lines = [("✓ " if self.passed else "✗ ") + self.headline]
+        for finding in self._to_explain():
+            rows = [(label, text) for label, text in (*_advice(finding), *_rows(finding)) if text]
+            lines += [f"  {label + ':':<14}{text.replace(chr(10), chr(10) + ' ' * 16)}" for label, text in rows]
         if self.message:
             lines.append(f"  {self.message}")
-        for finding in self.findings:
-            lines.append(f"  {'✓' if finding.passed else '✗'} {finding.about}")
-        for finding in self._to_explain():
-            rows = [(label, text) for label, text in _rows(finding) if text]
-            lines.append("")
-            lines += [f"  {label + ':':<14}{text.replace(chr(10), chr(10) + ' ' * 16)}" for label, text in rows]
+        lines += [f"  {'✓' if finding.passed else '✗'} {finding.about}" for finding in self.findings]
         return "\n".join(lines)
 
     def _to_explain(self) -> list[Finding]:
@@ -70,43 +69,57 @@ class CheckResult:
         return render_html(self)
 
 
+def _advice(finding: Finding) -> list[tuple[str, str]]:
+    return [("Likely cause", finding.cause), ("Try next", finding.next_step)]
+
+
 def _rows(finding: Finding) -> list[tuple[str, str]]:
-    return [
-        ("You called", finding.call),
-        ("Came back", finding.came_back),
-        ("Expected", finding.expected),
-        ("Likely cause", finding.cause),
-        ("Try next", finding.next_step),
-    ]
+    return [("You called", finding.call), ("Came back", finding.came_back), ("Expected", finding.expected)]
 
 
 # Okabe-Ito's colours; text takes the notebook's colour, so that a dark theme stays readable.
-_STYLE = (
+STYLE = (
     "border:1px solid {colour};border-left:6px {pattern} {colour};padding:.5em 1em;margin:.3em 0;"
     "color:var(--jp-content-font-color1,inherit);font-family:var(--jp-content-font-family,sans-serif)"
 )
 
 
+_CODE = "margin:0;padding:0;background:none;white-space:pre-wrap;font-family:var(--jp-code-font-family,monospace)"
+
+
 def render_html(result: CheckResult) -> str:
-    """Return a check's outcome as an HTML fragment, with all text escaped."""
+    """Return a check's outcome as an HTML fragment, with all text escaped: the likely cause first, the rest folded."""
     colour, pattern, mark = ("#009E73", "solid", "✓") if result.passed else ("#D55E00", "double", "✗")
-    style = _STYLE.format(colour=colour, pattern=pattern)
+    style = STYLE.format(colour=colour, pattern=pattern)
     label = escape(result.headline, quote=True)
     parts = [f'<div role="region" aria-label="Check of {label}" style="{style}"><p><strong>{mark} {label}</strong></p>']
+    for finding in result._to_explain():
+        parts += [f"<p><strong>{head}:</strong> {escape(text)}</p>" for head, text in _advice(finding) if text]
+        parts.append(_example_table(finding))
     if result.message:
         parts.append(f"<p>{escape(result.message)}</p>")
-    if result.findings:
-        items = (f"<li>{'✓ agrees' if f.passed else '✗ differs'}: {escape(f.about)}</li>" for f in result.findings)
-        parts.append(f'<ul style="list-style:none;padding-left:0">{"".join(items)}</ul>')
-    for finding in result._to_explain():
-        cells = (
-            f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding-right:1em">{row}</th>'
-            f'<td style="text-align:left;white-space:pre-wrap">{escape(text)}</td></tr>'
-            for row, text in _rows(finding)
-            if text
-        )
-        parts.append(f"<table><caption>{escape(finding.about)}</caption>{''.join(cells)}</table>")
+    if len(result.findings) > 1:
+        parts.append(_list_of_examples(result.findings))
     return "".join(parts) + "</div>"
+
+
+def _example_table(finding: Finding) -> str:
+    """Return the one example that is shown in full, its values in a font where columns stand below each other."""
+    cells = "".join(
+        f'<tr><th scope="row" style="text-align:left;vertical-align:top;padding-right:1em">{row}</th>'
+        f'<td style="text-align:left"><pre style="{_CODE}">{escape(text)}</pre></td></tr>'
+        for row, text in _rows(finding)
+        if text
+    )
+    return f"<table><caption>Example: {escape(finding.about)}</caption>{cells}</table>" if cells else ""
+
+
+def _list_of_examples(findings: list[Finding]) -> str:
+    items = "".join(f"<li>{'✓ agrees' if f.passed else '✗ differs'}: {escape(f.about)}</li>" for f in findings)
+    return (
+        f"<details><summary>All {len(findings)} examples</summary>"
+        f'<ul style="list-style:none;padding-left:0">{items}</ul></details>'
+    )
 
 
 def show(label: str, value: Any) -> str:

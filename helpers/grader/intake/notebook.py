@@ -1,7 +1,7 @@
 """Read a notebook that was handed in: the text of its cells and little else, or the reason why it cannot be read.
 
 Tags, outputs and most metadata are dropped here, so that no later step has to consider them. Of attachments, images
-that were pasted into a text cell are kept.
+that were pasted into a text cell are kept; of outputs, the guesses that a student made.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.grader.errors import Refused
+from helpers.grader.intake.guesses import read_guesses
 from helpers.grader.intake.unicode import load_json
 
 CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat defines it
@@ -43,9 +44,10 @@ def read_notebook(path: Path, limit: int) -> NotebookNode:
         cells = (notebook or content)["cells"]
         if len(cells) > MAX_CELLS:
             raise Refused(f"the notebook has {len(cells):,} cells, and {MAX_CELLS:,} is the limit")
+        guesses = read_guesses(cells)
         cells = [_read_cell(cell) for cell in cells]
         _check_code_size(cells)
-        return nbformat.v4.new_notebook(cells=cells)
+        return nbformat.v4.new_notebook(cells=cells, metadata={"guesses": guesses} if guesses else {})
     except Refused:
         raise
     except Exception as problem:  # nbformat's upgrades can raise anything on content it does not expect

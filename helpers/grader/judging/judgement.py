@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from nbformat import NotebookNode
 
@@ -38,6 +39,7 @@ class Judgement:
     notebook: NotebookNode | None = None
     answers: dict[str, str] = field(default_factory=dict)  # written answers by their cell's id; stubs are left out
     code: dict[str, str] = field(default_factory=dict)  # what the student wrote for each exercise
+    guesses: dict[str, dict[str, Any]] = field(default_factory=dict)  # valid records of predictions, by name
     seconds: float = 0.0  # wall time of the whole submission
 
     def of(self, exercise: str) -> list[Row]:

@@ -30,6 +30,7 @@ def judge_notebook(lab: Lab, notebook: NotebookNode, beside: Path, limits: Limit
         left_out = copy_extra_files(beside, Path(scratch), limits)
         judgement = judge(lab, notebook, Path(scratch), limits, kernel_name)
     judgement.notes += left_out
+    judgement.guesses = notebook.metadata.get("guesses", {})
     return judgement
 
 

@@ -18,6 +18,7 @@ from helpers.grader.reports.class_statistics import ExerciseStatistics, Marks, R
 from helpers.grader.reports.feedback import VERDICT_WORDS
 from helpers.grader.reports.marked_work import MarkedCell
 from helpers.grader.reports.pages import format_percent, render
+from helpers.grader.reports.predictions import RankedPrediction, ranked_predictions
 from helpers.grader.reports.similarity import SimilarAnswers, known_runs, near_identical
 
 ALARMING_VERDICTS = ("crash", "denied", "timeout", "memory")
@@ -68,6 +69,7 @@ class LabSection:
     times: Times | None
     exercises: list[ExerciseStatistics]
     misconceptions: list[RankedMisconception]
+    predictions: list[RankedPrediction]
 
 
 def class_report(
@@ -124,6 +126,7 @@ def lab_section(lab: Lab, graded: Sequence[Graded], lab_page: str) -> LabSection
         times=statistics.times(judged, SLOWEST_SHOWN) if judged else None,
         exercises=statistics.exercise_statistics(lab, judgements) if judgements else [],
         misconceptions=statistics.ranked_misconceptions(lab, judgements),
+        predictions=ranked_predictions(judgements),
     )
 
 
