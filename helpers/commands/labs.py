@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from pathlib import Path
 
+from helpers.atomic import write_text
+from helpers.checks.progress import FOLDER
 from helpers.commands.common import RESUMABLE, Commands, add_course, fail, missing_extra
 
 
@@ -27,7 +31,7 @@ def _lab(options: argparse.Namespace) -> int:
         return fail(missing)
     try:
         copied = copy_labs(labs, folder)
-        start = write(folder)
+        start = write(folder, options.course)
     except (OSError, ValueError) as problem:
         return fail(str(problem))
     print(f"{len(copied)} new files in {folder}; existing files were not changed")
@@ -36,10 +40,26 @@ def _lab(options: argparse.Namespace) -> int:
 
 
 def _open(folder: Path, name: str) -> None:
-    """Run JupyterLab in a folder, with one of its notebooks open, until the user quits it."""
+    """Run JupyterLab in a folder, with one of its notebooks open, until the user quits it.
+
+    It is a student's JupyterLab: no news, nothing of what nbgrader shows to instructors, and a short log.
+    """
     from jupyterlab.labapp import main as jupyterlab
 
-    jupyterlab([f"--notebook-dir={folder}", f"--LabApp.default_url=/lab/tree/{name}"])
+    settings = folder / FOLDER / "jupyter"
+    hidden = json.dumps({"disabledExtensions": {"@jupyter/nbgrader": True}})
+    write_text(settings / "labconfig" / "page_config.json", hidden)
+    others = os.environ.get("JUPYTER_CONFIG_PATH", "")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(settings.resolve()), others]))
+    jupyterlab(
+        [
+            f"--notebook-dir={folder}",
+            f"--LabApp.default_url=/lab/tree/{name}",
+            "--LabApp.news_url=None",
+            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+            "--Application.log_level=WARNING",
+        ]
+    )
 
 
 def add_release(commands: Commands) -> None:

@@ -6,35 +6,44 @@ same. Progress is recorded by your own checks, on your machine only.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from helpers.atomic import replace_file, write_text
 from helpers.checks.progress import progress_file, read_progress
 from helpers.setup.preflight import Preflight, preflight
 
-NAME = "start.ipynb"
+NAME, GLOSSARY = "start.ipynb", "glossary.ipynb"
 WELCOME = """# Distillab
 
-Open a lab by its name. Run the cell below at any time to see how far you are.
-
-**When something does not work**
+{picture}Small language models that learn from large ones: open a lab by its name, and work from top to bottom.
+"""
+PICTURE_ALT = (
+    "A sentence goes into a large, frozen teacher, which gives a probability to every next token. A small student "
+    "learns from these probabilities and from the token that really came next. Afterwards only the student is run."
+)
+TROUBLE = """<details><summary>When something does not work</summary>
 
 - *The kernel died, or a cell never ends*: choose Kernel → Restart Kernel, then Run → Run All Above Selected Cell. If it
   dies again in the same cell, the machine is out of memory: close other notebooks and programs.
 - *No module named helpers*: the notebook runs in another Python. Choose Kernel → Change Kernel → Python 3, in a
   JupyterLab that was started with `make lab` or `distillab lab`.
+- *An explorer says “model not found”*: the notebook was opened again. Run the cells above it and its own cell.
 - *An explorer shows only text*: your browser is older than 2024, or this viewer shows no widgets. Everything in the
   labs can be done without it; Chrome 116, Firefox 124, Safari 17.4 or newer show it.
-- *A model is missing*: the labs run in the tier `tiny`, which needs no download. Others say below what they lack.
+- *A model is missing*: the labs run in the tier `tiny`, which needs no download. Others say above what they lack.
+
+</details>
 """
 CODE = "from helpers.setup.launcher import overview\n\noverview()"
 
-_CHECK = re.compile(r"check\((\w+)\)")
+_CHECK = re.compile(r"""check\(["']?(\w+)["']?\)""")
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
 _MINUTES = re.compile(r"\*\*Time:\*\* about (\d+) minutes")
 _CODE = re.compile("`([^`]+)`")
@@ -86,13 +95,16 @@ class Overview:
 
     def standing(self, lab: LabCard) -> str:
         """Say how many of a lab's exercises are right, and which one comes next."""
-        passed = [name for name in lab.exercises if self.progress.get(name, {}).get("passed")]
+        kept = {name: self.progress.get(name, {}) for name in lab.exercises}
+        left = [name for name, entry in kept.items() if not entry.get("passed")]
+        skipped = [name for name in left if kept[name].get("skipped")]
         if not lab.exercises:
             return "no exercises"
-        if len(passed) == len(lab.exercises):
-            return f"all {len(passed)} exercises right"
-        following = next(name for name in lab.exercises if name not in passed)
-        return f"{len(passed)} of {len(lab.exercises)} exercises right; next: {following}"
+        if not left:
+            return f"all {len(kept)} exercises right"
+        following = next((name for name in left if name not in skipped), left[0])
+        also = f", {len(skipped)} skipped" if skipped else ""
+        return f"{len(kept) - len(left)} of {len(kept)} exercises right{also}; next: {following}"
 
     def tier(self) -> str:
         """Say whether the chosen tier is ready, or what it lacks."""
@@ -118,8 +130,9 @@ class Overview:
             rows += f"<td {left}>{needs}</td><td {left}>{escape(self.standing(lab))}</td></tr>"
         table = f"<table><caption>The labs, and how far you are</caption><thead><tr>{heads}</tr></thead>"
         table += f"<tbody>{rows}</tbody></table>"
-        note = f"Your progress is what your checks showed. It is stored only in {progress_file()}."
-        return f"{table}<p>{escape(self.tier())}</p><p>{escape(note)}</p>"
+        note = f"Your progress is what your checks showed. It is kept with this copy of the labs, in {progress_file()}."
+        details = f"<p>{escape(self.tier())}</p><p>{escape(note)}</p>"
+        return f"{table}<details><summary>Tier and progress</summary>{details}</details>"
 
 
 def overview(folder: Path | str = ".") -> Overview:
@@ -136,7 +149,7 @@ def copy_labs(labs: Path, folder: Path) -> list[Path]:
     copied = []
     for source in sorted(path for path in Path(labs).rglob("*") if path.is_file()):
         target = Path(folder) / source.relative_to(labs)
-        if ".ipynb_checkpoints" in source.parts or target.exists():
+        if {".ipynb_checkpoints", ".distillab"} & set(source.parts) or target.exists():
             continue
         with replace_file(target) as temporary:
             shutil.copyfile(source, temporary)
@@ -144,35 +157,47 @@ def copy_labs(labs: Path, folder: Path) -> list[Path]:
     return copied
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, course: Path | None = None) -> Path:
     """Write the launcher, with its current table, into `folder`, and return its path.
 
-    Raises FileExistsError if another notebook has its name.
+    course: the course's folder; its picture and its glossary are added, if it has them. Raises FileExistsError if
+    another notebook has the launcher's name.
     """
-    path = folder / NAME
-    if path.exists() and not json.loads(path.read_text(encoding="utf-8")).get("metadata", {}).get("distillab"):
-        raise FileExistsError(f"{path} is not the launcher; rename it and run the command again")
     shown = overview(folder)
     data = {"text/html": shown._repr_html_(), "text/plain": repr(shown)}
     output = {"output_type": "execute_result", "execution_count": 1, "metadata": {}, "data": data}
-    notebook = {
-        "cells": [
-            {"cell_type": "markdown", "id": "welcome", "metadata": {}, "source": WELCOME},
-            {
-                "cell_type": "code",
-                "id": "overview",
-                "metadata": {},
-                "execution_count": 1,
-                "outputs": [output],
-                "source": CODE,
-            },
-        ],
-        "metadata": {
-            "distillab": {"launcher": True},
-            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        },
-        "nbformat": 4,
-        "nbformat_minor": 5,
+    table = {
+        "cell_type": "code",
+        "id": "overview",
+        "metadata": {"jupyter": {"source_hidden": True}},
+        "execution_count": 1,
+        "outputs": [output],
+        "source": CODE,
     }
+    if course is not None and (glossary := course / "docs" / "glossary.md").is_file():
+        _write_notebook(folder / GLOSSARY, [_markdown("glossary", glossary.read_text(encoding="utf-8"))])
+    welcome = _markdown("welcome", WELCOME.format(picture=_picture(course)))
+    return _write_notebook(folder / NAME, [welcome, table, _markdown("trouble", TROUBLE)])
+
+
+def _picture(course: Path | None) -> str:
+    """Return the picture of a teacher and a student as Markdown; empty if the course has none."""
+    file = course / "docs" / "figures" / "teacher_student.png" if course is not None else None
+    if file is None or not file.is_file():
+        return ""
+    return f"![{PICTURE_ALT}](data:image/png;base64,{base64.b64encode(file.read_bytes()).decode()})\n\n"
+
+
+def _markdown(name: str, text: str) -> dict[str, Any]:
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": text}
+
+
+def _write_notebook(path: Path, cells: list[dict[str, Any]]) -> Path:
+    """Write a notebook of ours. Raises FileExistsError where another one has its name."""
+    if path.exists() and not json.loads(path.read_text(encoding="utf-8")).get("metadata", {}).get("distillab"):
+        raise FileExistsError(f"{path} is not the launcher's; rename it and run the command again")
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    metadata = {"distillab": {"launcher": True}, "kernelspec": kernel}
+    notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     write_text(path, json.dumps(notebook, indent=1) + "\n")
     return path

@@ -1,14 +1,18 @@
 """The launcher notebook: every lab, what it needs, the student's own progress, and never over somebody's file."""
 
+import json
+import os
+import re
 import shutil
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from helpers import cli
-from helpers.checks.progress import record
+from helpers.checks.progress import record, record_skip
 from helpers.commands import labs as commands_labs
-from helpers.setup.launcher import cards, overview, write
+from helpers.setup.launcher import cards, copy_labs, overview, write
 from helpers.setup.preflight import Preflight
 from helpers.tiers import tier_of
 from tests.conftest import ROOT
@@ -29,17 +33,26 @@ def test_every_lab_has_its_title_minutes_needs_and_exercises(labs):
     first = found[0]
     assert (first.title, first.minutes) == ("Lab 01: Temperature", "60")
     assert first.needs.startswith("Python and PyTorch tensors")
-    assert first.exercises == ("softmax_with_temperature", "entropy", "non_top_mass")
+    assert first.exercises == ("softmax_with_temperature", "temperature_repairs", "entropy", "non_top_mass")
     assert all(card.title and card.minutes and card.needs and card.exercises for card in found)
 
 
 def test_progress_shows_and_names_the_next_exercise(labs):
     record("softmax_with_temperature", "01_temperature", 4, 4)
     record("entropy", "01_temperature", 1, 3)
-    assert "Lab 01: Temperature (60 minutes): 1 of 3 exercises right; next: entropy" in repr(overview(labs))
+    assert "Lab 01: Temperature (60 minutes): 1 of 4 exercises right; next: temperature_repairs" in repr(overview(labs))
     record("entropy", "01_temperature", 3, 3)
     record("non_top_mass", "01_temperature", 3, 3)
-    assert "all 3 exercises right" in overview(labs)._repr_html_()
+    record("temperature_repairs", "01_temperature", 1, 1)
+    assert "all 4 exercises right" in overview(labs)._repr_html_()
+
+
+def test_a_skipped_exercise_is_counted_as_such_and_asked_for_last(labs):
+    record_skip("softmax_with_temperature", "01_temperature")
+    assert "0 of 4 exercises right, 1 skipped; next: temperature_repairs" in repr(overview(labs))
+    record("entropy", "01_temperature", 3, 3)
+    record("non_top_mass", "01_temperature", 3, 3)
+    assert "1 skipped; next: " in repr(overview(labs))
 
 
 def test_a_tier_that_is_not_ready_says_what_it_lacks(labs):
@@ -52,6 +65,8 @@ def test_a_tier_that_is_not_ready_says_what_it_lacks(labs):
 def test_the_notebook_is_valid_and_links_to_labs_that_are_there(labs):
     notebook = nbformat.read(write(labs), as_version=4)
     nbformat.validate(notebook)
+    assert [cell.id for cell in notebook.cells] == ["welcome", "overview", "trouble"]
+    assert notebook.cells[2].source.startswith("<details>") and notebook.cells[1].metadata.jupyter.source_hidden
     html = notebook.cells[1].outputs[0].data["text/html"]
     assert "<code>max</code>" in html and "`" not in html
     for card in cards(labs):
@@ -61,7 +76,7 @@ def test_the_notebook_is_valid_and_links_to_labs_that_are_there(labs):
 def test_it_is_written_anew_but_never_over_another_notebook(labs):
     path = write(labs)
     record("entropy", "01_temperature", 3, 3)
-    assert "1 of 3" in write(labs).read_text(encoding="utf-8")
+    assert "1 of 4" in write(labs).read_text(encoding="utf-8")
     nbformat.write(nbformat.v4.new_notebook(), path)
     with pytest.raises(FileExistsError, match="not the launcher"):
         write(labs)
@@ -93,10 +108,37 @@ def test_what_keeps_the_labs_from_opening_is_said_in_a_line(tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "mine" / "start.ipynb")
     assert cli.main(["lab", "--course", str(tmp_path), "--folder", str(tmp_path / "mine")]) == 1
-    assert "is not the launcher; rename it" in capsys.readouterr().err
+    assert "is not the launcher's; rename it" in capsys.readouterr().err
 
 
 def test_a_broken_notebook_does_not_keep_the_launcher_from_opening(labs):
     (labs / "02_loss" / "02_loss.ipynb").write_text("{")
     assert "02_loss" not in [card.name for card in cards(labs)]
     assert "Lab 01" in repr(overview(labs))
+
+
+def test_the_launcher_opens_with_the_picture_and_leads_to_the_glossary(labs):
+    notebook = nbformat.read(write(labs, ROOT), as_version=4)
+    assert re.search(r"!\[[^]]{60,}\]\(data:image/png;base64,\w", notebook.cells[0].source)
+    assert "**Logit** (01)" in nbformat.read(labs / "glossary.ipynb", as_version=4).cells[0].source
+    assert "data:image" not in nbformat.read(write(labs), as_version=4).cells[0].source
+
+
+def test_a_copy_never_takes_progress_with_it(tmp_path):
+    (tmp_path / "labs" / "01_temperature").mkdir(parents=True)
+    (tmp_path / "labs" / "01_temperature" / "01_temperature.ipynb").write_text("{}")
+    (tmp_path / "labs" / ".distillab").mkdir()
+    (tmp_path / "labs" / ".distillab" / "progress.json").write_text("{}")
+    copied = copy_labs(tmp_path / "labs", tmp_path / "mine")
+    assert [path.name for path in copied] == ["01_temperature.ipynb"]
+
+
+def test_students_see_a_students_jupyterlab(tmp_path, monkeypatch):
+    started = []
+    monkeypatch.setattr("jupyterlab.labapp.main", started.append)
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/elsewhere")
+    commands_labs._open(tmp_path, "start.ipynb")
+    assert "--LabApp.news_url=None" in started[0]
+    ours, other = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    page = json.loads((Path(ours) / "labconfig" / "page_config.json").read_text())
+    assert page["disabledExtensions"] == {"@jupyter/nbgrader": True} and other == "/elsewhere"
