@@ -4,8 +4,9 @@
         for batch in batches:
             live.add(train_step(student, teacher, batch, optimizer))
 
-In a notebook this is one `ipywidgets.HTML`, in plain Python a line of text after each tenth of the run. The curve is an
-SVG image with alt text; no matplotlib figure is made, so none can be left open.
+In a notebook this is one output, which stays when the notebook is opened again; in plain Python it is a line of text
+after each tenth of the run. The curve is an SVG image with alt text; no matplotlib figure is made, so none can be left
+open.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import time
 from collections.abc import Callable, Sequence
 from html import escape
 
-import ipywidgets
 from IPython import get_ipython
 from IPython.display import display
+
+from helpers.dark_theme import image
 
 WIDTH, HEIGHT = 560, 220  # of the curve, in pixels
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 42  # margins for the axis labels
@@ -59,14 +61,13 @@ class LiveCurve:
             )
         self.title, self.steps, self.unit, self.interval = title, steps, unit, interval
         self.losses = [float(loss) for loss in done]
-        self._before, self._clock, self._widget = len(self.losses), clock, None
+        self._before, self._clock, self._shown = len(self.losses), clock, None
         self._printed = len(self.losses) * 10 // steps
 
     def __enter__(self) -> LiveCurve:
         self._started = self._updated = self._clock()
         if getattr(get_ipython(), "kernel", None) is not None:
-            self._widget = ipywidgets.HTML(self.html())
-            display(self._widget)
+            self._shown = display(self._bundle(), raw=True, display_id=True)
         elif self._before:
             print(f"{self.title}: resuming after step {self._before}")
         return self
@@ -75,9 +76,10 @@ class LiveCurve:
         """Record the loss of one more step, and update the display if the last update is old enough."""
         self.losses.append(float(loss))
         now = self._clock()
-        if self._widget is not None:
+        if self._shown is not None:
             if now - self._updated >= self.interval:
-                self._updated, self._widget.value = now, self.html()
+                self._updated = now
+                self._shown.update(self._bundle(), raw=True)
         elif len(self.losses) * 10 // self.steps > self._printed:
             self._printed = len(self.losses) * 10 // self.steps
             print(self.status())
@@ -86,8 +88,8 @@ class LiveCurve:
         ended = ""
         if kind is not None and len(self.losses) < self.steps:
             ended = "stopped" if issubclass(kind, KeyboardInterrupt) else f"ended by a {kind.__name__}"
-        if self._widget is not None:
-            self._widget.value = self.html(ended)
+        if self._shown is not None:
+            self._shown.update(self._bundle(ended), raw=True)
         elif ended:
             print(self.status(ended))
 
@@ -111,17 +113,19 @@ class LiveCurve:
         pace = (self._clock() - self._started) / max(1, len(self.losses) - self._before)
         return pace * (self.steps - len(self.losses))
 
+    def _bundle(self, ended: str = "") -> dict[str, str]:
+        return {"text/plain": self.status(ended), "text/html": self.html(ended)}
+
     def html(self, ended: str = "") -> str:
-        """What the widget shows: bar and line of text, and below them the curve once there are two points."""
+        """What a notebook shows: bar and line of text, and below them the curve once there are two points."""
         bar = (
             f'<progress max="{self.steps}" value="{len(self.losses)}" style="width:{WIDTH}px;max-width:100%" '
             f'aria-label="{escape(self.title, quote=True)}"></progress>'
         )
         parts = [bar, f"<p style='margin:.2em 0'>{escape(self.status(ended))}</p>"]
         if len(self.losses) > 1:
-            image = base64.b64encode(self.svg().encode()).decode()
-            source = f"data:image/svg+xml;base64,{image}"
-            parts.append(f'<img src="{source}" width="{WIDTH}" style="max-width:100%" alt="{escape(self.alt())}">')
+            data = base64.b64encode(self.svg().encode()).decode()
+            parts.append(image(f"data:image/svg+xml;base64,{data}", WIDTH, self.alt()))
         return f'<div style="font-family:sans-serif">{"".join(parts)}</div>'
 
     # ---------------------------------------------------------------------------------------------------- the curve

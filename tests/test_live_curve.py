@@ -19,15 +19,23 @@ class Clock:
 
 
 @pytest.fixture
-def widgets(monkeypatch):
-    """The widgets that were displayed, as in a notebook."""
+def outputs(monkeypatch):
+    """The outputs that were displayed, as in a notebook; an update takes the place of what was there."""
 
     class Shell:
         kernel = object()
 
+    class Handle:
+        def update(self, bundle, raw):
+            shown[0] = bundle["text/html"]
+
+    def display(bundle, raw, display_id):
+        shown.append(bundle["text/html"])
+        return Handle()
+
     shown = []
     monkeypatch.setattr(live_curve, "get_ipython", Shell)
-    monkeypatch.setattr(live_curve, "display", shown.append)
+    monkeypatch.setattr(live_curve, "display", display)
     return shown
 
 
@@ -53,20 +61,20 @@ def test_time_to_go_counts_only_the_steps_of_this_run(capsys):
     assert capsys.readouterr().out.startswith("Test: resuming after step 10")
 
 
-def test_a_notebook_gets_one_widget_updated_in_place_and_no_figure(widgets):
+def test_a_notebook_gets_one_output_updated_in_place_and_no_figure(outputs):
     clock = Clock()
     with LiveCurve("Test <1>", 50, clock=clock) as curve:
-        (widget,) = widgets
         for _ in range(4):
             curve.add(1.0)
-        first = widget.value
+        (first,) = outputs
         assert "<img" not in first, "not yet time for an update"
         clock.now += 1
         curve.add(0.5)
-        assert widget.value != first and 'value="5"' in widget.value
-    assert len(widgets) == 1 and plt.get_fignums() == []
-    assert "Test &lt;1&gt;" in widget.value and "Test <1>" not in widget.value
-    assert re.search(r'<img[^>]* alt="Loss over 5 steps, in nats a token: from 1.00', widget.value)
+        assert outputs[0] != first and 'value="5"' in outputs[0]
+    (html,) = outputs
+    assert plt.get_fignums() == []
+    assert "Test &lt;1&gt;" in html and "Test <1>" not in html
+    assert re.search(r'<img[^>]* alt="Loss over 5 steps, in nats a token: from 1.00', html)
 
 
 def polylines(curve):
@@ -93,13 +101,13 @@ def test_a_loss_that_is_not_a_number_leaves_a_gap_and_no_more():
 
 
 @pytest.mark.parametrize(("error", "words"), [(KeyboardInterrupt, "stopped"), (RuntimeError, "ended by a RuntimeErr")])
-def test_an_end_before_the_last_step_is_said(widgets, error, words):
+def test_an_end_before_the_last_step_is_said(outputs, error, words):
     with pytest.raises(error):
         with LiveCurve("Test", 10) as curve:
             curve.add(1.0)
             curve.add(1.0)
             raise error
-    assert f"step 2 of 10, loss 1.000 nats a token, {words}" in widgets[0].value
+    assert f"step 2 of 10, loss 1.000 nats a token, {words}" in outputs[0]
 
 
 def test_a_number_of_steps_that_cannot_be():

@@ -7,11 +7,13 @@ JupyterLab, VS Code, Colab and Voilà; `helpers.widgets.page` puts the same sour
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import numpy as np
+from IPython.display import display
 from traitlets import Bool, Enum, Float, List, TraitError
 
 FOLDER = Path(__file__).parent
@@ -37,6 +39,15 @@ class Explorer(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return self.text()
+
+    def _ipython_display_(self, **options: Any) -> None:
+        """Show the widget, and below it what stays when the notebook is opened again without a kernel."""
+        data, metadata = self._repr_mimebundle_(**options) or ({"text/plain": repr(self)}, {})
+        display(data, metadata=metadata, raw=True)
+        if type(self).text is not Explorer.text and not self.large:
+            summary = "This explorer as text. It stays when you open the notebook again; to drag, run the cell again."
+            html = f"<details><summary>{summary}</summary><pre>{escape(self.text())}</pre></details>"
+            display({"text/plain": "", "text/html": html}, raw=True)
 
     def state(self) -> dict[str, Any]:
         """Return the synced traits that explorers define: the initial state of a page without Python."""
