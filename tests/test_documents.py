@@ -52,7 +52,7 @@ def test_every_function_that_contributing_names_stands_in_a_file_that_it_names()
     defined = set(re.findall(r"(?:^|\n)\s*(?:def|class|function|const) (\w+)", code)) | set(
         re.findall(r"(?:^|\n)([A-Z_]+) = ", code)
     )
-    local = {"set"}  # what syncState gives to an explorer
+    local = {"set", "QUIZZES"}  # what syncState gives to an explorer; what a lab names so
     assert names - defined - local == set()
 
 
