@@ -305,6 +305,20 @@ try_temperature(0.0)
 # it would divide by 0. A program that lets you set a temperature of 0 simply picks the largest logit.
 
 # %% [markdown]
+# ## Quiz 1 · What a temperature can repair
+#
+# At T = 1 the teacher gives its highest probability to a wrong token, and its second highest to the right one. You may
+# choose any temperature above 0. What can you achieve?
+#
+# - **A** With a high enough T, the right token overtakes the wrong one.
+# - **B** With a T close to 0, the right token overtakes the wrong one.
+# - **C** The wrong token stays first at every T. Only its lead changes.
+# - **D** It depends on how many tokens the vocabulary has.
+
+# %% quiz="temperature_repairs" points=1
+temperature_repairs = "C"
+
+# %% [markdown]
 # ## Two temperatures that share a name
 #
 # You may know a temperature from chat programs. It is the same formula, used for a different purpose.

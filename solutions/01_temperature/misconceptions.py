@@ -472,3 +472,17 @@ def place_subtracted(probs):
 def top_overwritten(probs):
     probs.scatter_(-1, probs.argmax(dim=-1, keepdim=True), 0.0)
     return probs.sum(dim=-1)
+
+
+QUIZZES = {
+    "temperature_repairs": {
+        "A": "A high T brings the two probabilities closer together, but their ratio exp((z_i - z_j) / T) stays above "
+        "1 as long as the wrong token has the larger logit. They become equal only as T grows without limit.",
+        "B": "A T close to 0 does the opposite: it moves all probability to the largest logit, and that is the wrong "
+        "token's.",
+        "C": "Dividing all logits by the same positive number keeps their order. So a temperature never changes which "
+        "token comes first; it changes how much the student sees of the second.",
+        "D": "The vocabulary enters only through the denominator, which is the same for both tokens and cancels from "
+        "their ratio.",
+    }
+}
