@@ -20,6 +20,13 @@ from helpers.grader.course.lab import Lab
 from helpers.grader.release import instructor_notebook
 from helpers.setup.launcher import write
 
+# The cells of a notebook with a prediction of each kind, and of their answers.
+PREDICTIONS = (
+    'from helpers.checks import predict, reveal\npredict("order", "Which is larger?", choices=["one", "two"])',
+    'predict("loss", "How large is the loss?", unit="nats")',
+    'predict("curve", "Draw it.", curve={"x": ("T", 0, 10), "y": ("nats", 0, 4)})',
+)
+
 
 def pytest_collection_modifyitems(items):
     """Everything here drives a browser."""
@@ -65,7 +72,10 @@ def jupyterlab(tmp_path_factory):
         if (source / f"{source.name}.py").exists():
             nbformat.write(instructor_notebook(Lab(source)), folder / f"solved_{source.name}.ipynb")
             shutil.copytree(ROOT / "labs" / source.name, folder / source.name)
-    write(folder)
+    write(folder, ROOT)
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, PREDICTIONS))), folder / "guess.ipynb"
+    )
     quiet = (
         folder / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     )

@@ -184,3 +184,30 @@ def test_the_launcher_opens_with_the_labs_and_leads_to_one(open_page, jupyterlab
     accessible(page, ".jp-OutputArea")
     page.get_by_role("link", name="Lab 01: Temperature").click()
     page.locator(".jp-Notebook h1", has_text="Lab 01: Temperature").wait_for(timeout=60_000)
+
+
+def test_predictions_are_taken_by_mouse_and_keyboard_and_shown_beside_the_answer(open_page, jupyterlab, accessible):
+    page = open_notebook(open_page, jupyterlab, "guess", height=1400)
+    assert run_all(page) == []
+    parts = page.locator("[data-explorer='Predict first']")
+    expect(parts).to_have_count(3)
+    parts.nth(0).get_by_label("two").check()
+    parts.nth(1).get_by_label("Your guess").fill("2.5")
+    parts.nth(1).get_by_label("Your guess").press("Tab")
+    third = parts.nth(2).get_by_role("slider").nth(3)
+    third.focus()
+    for key in ("End", "PageDown", "ArrowDown", "ArrowRight", "ArrowUp"):
+        page.keyboard.press(key)
+    expect(third).to_have_attribute("aria-valuetext", "3.52 nats at T 3")
+    expect(parts.nth(2).get_by_role("slider").nth(4)).to_have_attribute("aria-valuetext", "2.08 nats at T 4")
+    expect(page.locator(".jp-OutputArea", has_text="Your guess: “two”").first).to_be_visible()
+    accessible(page, ".jp-Notebook .distillab")
+    code = "reveal('order', 'one'); reveal('loss', 2.4); reveal('curve', ([0, 10], [2, 2]))"
+    python(page, code)
+    kept = json.loads(
+        python(
+            page, "from helpers.checks.progress import *; print((progress_folder() / 'predictions.json').read_text())"
+        )
+    )
+    assert kept["order"]["guess"] == "two" and kept["order"]["truth"] == "one"
+    assert kept["loss"]["guess"] == 2.5 and kept["curve"]["guess"][3] == pytest.approx(3.52)
