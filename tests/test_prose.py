@@ -23,12 +23,12 @@ RULES = {
     r"\b(?:is|are|was) asked of\b": "must, has to",
     r"\bthinks? nothing of\b": "considers very unlikely",
     r"\bh(?:olds?|eld) (?:\w+ ){1,4}for (?:equally|just as|true|right|wrong|certain)\b": "considers",
-    r"(?:^|[.:;] )Who \w+s\b[^?.]*,": "If you …,",
+    r"(?:^|[.:;] )Who \w+s\b[^?.]*[,.]": "If you …,",
     r"\bsomebody who\b": "a reader who, someone who",
     r"\b(?:whence|thereof|therein|whereof|hitherto|whatsoever|lest|nought|naught|ere)\b": "a modern word",
     r"\bdials?\b": "slider",
     r"\bthe textbook\b(?! shelf)": "name the book, or: a common recipe",
-    r"\bfree logits\b|\bTeacher first covers\b": "the field's own term",
+    r"\bfree logits\b|\bteacher first covers\b": "the field's own term",
     r"\bmakes? a measurement go wrong\b": "corrupts a measurement",
     r"\b(?:is|are) another one for another\b": "identifies",
 }
@@ -45,7 +45,7 @@ def prose(markdown: str) -> str:
 def problems(text: str) -> list[str]:
     found = []
     for pattern, instead in RULES.items():
-        for match in re.finditer(pattern, text):
+        for match in re.finditer(pattern, text, re.IGNORECASE):
             around = text[max(0, match.start() - 30) : match.end() + 30]
             found.append(f"“{match[0]}” → {instead}: …{around}…")
     return found
