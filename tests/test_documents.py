@@ -68,3 +68,16 @@ def test_a_name_stands_in_the_file_that_contributing_says():
         )
     ]
     assert missing == []
+
+
+def test_the_glossary_has_two_sentences_for_each_word_in_order():
+    text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^\*\*(.+?)\*\* \((\d\d)\)\. (.+?)(?=\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert len(entries) == len(re.findall(r"^\*\*", text, re.MULTILINE)) > 60
+    names = [name.lower().replace("²", "") for name, _, _ in entries]
+    assert names == sorted(names)
+    for name, lab, said in entries:
+        assert len(re.findall(r"[.?](?=\s|$)", said)) == 2, name
+        assert list((ROOT / "labs").glob(f"{lab}_*")), name
+    seen = re.findall(r"[Ss]ee \*([^*]+)\*", text) + re.findall(r"\band \*([^*]+)\*", text)
+    assert {word.lower() for word in seen} <= set(names)
