@@ -7,7 +7,7 @@ c = get_config()  # noqa: F821
 c.CourseDirectory.course_id = "distillab"
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "labs"
-# The lab's source, its hidden cases and its misconceptions never leave solutions/.
+# The lab's source, its hidden cases, its misconceptions and its rubrics never leave solutions/.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints",
     "*.pyc",
@@ -16,6 +16,7 @@ c.CourseDirectory.ignore = [
     "[0-9][0-9]_*.py",
     "cases.py",
     "misconceptions.py",
+    "rubrics.toml",
 ]
 c.GenerateAssignment.preprocessors = RELEASE_PREPROCESSORS
 

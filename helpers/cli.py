@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from helpers.commands import grading, labs, machine
+from helpers.commands import grading, labs, machine, marking
 from helpers.commands.common import Commands, fail, missing_extra
 from helpers.interrupt import never_lost
 
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
         labs.add_lab,
         labs.add_release,
         grading.add_grade,
+        marking.add_mark,
         grading.add_feedback,
         machine.add_doctor,
         machine.add_demo,

@@ -77,28 +77,29 @@ def _print_result(result: GradingResult, options: argparse.Namespace) -> None:
     for remark in result.remarks:
         print(f"note: {remark}")
     print()
-    _print_to_mark(result.totals)
+    _print_to_mark(result.totals, output)
     print(f"Marks: {output / 'grades.csv'} and {options.db or output / 'gradebook.db'}")
     print(f"For the LMS: {output / 'lms_canvas.csv'} and {output / 'lms_moodle.csv'}")
     print(f"Feedback: {output / 'feedback'}; class report: {output / 'class_report.html'}")
 
 
-def _print_to_mark(totals: Totals) -> None:
+def _print_to_mark(totals: Totals, output: Path) -> None:
     from helpers.grader.reports.totals import to_mark_line
 
     if line := to_mark_line(totals):
-        print(line)
+        print(f"{line}: distillab mark --output {output}")
 
 
 def add_feedback(commands: Commands) -> None:
-    feedback = commands.add_parser("feedback", help="update feedback and marks after marking in formgrader")
+    feedback = commands.add_parser("feedback", help="update feedback and marks after marking")
     feedback.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder that `grade` wrote to")
     feedback.add_argument("--db", metavar="URL", help="gradebook, if `grade` was given one")
     add_course(feedback)
-    feedback.set_defaults(run=_feedback)
+    feedback.set_defaults(run=update_feedback)
 
 
-def _feedback(options: argparse.Namespace) -> int:
+def update_feedback(options: argparse.Namespace) -> int:
+    """Publish marks and feedback anew; `options` has `course`, `output` and `db`."""
     from helpers.grader.release import put_environment_first
     from helpers.grader.run.publish import publish
 
@@ -107,5 +108,5 @@ def _feedback(options: argparse.Namespace) -> int:
     for remark in published.remarks:
         print(f"note: {remark}")
     print(f"Updated feedback, marks and class report for {published.submissions} submissions in {options.output}")
-    _print_to_mark(published.totals)
+    _print_to_mark(published.totals, options.output)
     return 0

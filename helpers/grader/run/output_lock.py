@@ -11,14 +11,21 @@ from filelock import FileLock, Timeout
 from helpers.grader.errors import GraderError
 
 
+class OutputInUse(GraderError):
+    """Another run is using the output folder."""
+
+
 @contextmanager
-def one_run_at_a_time(output: Path) -> Iterator[None]:
-    """Lock an existing output folder for the duration of the block. Raises GraderError if another run holds it."""
-    lock = FileLock(Path(output) / ".lock", timeout=0)
+def one_run_at_a_time(output: Path, wait: float = 0) -> Iterator[None]:
+    """Lock an existing output folder for the duration of the block.
+
+    Raises OutputInUse if another run still holds it after `wait` seconds.
+    """
+    lock = FileLock(Path(output) / ".lock", timeout=wait)
     try:
         lock.acquire()
     except Timeout:
-        raise GraderError(
+        raise OutputInUse(
             f"Another grading run is using {output}. Wait for it to finish, or choose another folder with --output."
         ) from None
     except NotImplementedError:  # a file system without locks: grading there must still be possible
