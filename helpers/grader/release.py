@@ -42,6 +42,7 @@ from helpers.checks.quiz import sealed_quiz
 from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, find_labs
+from helpers.grader.course.rubric import rubrics_of
 from helpers.grader.course.settings import course_config
 from helpers.grader.course.source import BEGIN, END
 from helpers.grader.errors import GraderError
@@ -254,6 +255,7 @@ def release(course: Path, names: list[str] | None = None) -> dict[str, str]:
     outcomes: dict[str, str] = {}
     for name in names or find_labs(course):
         lab = Lab(course / "solutions" / name)
+        rubrics_of(lab)  # a slip in them is said now, and not when people mark
         with tempfile.TemporaryDirectory() as scratch:
             text = generate(lab, Path(scratch), f"sqlite:///{course.resolve()}/gradebook.db")
         texts = {
