@@ -17,7 +17,9 @@ Students train on the first 80 % of a text and are measured on rows from the las
 - the same with a teacher that was first trained on the text (hard labels only is the same run, since it needs none);
 - at equal cost: labels and teacher for fewer steps, so that they take as much processor time as hard labels only, the
   teacher's time included;
-- the Python language reference, each arm once.
+- the Python language reference, each arm once;
+- three other splits of WikiText-2, each with every fifth article held out: hard labels only beside labels and teacher,
+  as the mean difference of the loss on the same held-out rows, with its bootstrap interval.
 
 Cost is processor time, which other programs on the machine hardly change; wall time is recorded too.
 """
@@ -31,10 +33,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+from helpers.bootstrap import estimate_ratio
 from helpers.engine.precision import choose_precision
 from helpers.experiments.laptop_store import UnitStore
 from helpers.experiments.laptop_training import Materials, run_unit
-from helpers.experiments.laptop_units import Setting, TrainedStudent, Unit, list_units
+from helpers.experiments.laptop_units import PAIRED_ARMS, SPLITS, Setting, TrainedStudent, Unit, list_units
 from helpers.experiments.machine import describe_machine, write_result
 from helpers.fetch import cache_folder
 
@@ -72,7 +77,23 @@ def summary(units: Sequence[Unit], described: dict, store: UnitStore) -> dict:
             }
             for arm, runs in arms.items()
         },
+        "paired": paired_differences(done),
     }
+
+
+def paired_differences(done: dict[str, dict]) -> dict[str, dict]:
+    """For each split and seed, the loss of labels and teacher minus that of hard labels only, on the same rows.
+
+    All rows have the same length, so the mean over rows is the mean over tokens; negative where the teacher helps.
+    """
+    differences = {}
+    for name, taught in done.items():
+        text, arm, seed = name.split("/") if name.count("/") == 2 else ("", "", "")
+        control = done.get(f"{text}/{PAIRED_ARMS[0]}/{seed}")
+        if text in SPLITS and arm == PAIRED_ARMS[1] and control is not None:
+            losses = torch.tensor(taught["row_losses"]) - torch.tensor(control["row_losses"])
+            differences[f"{text}/{seed}"] = estimate_ratio(losses, torch.ones(len(losses)))._asdict()
+    return differences
 
 
 def spread(values: list[float]) -> dict:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain, islice, repeat
 from pathlib import Path
@@ -15,9 +16,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from helpers.data.batches import Batch, make_batches, pack_blocks, read_texts, split_rows, spread_rows
 from helpers.engine.checkpoint import Checkpointer
 from helpers.engine.hidden_state_cache import HiddenStateCache
-from helpers.evaluation import compare_with_teacher, measure_perplexity
+from helpers.evaluation import compare_with_teacher, measure_perplexity, row_nll
 from helpers.experiments.laptop_units import (
     ARMS,
+    SPLITS,
     TAUGHT_ARMS,
     AdaptedTeacher,
     Before,
@@ -63,8 +65,14 @@ class Materials:
     def rows(self, text: str) -> tuple[Rows, Rows]:
         """Rows of a text to train on, and rows to measure on."""
         if text not in self._rows:
-            source = None if text == "python" else str(self._wikitext / "valid.txt")
-            self._rows[text] = split_rows(pack_blocks(read_texts(source), self.tokenizer, self.setting.length))
+            if text in SPLITS:
+                articles = split_articles(read_texts(str(self._wikitext / "valid.txt"))[0])
+                parts = hold_out(articles, SPLITS[text])
+                training, held_out = (pack_blocks(part, self.tokenizer, self.setting.length) for part in parts)
+                self._rows[text] = training, held_out
+            else:
+                source = None if text == "python" else str(self._wikitext / "valid.txt")
+                self._rows[text] = split_rows(pack_blocks(read_texts(source), self.tokenizer, self.setting.length))
         return self._rows[text]
 
     def training_batches(self, text: str, seed: int) -> DataLoader:
@@ -102,6 +110,17 @@ class Materials:
         if self.setting.wikitext is None:
             raise ValueError("this unit needs WikiText-2: name the folder with its valid.txt with --wikitext")
         return self.setting.wikitext
+
+
+def split_articles(wikitext: str) -> list[str]:
+    """The articles of a WikiText file; each begins with its title, a line such as ` = Homarus gammarus = `."""
+    return [article for article in re.split(r"^(?= = [^=\n]+ = $)", wikitext, flags=re.MULTILINE) if article.strip()]
+
+
+def hold_out(articles: Sequence[str], first: int) -> tuple[list[str], list[str]]:
+    """Articles to train on, and every fifth from `first` on to measure on."""
+    held_out = articles[first::5]
+    return [article for index, article in enumerate(articles) if index % 5 != first], list(held_out)
 
 
 def run_unit(unit: Unit, materials: Materials, load: Load) -> dict:
@@ -185,7 +204,10 @@ def train_student(unit: TrainedStudent, materials: Materials, steps: int) -> dic
     history, timed = run.train(student, teacher, materials.training_batches(unit.text, unit.seed), config)
     tokens = steps * setting.batch_size * setting.length
     result |= {"tokens": tokens, **timed, "tokens_a_second": tokens / timed["seconds"]}
-    result |= estimates(student, materials.cached_teacher(unit.text), materials.held_out_batches(unit.text))
+    held_out = materials.held_out_batches(unit.text)
+    result |= estimates(student, materials.cached_teacher(unit.text), held_out)
+    result["row_losses"] = [round(float(nll / tokens), 5) for batch in held_out
+                            for nll, tokens in zip(*row_nll(student, batch), strict=True)]  # fmt: skip
     run.forget()
     return result | {"losses": [round(loss, 4) for loss in history.losses]}
 

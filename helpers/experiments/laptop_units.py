@@ -9,6 +9,8 @@ ARMS = {"hard labels only": 0.0, "labels and teacher": 0.5, "teacher only": 1.0}
 TAUGHT_ARMS = ("labels and teacher", "teacher only")
 EQUAL_COST = "labels and teacher, at the cost of hard labels only"
 BY_INFLUENCE = "those that turn most"
+SPLITS = {f"wikitext, articles {first}, {first + 5} …": first for first in (0, 2, 4)}  # the text's name: first held out
+PAIRED_ARMS = ("hard labels only", "labels and teacher")
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class TrainedStudent:
     """A student, trained and measured.
 
     Attributes:
-        text: "wikitext" or "python".
+        text: "wikitext", "python", or a key of `SPLITS`: WikiText-2 with every fifth article held out.
         arm: A key of `ARMS`.
         seed: Chooses rows and order.
         adapted: The teacher was trained on the text first.
@@ -142,4 +144,5 @@ def _wikitext_units(seeds: tuple[int, ...]) -> list[Unit]:
         *(TrainedStudent("wikitext", "labels and teacher", seed, equal_cost=True) for seed in seeds),
         AdaptedTeacher("wikitext"),
         *(TrainedStudent("wikitext", arm, seed=0, adapted=True) for arm in TAUGHT_ARMS),
+        *(TrainedStudent(text, arm, seed) for seed in seeds for text in SPLITS for arm in PAIRED_ARMS),
     ]

@@ -11,9 +11,10 @@ from helpers.experiments import laptop, laptop_training
 from helpers.experiments.laptop import main
 from helpers.experiments.laptop_store import UnitStore
 from helpers.experiments.laptop_training import Materials, affordable_steps, most_influential, train_student
-from helpers.experiments.laptop_units import EQUAL_COST, Setting, TrainedStudent, cuts
+from helpers.experiments.laptop_units import EQUAL_COST, PAIRED_ARMS, SPLITS, Setting, TrainedStudent, cuts
 from tests.small_models import save, small_llama, text
 
+ARTICLES = "".join(f" = Title {number} = \n = = Part = = \n{text(160)}\n" for number in range(10))
 SMALL = {"length": 12, "cut_steps": 4, "cut_batch_size": 2, "cut_held_out": 4}
 STUDENT = TrainedStudent("wikitext", "labels and teacher", seed=0)
 
@@ -24,6 +25,14 @@ def setting(monkeypatch, tmp_path):
     (tmp_path / "wiki").mkdir()
     (tmp_path / "wiki" / "valid.txt").write_text(text(12 * 120))
     return Setting(tmp_path / "wiki", tmp_path / "state", steps=6, batch_size=2, seeds=(0, 1), held_out=8, **SMALL)
+
+
+def test_articles_are_held_out_whole_and_the_splits_share_none():
+    articles = laptop_training.split_articles(ARTICLES)
+    assert len(articles) == 10 and "".join(articles) == ARTICLES and articles[3].startswith(" = Title 3 = ")
+    parts = [laptop_training.hold_out(articles, first) for first in SPLITS.values()]
+    assert all(sorted(training + held_out) == sorted(articles) for training, held_out in parts)
+    assert len({article for _, held_out in parts for article in held_out}) == 6
 
 
 @pytest.mark.parametrize("layers", [8, 30])
@@ -47,7 +56,7 @@ def test_the_layers_that_turn_least_are_left_out():
 
 def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, monkeypatch, tmp_path):
     monkeypatch.setattr(laptop, "Setting", partial(Setting, **SMALL))
-    monkeypatch.setattr(laptop_training, "read_texts", lambda source: [text(12 * 120)])
+    monkeypatch.setattr(laptop_training, "read_texts", lambda source: [ARTICLES])
     arguments = ["--wikitext", str(setting.wikitext), "--state", str(setting.state), "--results",
                  str(tmp_path / "results"), "--steps", "6", "--batch-size", "2", "--held-out", "8",
                  "--seeds", "0", "1", "--note", "alone"]  # fmt: skip
@@ -73,6 +82,10 @@ def test_units_run_one_at_a_time_and_the_result_says_what_is_missing(setting, mo
     assert run["machine"]["precision"] == "float32" and run["machine"]["cores"] and run["note"] == "alone"
     assert run["teacher"]["rows"] == 12 and 0 < run["teacher"]["rows_read_now"] <= 12
     assert 1 <= result["units"][f"wikitext/{EQUAL_COST}/0"]["steps"] <= 6
+    assert sorted(result["paired"]) == sorted(f"{split}/{seed}" for split in SPLITS for seed in (0, 1))
+    split = next(iter(SPLITS))
+    taught, control = (result["units"][f"{split}/{arm}/1"]["row_losses"] for arm in reversed(PAIRED_ARMS))
+    assert result["paired"][f"{split}/1"]["value"] == pytest.approx(sum(taught) / 8 - sum(control) / 8, abs=1e-6)
     adapted = result["units"]["wikitext/adapted teacher"]
     before = result["units"]["wikitext/teacher and student before"]["teacher"]
     assert adapted["perplexity"]["value"] != before["perplexity"]["value"] and before["kl"]["value"] < 1e-4
