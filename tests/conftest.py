@@ -169,6 +169,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fuzz", type=int, default=500, metavar="N", help="damaged notebooks to try (default: 500)")
 
 
+# A file goes to one worker as a whole. These take half a minute or more each, so they come first.
+LONGEST_FILES = ("test_attacks.py", "test_training_labs.py", "test_execution.py", "test_answers.py", "test_judge.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses the grader's kernel, and start with the files that take long: so all workers end together."""
     for item in items:
@@ -176,7 +180,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.sandbox)
     marks = [(item.path, mark.name) for item in items for mark in item.iter_markers()]
     long = {path for path, name in marks if name in ("cluster", "sandbox", "slow")}
-    items.sort(key=lambda item: item.path not in long)
+    order = {name: index for index, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: (order.get(item.path.name, len(order)), item.path not in long))
 
 
 @pytest.fixture(scope="session")
