@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLD := .venv-ipywidgets7
 
-.PHONY: demo test test-fast fuzz browser lab lecture page release grade bench clean
+.PHONY: demo test test-fast fuzz browser lab lecture page figures release grade bench clean
 
 demo: $(READY)
 	$(BIN)/distillab demo
@@ -46,6 +46,10 @@ lecture: $(READY)
 page: $(READY)
 	$(BIN)/python -m helpers.widgets.page distillab.html
 
+# The labs' pictures, into docs/figures/; a release puts them into the notebooks.
+figures: $(READY)
+	$(BIN)/python -m scripts.draw_figures
+
 release: $(READY)
 	$(BIN)/distillab release
 
@@ -59,6 +63,7 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m helpers.experiments.tiny
 	$(BIN)/python -m helpers.experiments.tiny --sweep
+	$(BIN)/python -m helpers.experiments.read_your_curve
 	$(BIN)/python -m benchmarks.loss_memory
 	$(BIN)/python -m benchmarks.teacher_cache
 	$(BIN)/python -m benchmarks.attacks

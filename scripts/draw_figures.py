@@ -1,6 +1,6 @@
 """Draw the labs' pictures into docs/figures/: each as SVG, and as the PNG that travels inside the notebooks.
 
-    python -m scripts.draw_figures
+    make figures
 
 All text stands on a filled shape, so the pictures are read on a light and on a dark page alike. The PNG is needed since
 Colab shows no SVG in a text cell; Chromium makes it.

@@ -14,7 +14,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_picture_is_as_the_script_draws_it(name):
     svg = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
-    assert svg == FIGURES[name]().svg(), "run python -m scripts.draw_figures and commit what it changes"
+    assert svg == FIGURES[name]().svg(), "run make figures and commit what it changes"
     assert (FOLDER / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert ElementTree.fromstring(svg).find(f"{SVG}title").text
 

@@ -7,7 +7,7 @@ from traitlets import TraitError
 
 from helpers.data.teacher_logits import load_teacher_logits
 from helpers.losses import distillation_loss
-from helpers.widgets import DivergenceExplorer, LossExplorer, TemperatureExplorer
+from helpers.widgets import DivergenceExplorer, LossExplorer, TemperatureExplorer, base
 
 CUP = "She drank a cup of hot"
 
@@ -136,3 +136,16 @@ def test_where_no_widget_can_be_shown_there_is_text(explorer):
     data, _ = made._repr_mimebundle_()
     assert data["text/plain"] == made.text() and "application/vnd.jupyter.widget-view+json" in data
     assert len(made.text()) > 80
+
+
+def test_an_explorer_leaves_its_text_for_a_reopened_notebook_but_not_in_a_lecture(monkeypatch):
+    shown = []
+    monkeypatch.setattr(base, "display", lambda data, **options: shown.append(data))
+    explorer = TemperatureExplorer(logits=[5.0, 2.0, 0.5], tokens=["<a>", "b", "c"])
+    explorer._ipython_display_()
+    widget, static = shown
+    assert "application/vnd.jupyter.widget-view+json" in widget
+    assert static["text/html"].startswith("<details>") and "T = 1" in static["text/html"]
+    assert "<a>" not in static["text/html"] and "&lt;a&gt;" in static["text/html"]
+    TemperatureExplorer(large=True)._ipython_display_()
+    assert len(shown) == 3
