@@ -57,7 +57,7 @@ def _open(folder: Path, name: str) -> None:
             f"--LabApp.default_url=/lab/tree/{name}",
             "--LabApp.news_url=None",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-            "--Application.log_level=WARNING",
+            "--Application.log_level=WARN",
         ]
     )
 

@@ -1,6 +1,7 @@
 """The launcher notebook: every lab, what it needs, the student's own progress, and never over somebody's file."""
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_server.serverapp import ServerApp
+from jupyterlab.labapp import LabApp
 
 from helpers import cli
 from helpers.checks.progress import record, record_skip
@@ -138,7 +141,11 @@ def test_students_see_a_students_jupyterlab(tmp_path, monkeypatch):
     monkeypatch.setattr("jupyterlab.labapp.main", started.append)
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/elsewhere")
     commands_labs._open(tmp_path, "start.ipynb")
-    assert "--LabApp.news_url=None" in started[0]
+    lab = LabApp()
+    lab.parse_command_line(started[0])
+    server = ServerApp(config=lab.config)  # raises where a setting is not one of its own
+    assert lab.news_url is None and server.log_level == logging.WARNING
+    assert lab.default_url == "/lab/tree/start.ipynb"
     ours, other = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     page = json.loads((Path(ours) / "labconfig" / "page_config.json").read_text())
     assert page["disabledExtensions"] == {"@jupyter/nbgrader": True} and other == "/elsewhere"
