@@ -28,6 +28,7 @@ class NoteCode(StrEnum):
     CELL_STOPPED = "cell_stopped"
     CELL_SLOW = "cell_slow"
     CHECK_PUT_BACK = "check_put_back"
+    COMPUTER_BUSY = "computer_busy"
 
 
 _TEXTS = {
@@ -47,11 +48,15 @@ _TEXTS = {
     NoteCode.CELL_STOPPED: "the cell “{line}” was left out after the verdict {verdict}",
     NoteCode.CELL_SLOW: "the cell “{line}” took more than {seconds:g} s",
     NoteCode.CHECK_PUT_BACK: "the check of {exercise} was missing and was put back",
+    NoteCode.COMPUTER_BUSY: (
+        "a time limit passed while other programs were using the computer, in two attempts; grade it again on an "
+        "idle one"
+    ),
 }
 
 
 # What a cell takes may depend on a hidden input that was sent before it, so students are not told.
-FOR_INSTRUCTORS = frozenset({NoteCode.CELL_STOPPED, NoteCode.CELL_SLOW})
+FOR_INSTRUCTORS = frozenset({NoteCode.CELL_STOPPED, NoteCode.CELL_SLOW, NoteCode.COMPUTER_BUSY})
 
 
 @dataclass(frozen=True)

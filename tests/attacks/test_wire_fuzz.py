@@ -97,6 +97,9 @@ class DamagedKernel:
     def install_probe(self, *arguments: object) -> None:
         pass
 
+    def processor_time(self) -> None:
+        return None
+
     def _may_die(self) -> None:
         if self.draw.random() < 0.02:
             raise KernelDied(self.draw.choice(["crash", "memory", "timeout"]))

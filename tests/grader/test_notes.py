@@ -11,6 +11,7 @@ import pytest
 
 from helpers.grader.intake.collect import collect
 from helpers.grader.intake.extra_files import extra_files
+from helpers.grader.intake.submission import Submission
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging import judge
 from helpers.grader.judging.alignment import align
@@ -22,6 +23,7 @@ from helpers.grader.reports.class_report import DOUBTFUL, class_report
 from helpers.grader.reports.feedback import feedback_page
 from helpers.grader.reports.gradebook import csv_text
 from helpers.grader.run.judgement_store import from_plain, to_plain
+from helpers.grader.run.retry import judge_with_retry
 
 LAB = "00_mini"
 TEXTS = {
@@ -41,6 +43,8 @@ TEXTS = {
     NoteCode.CELL_STOPPED: "the cell “while True:” was left out after the verdict timeout",
     NoteCode.CELL_SLOW: "the cell “import torch” took more than 15 s",
     NoteCode.CHECK_PUT_BACK: "the check of double was missing and was put back",
+    NoteCode.COMPUTER_BUSY: "a time limit passed while other programs were using the computer, in two attempts; grade "
+    "it again on an idle one",
 }
 
 
@@ -90,8 +94,18 @@ def from_running(mini, notebook):
     return outcomes.notes(30.0)
 
 
+def from_a_busy_computer():
+    """The note on a submission whose time ran out twice while others used the processors."""
+
+    def judge_batch(submissions):
+        yield submissions[0], Judgement(LAB, starved=True)
+
+    return [note for _, late in judge_with_retry(judge_batch, [Submission("ada", LAB)]) for note in late.notes]
+
+
 def test_every_note_is_made_by_some_submission(mini, notebook, tmp_path):
     notes = from_intake(tmp_path) + from_alignment(mini, notebook) + from_running(mini, notebook)
+    notes += from_a_busy_computer()
     texts = {note.text for note in notes}
     assert {note.code for note in notes} == set(NoteCode) == set(TEXTS)
     assert not set(TEXTS.values()) - texts, texts
@@ -108,7 +122,7 @@ def test_a_cell_that_takes_half_of_its_time_is_slow(mini, notebook, tmp_path, mo
 
     running = judge._Run(mini, align(mini, notebook()), tmp_path, Limits(cell=30.0), "")
     index, cell = next(entry for entry in enumerate(running.aligned.notebook.cells) if entry[1].cell_type == "code")
-    running._run_cell(SimpleNamespace(run=run), index, cell)
+    running._run_cell(SimpleNamespace(run=run, processor_time=lambda: None), index, cell)
     assert running.cells.slow == ({index} if is_slow else set())
 
 
@@ -130,16 +144,16 @@ def test_a_note_keeps_its_code_and_its_text(judgement, code):
 
 
 @pytest.mark.parametrize("code", NoteCode)
-def test_notes_on_doubtful_cells_reach_the_class_report_whatever_their_text(mini, code):
+def test_notes_on_what_is_doubtful_reach_the_class_report_whatever_their_text(mini, code):
     page = class_report([("ada", Judgement(LAB, [], [Note(code, "any text")]))], {LAB: mini}, {})
-    about_cells = code.startswith("cell_") or code is NoteCode.CHECK_PUT_BACK
-    assert ("any text" in page) == (code in DOUBTFUL) == about_cells
+    doubtful = code.startswith("cell_") or code in (NoteCode.CHECK_PUT_BACK, NoteCode.COMPUTER_BUSY)
+    assert ("any text" in page) == (code in DOUBTFUL) == doubtful
 
 
 @pytest.mark.parametrize("code", NoteCode)
-def test_students_read_all_notes_but_those_on_how_long_a_cell_took(mini, code):
+def test_students_read_all_notes_but_those_on_how_long_something_took(mini, code):
     page = feedback_page(mini, "ada", Judgement(LAB, [], [Note(code, "any text")]))
-    assert ("any text" in page) == (code not in (NoteCode.CELL_STOPPED, NoteCode.CELL_SLOW))
+    assert ("any text" in page) == (code not in (NoteCode.CELL_STOPPED, NoteCode.CELL_SLOW, NoteCode.COMPUTER_BUSY))
 
 
 def test_the_same_note_six_times_stands_once_in_the_class_report(mini):

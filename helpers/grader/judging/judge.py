@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.alignment import Aligned, align
+from helpers.grader.judging.busy import Watch
 from helpers.grader.judging.cell_outcomes import SLOW_SHARE, CellOutcomes
 from helpers.grader.judging.exercise import TimeBudget, judge_exercise, rows_without_a_call
 from helpers.grader.judging.judgement import Judgement, Row
@@ -62,6 +63,7 @@ class _Run:
         self.cells = CellOutcomes(aligned, folder)
         self.skipped = skippable_cells(lab, aligned)  # indices of cells that are not run
         self.exhausted: int | None = None  # the first cell that ran out of memory in this kernel and left it alive
+        self.starved = False  # a time limit passed while others were using the processors
 
     def judgement(self) -> Judgement:
         """Run the notebook to its end and return everything that is known of it."""
@@ -80,6 +82,7 @@ class _Run:
             answers=answers,
             code=_code(self.aligned),
             seconds=round(time.monotonic() - self.began, 3),
+            starved=self.starved,
         )
 
     def _run_in_kernel(self) -> Restart | None:
@@ -87,8 +90,10 @@ class _Run:
         self.exhausted = None
         with StudentKernel(self.kernel_name, self.folder, self.limits) as kernel:
             kernel.install_probe(self.lab.forbidden_closure, self.lab.uses_model_specs)
+            watch = Watch(kernel)
             for index, cell in enumerate(self.aligned.notebook.cells):
                 if time.monotonic() >= self.deadline:
+                    self.starved |= watch.starved()
                     return None
                 restart = self._run_or_judge(kernel, index, cell)
                 if restart is not None:
@@ -118,20 +123,23 @@ class _Run:
     def _judge_exercise(self, kernel: StudentKernel, name: str) -> Restart | None:
         budget = TimeBudget(self.limits.exercise, self.deadline)
         self.cells.quotes = False
+        watch = Watch(kernel)
         judged = judge_exercise(kernel, self.lab, self.lab.exercises[name], self.cells, budget)
         if any(self._memory_was_held(row.verdict) for row in judged.rows):
             return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)
+        self.starved |= any(row.verdict == "timeout" for row in judged.rows) and watch.starved()
         self.rows[name] = judged.rows
         return Restart(Reason.KERNEL_ENDED) if judged.kernel_ended else None
 
     def _run_cell(self, kernel: StudentKernel, index: int, cell: NotebookNode) -> Restart | None:
-        began = time.monotonic()
+        began, watch = time.monotonic(), Watch(kernel)
         seconds = min(self.limits.cell, self.deadline - began)
         try:
             ran = kernel.run(cell.source, max(seconds, 0.1))
         except KernelDied as death:
             if self._memory_was_held(death.verdict):
                 return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)
+            self.starved |= death.verdict == "timeout" and watch.starved()
             self._leave_out(
                 index, death.verdict, f"This cell ended the kernel ({death.verdict}). The rest ran without it."
             )
@@ -142,6 +150,7 @@ class _Run:
             self.cells.slow.add(index)
         if ran.timed_out:
             self.cells.ended[index] = "timeout"
+            self.starved |= watch.starved()
             cell.outputs.append(_notice(f"This cell was stopped after {seconds:.0f} s."))
         elif ran.error:
             self.cells.add_error(index, *ran.error)

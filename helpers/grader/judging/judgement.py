@@ -41,6 +41,7 @@ class Judgement:
     code: dict[str, str] = field(default_factory=dict)  # what the student wrote for each exercise
     guesses: dict[str, dict[str, Any]] = field(default_factory=dict)  # valid records of predictions, by name
     seconds: float = 0.0  # wall time of the whole submission
+    starved: bool = False  # a time limit passed while others were using the processors: judge it again alone
 
     def of(self, exercise: str) -> list[Row]:
         """Return the rows of one exercise."""

@@ -18,6 +18,7 @@ from helpers.grader.frames import WireClosed
 from helpers.grader.intake.unicode import load_json
 from helpers.grader.judging.wire_kernel import Message, parse_message
 from helpers.grader.sandbox.environment import clean_environment
+from helpers.grader.sandbox.kernel_process import ProcessorTime
 from helpers.grader.sandbox.relay import MAX_MESSAGE_BYTES, MAX_WAITING_MESSAGES
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 
@@ -79,7 +80,7 @@ class JupyterKernel:
         """Return "exit": nothing but the kernel itself ends it."""
         return "exit"
 
-    def processor_seconds(self) -> float | None:
+    def processor_time(self) -> ProcessorTime | None:
         """Return None: without a sandbox nobody counts."""
         return None
 

@@ -22,6 +22,7 @@ from helpers.grader.judging.jupyter_kernel import JupyterKernel
 from helpers.grader.judging.kernel_data import NO_REPLY, error_of, output_of, reply_of, size_of
 from helpers.grader.judging.wire_kernel import Message, WireKernel, launch_kernel
 from helpers.grader.limits import Limits
+from helpers.grader.sandbox.kernel_process import ProcessorTime
 from helpers.grader.sandbox.kernelspecs import GPU_KERNEL, SANDBOX_KERNEL
 from helpers.paths import PACKAGE
 
@@ -67,7 +68,7 @@ class Kernel(Protocol):
     def has_message(self) -> bool: ...
     def interrupt(self) -> None: ...
     def why_it_ended(self) -> str: ...
-    def processor_seconds(self) -> float | None: ...
+    def processor_time(self) -> ProcessorTime | None: ...
     def close(self) -> None: ...
 
 
@@ -147,9 +148,9 @@ class StudentKernel:
         self._request("comm_msg", {"comm_id": self.comm, "data": request}, seconds, take)
         return replies[0] if replies else NO_REPLY
 
-    def processor_seconds(self) -> float | None:
+    def processor_time(self) -> ProcessorTime | None:
         """Return the processor time that everything in the kernel's sandbox has used; None without a sandbox."""
-        return self.kernel.processor_seconds()
+        return self.kernel.processor_time()
 
     # ------------------------------------------------------------------------------------------------------- messages
 

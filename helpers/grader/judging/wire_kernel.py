@@ -24,7 +24,7 @@ from helpers.grader.intake.unicode import load_json
 from helpers.grader.limits import Limits
 from helpers.grader.sandbox import relay
 from helpers.grader.sandbox.environment import clean_environment
-from helpers.grader.sandbox.kernel_process import KernelProcess
+from helpers.grader.sandbox.kernel_process import KernelProcess, ProcessorTime
 from helpers.grader.sandbox.kernelspecs import GPU_KERNEL
 from helpers.grader.sandbox.launch_request import LaunchRequest
 from helpers.grader.sandbox.zygote_client import ZYGOTE
@@ -150,9 +150,9 @@ class WireKernel:
                 raise GraderError(f"The sandbox could not be set up; see: distillab doctor. {report['failed']}")
         return self.process.ended or "exit"
 
-    def processor_seconds(self) -> float | None:
+    def processor_time(self) -> ProcessorTime | None:
         """Return the processor time that everything in the sandbox has used."""
-        return self.process.processor_seconds()
+        return self.process.processor_time()
 
     def close(self) -> None:
         """End everything in the sandbox and wait until it has ended."""

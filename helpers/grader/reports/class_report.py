@@ -22,13 +22,14 @@ from helpers.grader.reports.predictions import RankedPrediction, ranked_predicti
 from helpers.grader.reports.similarity import SimilarAnswers, known_runs, near_identical
 
 ALARMING_VERDICTS = ("crash", "denied", "timeout", "memory")
-DOUBTFUL = (  # notes on cells that may have been taken for the wrong exercise, or that hold up the grading
+DOUBTFUL = (  # notes on what may have been taken for the wrong exercise, or has to do with time
     NoteCode.CELL_FOUND_BY_DEFINITION,
     NoteCode.CELL_FOUND_BY_QUESTION,
     NoteCode.CELL_REPEATED,
     NoteCode.CELL_STOPPED,
     NoteCode.CELL_SLOW,
     NoteCode.CHECK_PUT_BACK,
+    NoteCode.COMPUTER_BUSY,
 )
 SLOWEST_SHOWN = 5
 

@@ -1,4 +1,4 @@
-"""Judge many submissions, several at once, and try again those on which the grader itself failed.
+"""Judge many submissions, several at once, and try again where the outcome says nothing about the notebook.
 
 A failure of the grader says nothing about the notebook, so it must not cost marks: the submission comes back with the
 error instead of a judgement, and the next run judges it again.
@@ -13,6 +13,7 @@ from contextlib import closing
 from helpers.grader.errors import RunStopped
 from helpers.grader.intake.submission import Submission
 from helpers.grader.judging.judgement import Judgement
+from helpers.grader.notes import Note, NoteCode
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 
 # A generator, so that whoever stops early can close it and end the judging.
@@ -23,8 +24,26 @@ JudgeBatch = Callable[[list[Submission]], Outcomes]
 def judge_with_retry(judge_batch: JudgeBatch, submissions: list[Submission]) -> Outcomes:
     """Yield every submission with its judgement, or with the grader's error if it failed twice.
 
+    Where a time limit passed while others were using the processors, the submission is judged again at the end, when
+    nothing else is, and that judgement holds.
+
     Raises RunStopped as soon as an error affects all submissions alike.
     """
+    starved: list[Submission] = []
+    with closing(_judge_twice_at_most(judge_batch, submissions)) as outcomes:
+        for submission, outcome in outcomes:
+            if isinstance(outcome, Judgement) and outcome.starved:
+                starved.append(submission)
+            else:
+                yield submission, outcome
+    for alone in starved:
+        for submission, outcome in _judge_twice_at_most(judge_batch, [alone]):
+            if isinstance(outcome, Judgement) and outcome.starved:
+                outcome.notes.append(Note.of(NoteCode.COMPUTER_BUSY))
+            yield submission, outcome
+
+
+def _judge_twice_at_most(judge_batch: JudgeBatch, submissions: list[Submission]) -> Outcomes:
     waiting = submissions
     for last_try in (False, True):
         if not waiting:

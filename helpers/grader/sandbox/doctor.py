@@ -41,6 +41,9 @@ CONSEQUENCES = {
     "Landlock": "files are protected by the sandbox's small root alone; grading continues, as nothing else is visible",
     "seccomp": "a notebook could use memory that no limit counts, until the computer has none left, and system calls "
     "that attacks on the kernel are built from",
+    "control groups": "the grader counts memory ten times a second, so a notebook may hold more than its limit for a "
+    "moment; for a limit that Linux itself keeps, start the grader in a group of its own: systemd-run --user --scope "
+    "-p Delegate=yes distillab grade … (as root without --user)",
     "a user other than root": "the grader itself has full rights; the notebooks run as the user nobody",
     "GPU": "labs run on the CPU; no kernel sees a GPU unless it is named distillab-sandbox-gpu",
 }

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from functools import partial
 
 from helpers.grader.sandbox import isolation, syscalls
+from helpers.grader.sandbox.control_group import ControlGroups
 from helpers.grader.sandbox.doctor import CONSEQUENCES, REQUIRED, Protection
 from helpers.grader.sandbox.launch_request import LaunchRequest
 from helpers.grader.sandbox.root import build_root, enter_root
@@ -86,6 +87,8 @@ def try_all(folder: str) -> list[Protection]:
     errors["the whole sandbox"] = _try_in_child(partial(_build_sandbox, folder))
     landlock = syscalls.landlock_version()
     errors["Landlock"] = "" if landlock else "this kernel does not have it, or it is switched off"
+    grader = os.getppid()
+    errors["control groups"] = _try_in_child(lambda: ControlGroups(grader).close())
     errors["seccomp"] = _try_in_child(_refuse_calls)
     errors["a user other than root"] = "you are root" if is_root else ""
     errors["GPU"] = "" if os.path.exists("/dev/nvidiactl") else "no NVIDIA device found"

@@ -19,7 +19,7 @@ from helpers.grader.sandbox.launch_request import LaunchRequest
 MAX_OPEN_FILES = 256  # of each process
 MAX_LOCKED_BYTES = 2**20
 MAX_TCP_BUFFER_BYTES = 2**18  # of each end of a connection over the loopback interface
-SOCKET_SETTINGS = "/proc/sys/net"
+TCP_SETTINGS = "/proc/sys/net/ipv4"
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
 
 
@@ -36,7 +36,7 @@ def leave_namespaces() -> None:
         _map_user(user, group)
     _bring_up_loopback()
     for name in ("tcp_rmem", "tcp_wmem"):  # least, at first, most
-        Path(f"{SOCKET_SETTINGS}/ipv4/{name}").write_text(f"4096 65536 {MAX_TCP_BUFFER_BYTES}", encoding="ascii")
+        Path(f"{TCP_SETTINGS}/{name}").write_text(f"4096 65536 {MAX_TCP_BUFFER_BYTES}", encoding="ascii")
 
 
 def _bring_up_loopback() -> None:
@@ -123,7 +123,8 @@ def socket_memory() -> int:
 @cache
 def _buffer_size() -> int:
     """Return how many bytes a socket's buffer holds; seccomp keeps a notebook from making one larger."""
-    return int(Path(f"{SOCKET_SETTINGS}/core/wmem_default").read_text(encoding="ascii"))
+    with socket.socket(socket.AF_UNIX) as any_socket:
+        return any_socket.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
 
 
 def used_processor_seconds() -> float:
@@ -134,6 +135,23 @@ def used_processor_seconds() -> float:
     ended = resource.getrusage(resource.RUSAGE_CHILDREN)
     ticks = sum(_processor_ticks(process) for process in processes())
     return ended.ru_utime + ended.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
+
+
+class WaitingTime:
+    """How long the threads of this process namespace were ready to run while others ran instead, since the start."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}  # nanoseconds by thread, at the last look
+        self._total = 0
+
+    def seconds(self) -> float:
+        """Return the time so far. What a thread waited between the last look and its end is missing."""
+        threads = [f"{process}/task/{thread}" for process in processes() for thread in _names_in(process, "task")]
+        fields = {thread: _read(thread, "schedstat").split() for thread in threads}
+        now = {thread: int(numbers[1]) for thread, numbers in fields.items() if numbers}  # running, waiting, times
+        self._total += sum(max(0, waited - self._seen.get(thread, 0)) for thread, waited in now.items())
+        self._seen = now
+        return self._total / 1e9
 
 
 def processes() -> list[str]:
@@ -167,6 +185,14 @@ def _read(process: str, name: str) -> str:
         return Path(f"/proc/{process}/{name}").read_text(encoding="ascii", errors="replace")
     except OSError:
         return ""
+
+
+def _names_in(process: str, name: str) -> list[str]:
+    """Return the names in a folder in /proc, none if the process has just ended."""
+    try:
+        return os.listdir(f"/proc/{process}/{name}")
+    except OSError:
+        return []
 
 
 def _sum_of_kibibytes(text: str, fields: tuple[str, ...]) -> int:

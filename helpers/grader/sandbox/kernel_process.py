@@ -23,7 +23,15 @@ class KernelHandles:
     status: int  # reading end of the status pipe
     channels: int  # the wire to the relay (see `relay.py`), or the folder of the kernel's sockets
     folder: int  # the kernel's working folder
-    usage: int  # file with the seconds of processor time that the sandbox has used
+    usage: int  # file with the seconds of processor time that the sandbox has used, and those that it waited for it
+
+
+@dataclass(frozen=True)
+class ProcessorTime:
+    """Seconds of processor time that a sandbox has used, and seconds that it waited because others were using it."""
+
+    used: float
+    waited: float
 
 
 class KernelProcess:
@@ -72,10 +80,11 @@ class KernelProcess:
                 return
         raise GraderError(f"The kernel did not start within {seconds:g} s.")
 
-    def processor_seconds(self) -> float:
-        """Return how many seconds of processor time the sandbox had used a tenth of a second ago."""
+    def processor_time(self) -> ProcessorTime:
+        """Return the processor time of the sandbox as it was a tenth of a second ago."""
         text = os.pread(self._usage, 100, 0) if self._usage is not None else b""
-        return float(text or 0)
+        used, waited = map(float, text.split() or (0, 0))
+        return ProcessorTime(used, waited)
 
     def poll(self) -> int | None:
         """Return None while it runs, 0 afterwards."""

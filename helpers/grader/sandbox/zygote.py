@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from helpers.grader.sandbox import isolation, relay, syscalls
+from helpers.grader.sandbox.control_group import ControlGroup, ControlGroups
 from helpers.grader.sandbox.launch_request import ZYGOTE_SOCKET, LaunchRequest
 from helpers.grader.sandbox.root import build_root, enter_root
 
@@ -84,6 +85,7 @@ def main(folder: str) -> None:
     os.makedirs(root, exist_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(f"{folder}/{ZYGOTE_SOCKET}")
+    groups = ControlGroups.if_possible(grader=os.getppid())
     preload()
     gc.collect()
     gc.freeze()  # so that garbage collection in a kernel does not copy the pages that it shares with the others
@@ -100,13 +102,19 @@ def main(folder: str) -> None:
         if os.fork() == 0:
             listener.close()
             os.close(zygote_end)
-            launch(connection, root, lifeline)
+            launch(connection, root, lifeline, groups)
         connection.close()
     shutil.rmtree(folder, ignore_errors=True)
+    os.close(zygote_end)  # ends every sandbox
+    if groups is not None:
+        groups.close()
 
 
-def launch(connection: socket.socket, root: str, lifeline: int) -> NoReturn:
-    """Read one launch request and start its kernel: the life of a launcher process."""
+def launch(connection: socket.socket, root: str, lifeline: int, groups: ControlGroups | None) -> NoReturn:
+    """Read one launch request and start its kernel: the life of a launcher process.
+
+    Where the kernel has a control group, it removes that at the end.
+    """
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         connection.settimeout(REQUEST_SECONDS)
@@ -114,6 +122,8 @@ def launch(connection: socket.socket, root: str, lifeline: int) -> NoReturn:
         status_reader, status_writer = os.pipe()
         usage = os.memfd_create("usage")
         wire, sandbox_end = socket.socketpair()
+        # Files in memory count there too, which have a quota of their own.
+        group = groups.create(request.memory + request.files, request.processes) if groups is not None else None
         isolation.leave_namespaces()
         build_root(request, root)
         sockets = os.open(root + request.sockets, os.O_RDONLY | os.O_DIRECTORY)
@@ -124,7 +134,7 @@ def launch(connection: socket.socket, root: str, lifeline: int) -> NoReturn:
             wire.close()
             for handle in (status_reader, sockets, folder):
                 os.close(handle)
-            run_supervisor(request, root, lifeline, Reports(status_writer, usage), sandbox_end)
+            run_supervisor(request, root, lifeline, Reports(status_writer, usage, group), sandbox_end)
         sandbox_end.close()
         process = os.pidfd_open(supervisor)
         channels = wire.fileno() if request.wire else sockets
@@ -132,7 +142,11 @@ def launch(connection: socket.socket, root: str, lifeline: int) -> NoReturn:
         connection.close()
         if not request.wire:
             seal_sockets(sockets, process)
-            Reports(status_writer, usage).report({"sealed": True})
+            Reports(status_writer, usage, group).report({"sealed": True})
+        if group is not None:
+            os.dup2(process, STDIN)
+            os.closerange(1, MAX_HANDLES)  # holds on to nothing of the sandbox
+            group.remove_after(STDIN)
     except BaseException:
         with contextlib.suppress(OSError):
             connection.send(json.dumps({"failed": traceback.format_exc(limit=-3)}).encode())
@@ -183,30 +197,32 @@ class Reports:
     """What a sandbox tells the grader besides messages; `KernelProcess` reads it."""
 
     status: int  # writing end of the status pipe
-    usage: int  # file with the processor time
+    usage: int  # file with the processor time used, and the time waited for it
+    group: ControlGroup | None  # of the kernel and its relay
 
     def report(self, message: dict[str, Any]) -> None:
         """Write one line of JSON to the status pipe."""
         os.write(self.status, (json.dumps(message) + "\n").encode())
 
-    def used(self, processor_seconds: float) -> None:
-        """Write how much processor time the sandbox has used."""
-        os.pwrite(self.usage, f"{processor_seconds:12.2f}".encode(), 0)
+    def used(self, processor_seconds: float, waited_seconds: float) -> None:
+        """Write how much processor time the sandbox has used, and how long it has waited for a processor."""
+        os.pwrite(self.usage, f"{processor_seconds:12.2f} {waited_seconds:12.2f}".encode(), 0)
 
 
 def supervise(request: LaunchRequest, kernel: int, lifeline: int, reports: Reports) -> dict[str, Any]:
     """Wait until the kernel has to end or has ended, and return the reason. Interrupts are passed on to the kernel."""
     signal.signal(signal.SIGINT, lambda *_: os.kill(kernel, signal.SIGINT))
     signal.signal(signal.SIGTERM, lambda *_: os.kill(kernel, signal.SIGTERM))
-    handle, deadline, processor_seconds = os.pidfd_open(kernel), time.monotonic() + request.seconds, 0.0
+    handle, deadline = os.pidfd_open(kernel), time.monotonic() + request.seconds
+    processor_seconds, waiting = 0.0, isolation.WaitingTime()
     while True:
         ready, _, _ = select.select([handle, lifeline], [], [], SUPERVISION_SECONDS)
         if (ended := _reap(kernel)) is not None:
-            return ended
+            return {"ended": "memory"} if reports.group and reports.group.ran_out_of_memory() else ended
         if lifeline in ready:
             return {"ended": "grader"}
         processor_seconds = max(processor_seconds, isolation.used_processor_seconds())
-        reports.used(processor_seconds)
+        reports.used(processor_seconds, waiting.seconds())
         if time.monotonic() > deadline or processor_seconds > request.processor_seconds:
             return {"ended": "timeout"}
         if isolation.used_memory() > request.memory and isolation.used_memory_exactly() > request.memory:
@@ -237,6 +253,8 @@ def run_relay(request: LaunchRequest, reports: Reports, wire: socket.socket) -> 
 def _become_students(request: LaunchRequest, reports: Reports) -> None:
     """Take on the rights and limits of everything that a student's code may reach."""
     try:
+        if reports.group is not None:
+            reports.group.enter()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()

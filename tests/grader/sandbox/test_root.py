@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 
 import pytest
-from nbgrader.exchange.default.exchange import Exchange
 
-from helpers.grader.sandbox import host_probe, isolation, root
-from helpers.grader.sandbox.launch_request import LaunchRequest
-from tests.grader.sandbox.conftest import needs_sandbox
+from helpers.grader.sandbox import root
+from tests.grader.sandbox.conftest import in_a_new_root, needs_sandbox
 
 
 @pytest.fixture
@@ -50,68 +47,6 @@ def test_every_copy_belongs_to_the_sandbox_and_no_original_does(source, target):
     copies = [path for path in target.rglob("*") if not path.parent.is_symlink()]
     assert {os.lstat(path).st_uid for path in copies} == {root.NOBODY} and len(copies) == 5
     assert {os.lstat(path).st_uid for path in source.rglob("*")} == {0} and os.stat("/etc/passwd").st_uid == 0
-
-
-@pytest.mark.parametrize("name", ["program", "folder"])
-def test_a_link_that_appears_after_the_look_is_not_followed(source, target, tmp_path, monkeypatch, name):
-    """Whoever may write to the host's folder exchanges a file or folder between the look at it and its opening."""
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "secret.txt").write_text("secret")
-    open_file = os.open
-
-    def exchange_and_open(path, *arguments, **options):
-        if path == name and not (source / name).is_symlink():
-            (source / name).rename(tmp_path / "moved")
-            (source / name).symlink_to(outside / "secret.txt" if name == "program" else outside)
-        return open_file(path, *arguments, **options)
-
-    monkeypatch.setattr(os, "open", exchange_and_open)
-    with pytest.raises(OSError):
-        root.copy_folder(str(source), str(target), -1)
-    copies = [path for path in target.rglob("*") if path.is_file() and not path.is_symlink()]
-    assert all("secret" not in path.read_text() for path in copies)
-
-
-def in_a_new_root(tmp_path: Path, look) -> str:
-    """Build a root, enter it in a child process and look around there; return the error if there is one."""
-    for name in ("root", "work", "sockets"):
-        (tmp_path / name).mkdir()
-    request = LaunchRequest(str(tmp_path / "work"), str(tmp_path / "sockets"), [], {}, files=2**20)
-
-    def build() -> None:
-        isolation.leave_namespaces()
-        root.build_root(request, str(tmp_path / "root"))
-
-        def enter() -> None:
-            root.enter_root(str(tmp_path / "root"))
-            look()
-
-        if error := host_probe._try_in_child(enter):
-            raise OSError(error)
-
-    return host_probe._try_in_child(build)
-
-
-@needs_sandbox
-def test_nbgraders_exchange_is_not_shown(tmp_path, monkeypatch):
-    exchange = tmp_path / "usr" / "local" / "share" / "nbgrader"
-    (exchange / "exchange" / "course" / "inbound").mkdir(parents=True)
-    (tmp_path / "usr" / "local" / "share" / "fonts").mkdir()
-    monkeypatch.setattr(root, "SYSTEM_FOLDERS", (*root.SYSTEM_FOLDERS, str(tmp_path / "usr")))
-    monkeypatch.setattr(root, "HIDDEN_FOLDERS", (str(exchange),))
-
-    def look() -> None:
-        shown = [path for path in (tmp_path / "usr").rglob("*") if not path.is_dir() or not os.listdir(path)]
-        assert sorted(shown) == [exchange.parent / "fonts", exchange], shown
-        with pytest.raises(OSError):
-            (exchange / "new").write_text("x")
-
-    assert in_a_new_root(tmp_path, look) == ""
-
-
-def test_the_exchange_is_where_nbgrader_has_it_by_default():
-    assert set(map(Path, root.HIDDEN_FOLDERS)) & set(Path(Exchange().root).parents)
 
 
 @needs_sandbox
