@@ -8,8 +8,11 @@ with a bomb that may hit the process that judges it or not, all of them stand th
 from __future__ import annotations
 
 import copy
+import os
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
@@ -35,6 +38,7 @@ class Place:
     gradebook: str
     neighbour: str  # another student's notebook
     outside: str  # a folder of the grader's, where nothing may appear
+    listener: str  # a socket of the grader's, to which nothing may connect
     process: int
 
 
@@ -448,6 +452,7 @@ def _with_kernel(made: NotebookNode) -> NotebookNode:
     return made
 
 
+simple("r33_a_torch_of_its_own", before="import torch")  # the test puts a torch.py beside the notebook
 simple("r35_noise_on_stderr", before="""import sys, warnings
 from tqdm.auto import tqdm
 for item in tqdm(range(3)): print("Loading weights", file=sys.stderr)
@@ -489,6 +494,37 @@ def _(place):
     return made
 
 
+# 1.2 GiB in one message, of which each part is within the limit.
+MANY_PARTS = """kernel = get_ipython().kernel
+part = bytes(15 * 2**20)
+kernel.iopub_socket.send_multipart([b"x"] + [part] * 80, copy=False)
+import signal
+signal.pause()"""
+simple("r45_a_message_of_many_parts_in_a_cell", before=MANY_PARTS)
+simple("r45_a_message_of_many_parts_in_an_answer", double=CRASH + MEMORY, points=3, double_cell=body(MANY_PARTS))
+
+LEADS_ASTRAY = """import os, socket, stat
+from ipykernel.connect import get_connection_file
+place = os.path.dirname(get_connection_file())
+for name in os.listdir(place):
+    path = os.path.join(place, name)
+    if stat.S_ISSOCK(os.stat(path).st_mode):
+        os.rename(path, path + "-before")
+        os.symlink({listener!r}, path)
+for handle in range(3, 256):
+    try:
+        connection = socket.socket(fileno=os.dup(handle))
+        connection.getpeername()
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        continue"""
+
+
+@attack("r46_links_in_place_of_its_sockets", CRASH + TIMEOUT, points=3)
+def _(place):
+    return notebook(place, body(LEADS_ASTRAY.format(listener=place.listener)))
+
+
 NESTED = "(lambda item: [item := [item] for _ in range({depth})][-1])(0)"
 for depth in (200, 500, 900):
     simple(f"r47_display_{depth}_deep", before=f"""from IPython.display import display
@@ -516,6 +552,35 @@ simple("r48_an_answer_raises", double=ERROR, points=3, double_cell=body(RAISE))
 simple("r48_an_earlier_cell_prints_once_the_kernel_has_ended", average=RIGHT, points=None, double_cell=KEEP,
        before="import os\nif os.path.exists('kept.txt'): print(open('kept.txt').read())",
        average_cell=AVERAGE + "\n1 / 0")  # fmt: skip
+
+# The empty page, read once in each 2 MiB of 600 GiB: 300,000 page tables, and no page of its own.
+simple("r49_page_tables", double=MEMORY, points=3, double_cell=body("""import mmap, signal
+for _ in range(3):
+    view = mmap.mmap(-1, 200 * 2**30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
+    for place in range(0, 200 * 2**30, 2**21): view[place]
+    globals()[f"kept{_}"] = view
+signal.pause()"""))  # fmt: skip
+simple("r49_full_sockets", double=MEMORY, points=3, double_cell=body("""import os, signal, socket
+def full():
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    try:
+        while True: ours.send(bytes(60_000))
+    except BlockingIOError:
+        return ours, theirs
+for _ in range(40):
+    if os.fork() == 0:
+        kept = [full() for _ in range(80)]
+        signal.pause()
+signal.pause()"""))  # fmt: skip
+simple("r49_empty_files", double=ERROR, points=3, note="the quota for files", double_cell=body("""import os
+for number in range(300_000): os.close(os.open(str(number), os.O_CREAT | os.O_WRONLY))"""))  # fmt: skip
+simple("r50_processes_without_end", double=TIMEOUT, average=RIGHT + TIMEOUT, points=None, double_cell=body("""import os
+try:
+    for _ in range(200):
+        if os.fork() == 0: break
+except BlockingIOError: pass
+while True: pass"""))  # fmt: skip
 
 BY_FRAME = """import sys
 def double(values):
@@ -561,3 +626,66 @@ def _(place):
     made = notebook(place)
     made.metadata["distillab_refusal"] = ["the dog ate it", "correct"]
     return made
+
+
+# Where nbgrader and a hub keep what belongs to others, if this host has it.
+simple("r55_the_exchange", double_cell=body("""import os
+for folder in ("/usr/local/share/nbgrader", "/usr/local/etc"):
+    if os.path.isdir(folder) and os.listdir(folder): raise RuntimeError(str(os.listdir(folder)))"""))  # fmt: skip
+CALLS = {"userfaultfd": (323, 1), "modify_ldt": (154, 0, 0, 0)}  # on x86-64
+for name, call in CALLS.items():
+    simple(f"r57_{name}", double=DENIED, points=3, double_cell=body(f"""import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+if os.uname().machine != "x86_64": raise OSError(1, "known by other numbers here")
+if libc.syscall(*{call}) < 0: raise OSError(ctypes.get_errno(), "refused")"""))  # fmt: skip
+
+
+# --------------------------------------------------------------------------------- what is refused before anything runs
+
+REFUSED: dict[str, tuple[str, Callable[[Path], None]]] = {}  # student → the verdict, and what puts the work in a folder
+
+
+def refused(name: str, verdict: str):
+    """Register what is handed in by the function that puts it into the folder of submissions."""
+
+    def register(put: Callable[[Path], None]) -> Callable[[Path], None]:
+        REFUSED[name] = verdict, put
+        return put
+
+    return register
+
+
+def _lab_folder(submitted: Path, student: str) -> Path:
+    folder = submitted / student / "00_mini"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _archive(submitted: Path, student: str, name: str, content: bytes) -> None:
+    with zipfile.ZipFile(submitted / f"{student}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+
+
+@refused("r29_a_symbolic_link", "denied")
+def _(submitted):
+    (_lab_folder(submitted, "r29_a_symbolic_link") / "00_mini.ipynb").symlink_to("/etc/passwd")
+
+
+@refused("r29_a_hard_link", "denied")
+def _(submitted):
+    (submitted.parent / "of_the_host").write_text("{}")
+    os.link(submitted.parent / "of_the_host", _lab_folder(submitted, "r29_a_hard_link") / "00_mini.ipynb")
+
+
+refused("r30_climbs", "denied")(lambda submitted: _archive(submitted, "r30_climbs", "../outside/climbed", b"x"))
+refused("r30_swells", "denied")(
+    lambda submitted: _archive(submitted, "r30_swells", "00_mini/00_mini.ipynb", bytes(101 * 2**20))
+)
+for name, content in {"not_utf8": b"\xff\xfe\x00", "null_bytes": b"\0\0", "cut_short": b'{"cells": [{"cell_'}.items():
+    refused(f"r31_{name}", "error")(
+        lambda submitted, name=name, content=content: (
+            _lab_folder(submitted, f"r31_{name}") / "00_mini.ipynb"
+        ).write_bytes(content)
+    )
+FORMULA = "=r38_cmd()"
+refused(FORMULA, "denied")(lambda submitted: (_lab_folder(submitted, FORMULA) / "00_mini.ipynb").write_text("{}"))
