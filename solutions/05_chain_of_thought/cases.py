@@ -182,6 +182,7 @@ def verify_steps_cases(draw):
              about="a division that leaves a remainder"),
         Case(name, "even_division", (trace(f"{a * b} / {b} = {a}", answer=a),), about="a single division"),
         Case(name, "by_zero", (trace(f"{a} / 0 = 0", answer=0),), about="a division by 0"),
+        Case(name, "zero_over_zero", (trace(f"{a} - {a} = 0", f"0 / 0 = {d}", answer=d),), about="0 divided by 0"),
         Case(name, "negative_result",
              (trace(f"{a} - {a + b} = {-b}", f"{-b} + {b + c} = {c}", answer=c),), about="numbers below 0"),
         Case(name, "ends_below_zero",
