@@ -13,12 +13,11 @@ from nbgrader.exchange.default.exchange import Exchange
 
 from helpers.grader.judging.student_kernel import StudentKernel
 from helpers.grader.limits import Limits
-from helpers.grader.sandbox import host_probe, isolation, root
+from helpers.grader.sandbox import root
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
-from helpers.grader.sandbox.launch_request import LaunchRequest
 from tests.attacks.table import ATTACKS, REFUSED
 from tests.conftest import ROOT
-from tests.grader.sandbox.conftest import needs_sandbox
+from tests.grader.sandbox.conftest import in_a_new_root, needs_sandbox
 
 ROWS = 57
 KILLED = (42, "tests/grader/run/test_cluster.py", "test_a_run_that_was_killed_goes_on_where_it_stood")
@@ -35,26 +34,6 @@ def test_every_row_of_the_list_is_found_by_its_number():
 
 def _functions(path: Path) -> set[str]:
     return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
-
-
-def in_a_new_root(tmp_path: Path, look) -> str:
-    """Build a root, enter it in a child process and look around there; return the error if there is one."""
-    for name in ("root", "work", "sockets"):
-        (tmp_path / name).mkdir()
-    request = LaunchRequest(str(tmp_path / "work"), str(tmp_path / "sockets"), [], {}, files=2**20)
-
-    def build() -> None:
-        isolation.leave_namespaces()
-        root.build_root(request, str(tmp_path / "root"))
-
-        def enter() -> None:
-            root.enter_root(str(tmp_path / "root"))
-            look()
-
-        if error := host_probe._try_in_child(enter):
-            raise OSError(error)
-
-    return host_probe._try_in_child(build)
 
 
 @needs_sandbox
