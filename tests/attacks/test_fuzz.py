@@ -254,7 +254,7 @@ def test_what_no_text_can_hold_costs_nobody_else_a_mark(course, notebook, tmp_pa
     with zipfile.ZipFile(tmp_path / "in" / "z_honest.zip", "w") as archive:
         archive.writestr("00_mini.ipynb", json.dumps(right))
         archive.writestr("timestamp.txt", "2020-01-01 00:00:00 UTC")
-    limits = Limits(cell=10, exercise=10, files=32 * 2**20)
+    limits = Limits(cell=4, exercise=4, files=32 * 2**20)
     graded = grade(course, tmp_path / "in", tmp_path / "out", GradingOptions(kernel_name=kernel_name, limits=limits))
     points = {student: sum(row.points or 0 for row in judged.rows) for student, judged in graded.judgements}
     whole = dict.fromkeys(["a_honest", "half_in_a_cell", "latin_name", "large_beside", "z_honest"], 7)
