@@ -20,7 +20,7 @@ from helpers.grader.sandbox.doctor import isolates, report
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.attacks.table import ATTACKS, EXPECTED, FORMULA, LEAKED, MARKER, REFUSED, Place, notebook, shortcomings
 
-LIMITS = Limits(cell=3, exercise=6, notebook=30, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
+LIMITS = Limits(cell=3, exercise=6, notebook=25, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
 GROWTH = 500 * 2**20  # bytes that the grader may take up, besides what it holds already; 1200 MiB are sent to it
 NOTICES = 10_000  # characters that the grader itself adds: results of checks, and what was cut or not run
 HONEST = ("a_honest", "r15_in_between", "z_honest")

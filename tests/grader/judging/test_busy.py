@@ -60,7 +60,7 @@ def test_a_judgement_says_whether_the_computer_was_busy_when_a_limit_passed(
     double, before, seconds = LATE[name]
     monkeypatch.setattr(StudentKernel, "processor_time", lambda self: ProcessorTime(0.0, 0.9 * time.monotonic()))
     monkeypatch.setattr("helpers.grader.judging.student_kernel.INTERRUPT_SECONDS", 0.3)
-    limits = Limits(cell=0.3 if seconds > 1 else 60, exercise=0.3, notebook=seconds)
+    limits = Limits(cell=0.3 if before and seconds > 1 else 60, exercise=0.3, notebook=seconds)
     judgement = judge(mini, notebook(double, AVERAGE, before=before), tmp_path, limits, kernel_name)
     assert judgement.starved
 
