@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLD := .venv-ipywidgets7
 
-.PHONY: demo test test-fast fuzz browser lab lecture page figures release grade bench clean
+.PHONY: demo test static-checks all-tests test-fast fuzz browser lab lecture page figures release grade bench clean
 
 demo: $(READY)
 	$(BIN)/distillab demo
@@ -14,10 +14,15 @@ demo: $(READY)
 JOBS ?= 2
 PARALLEL := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 test: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 static-checks all-tests
+
+static-checks:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/mypy
+
+all-tests:
 	$(PARALLEL) --cov=helpers --cov-report=
 	@echo "Coverage of helpers: $$($(BIN)/coverage report --format=total) %"
 
