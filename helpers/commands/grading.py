@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 def add_grade(commands: Commands) -> None:
     grade = commands.add_parser("grade", help="grade a class's submissions")
     grade.add_argument(
-        "--submissions", type=Path, required=True, metavar="DIR", help="holds <student>/<lab>/<lab>.ipynb or zips"
+        "--submissions",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="holds <student>/<lab>/<lab>.ipynb, zips, or downloads of Canvas or Moodle; or one downloaded zip",
+    )
+    grade.add_argument(
+        "--roster", type=Path, metavar="CSV", help="the class: an export of Canvas or Moodle, or id,name,email,section"
     )
     grade.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for marks and feedback")
     grade.add_argument("--lab", nargs="+", metavar="NAME", help="grade only these labs (default: every released lab)")
@@ -52,6 +59,7 @@ def _grade(options: argparse.Namespace) -> int:
         kernel_name=UNSAFE_KERNEL if options.unsafe else judge.kernel_name,
         regrade=options.again,
         cluster=options.cluster,
+        roster=options.roster,
     )
     result = grade(options.course, options.submissions, options.output, grading_options, announce)
     _print_result(result, options)

@@ -17,6 +17,10 @@ class NoteCode(StrEnum):
     MOODLE_PARTICIPANT = "moodle_participant"
     TAKEN_FROM_ARCHIVE = "taken_from_archive"
     ARCHIVE_LEFT_ASIDE = "archive_left_aside"
+    EARLIER_LEFT_ASIDE = "earlier_left_aside"
+    REFUSED_LEFT_ASIDE = "refused_left_aside"
+    LATE_IN_CANVAS = "late_in_canvas"
+    CANVAS_USER = "canvas_user"
     OTHER_FILE_NAME = "other_file_name"
     OUTSIDE_LAB_FOLDER = "outside_lab_folder"
     TIMESTAMP_LEFT_ASIDE = "timestamp_left_aside"
@@ -35,6 +39,10 @@ _TEXTS = {
     NoteCode.MOODLE_PARTICIPANT: "Moodle's participant {student}: {name}",
     NoteCode.TAKEN_FROM_ARCHIVE: "taken from the archive: the loose one is refused ({refusal})",
     NoteCode.ARCHIVE_LEFT_ASIDE: "also handed in as an archive, which was left aside",
+    NoteCode.EARLIER_LEFT_ASIDE: "handed in more than once: the latest counts, and {names} was left aside",
+    NoteCode.REFUSED_LEFT_ASIDE: "also handed in: {name}, which cannot be used ({refusal})",
+    NoteCode.LATE_IN_CANVAS: "handed in late, according to Canvas",
+    NoteCode.CANVAS_USER: "Canvas's user {student}: {name}",
     NoteCode.OTHER_FILE_NAME: "taken from {name}",
     NoteCode.OUTSIDE_LAB_FOLDER: "taken from {name}, which lay outside the lab's folder",
     NoteCode.TIMESTAMP_LEFT_ASIDE: "the student's own {name} was left aside",

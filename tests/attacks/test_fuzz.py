@@ -131,7 +131,7 @@ def test_no_damaged_notebook_stops_a_run(mini, notebook, tmp_path, fuzz_count):
 
 # --------------------------------------------------------------------------------------------------------- odd folders
 
-BAD_ID = "a student id is letters, digits and . _ - @ +, first a letter or digit, at most 128"
+BAD_ID = "a student id has letters, digits and . _ - @ + ' , or spaces, first a letter or digit, at most 128"
 NO_LAB = "no lab's notebook was handed in"
 # What a student's folder holds → the submission's lab, and the code of its note or its refusal; None: no submission
 CONTENTS = {
@@ -150,14 +150,14 @@ CONTENTS = {
 NAMES = {
     "ann": ("ann", ""),
     "Ann": ("Ann", ""),
-    "00_mini": ("00_mini", ""),
     "a@b.org": ("a@b.org", ""),
     "=cmd": ("=cmd", BAD_ID),
-    "b c": ("b c", BAD_ID),
+    "b c": ("b c", ""),
     "-dash": ("-dash", BAD_ID),
-    "é": ("\\xe9", BAD_ID),
+    "é": ("é", ""),
+    "a;b": ("a;b", BAD_ID),
     "a" * 200: ("a" * 128, BAD_ID),
-    "x.zip": ("x", "the archive cannot be read (Is a directory)"),
+    "x.zip": ("x", ""),
     "..hidden": None,
 }
 
@@ -188,7 +188,8 @@ def test_every_odd_folder_has_its_outcome(tmp_path, seed):
             expected_remarks.add(f"{student}/{content.split('/')[0]}: no released lab has this name; ignored")
     (tmp_path / "broken.zip").write_bytes(b"no archive")
     expected["broken", ""] = "the archive cannot be read (File is not a zip file)"
-    submissions, remarks = collect(tmp_path, ["00_mini"], tmp_path / ".scratch")
+    collected = collect(tmp_path, ["00_mini"], tmp_path / ".scratch")
+    submissions, remarks = collected.submissions, collected.remarks
     assert {(item.student, item.lab): said_of(item) for item in submissions} == expected
     assert set(remarks) == expected_remarks and len(remarks) == len(expected_remarks)
 
@@ -215,7 +216,7 @@ def test_no_damaged_archive_stops_a_class(tmp_path, fuzz_count):
         for _ in range(draw.randint(0, 3)):
             data[draw.randrange(len(data))] = draw.randrange(256)
         (tmp_path / f"s{number}.zip").write_bytes(data[: draw.choice([len(data)] * 9 + [draw.randrange(len(data))])])
-    found, _ = collect(tmp_path, ["00_mini"], tmp_path / ".scratch")
+    found = collect(tmp_path, ["00_mini"], tmp_path / ".scratch").submissions
     assert len(found) == count
     for item in found:
         assert item.path or (10 < len(item.refusal) <= 500 and item.refusal.isprintable()), item

@@ -30,6 +30,11 @@ TEXTS = {
     NoteCode.MOODLE_PARTICIPANT: "Moodle's participant 7: Ann Lee_7_assignsubmission_file_",
     NoteCode.TAKEN_FROM_ARCHIVE: "taken from the archive: the loose one is refused "
     "(no 00_mini.ipynb in the folder, and 2 others)",
+    NoteCode.EARLIER_LEFT_ASIDE: "handed in more than once: the latest counts, and 00_mini.ipynb was left aside",
+    NoteCode.REFUSED_LEFT_ASIDE: "also handed in: eve_9_1003_x.zip, which cannot be used (the archive cannot be read "
+    "(File is not a zip file): pack the notebook into a new zip file, without a password, and hand that in)",
+    NoteCode.LATE_IN_CANVAS: "handed in late, according to Canvas",
+    NoteCode.CANVAS_USER: "Canvas's user 9: eve_LATE_9_1002_00_mini-1.ipynb",
     NoteCode.ARCHIVE_LEFT_ASIDE: "also handed in as an archive, which was left aside",
     NoteCode.OTHER_FILE_NAME: "taken from mine.ipynb",
     NoteCode.OUTSIDE_LAB_FOLDER: "taken from 00_mini.ipynb, which lay outside the lab's folder",
@@ -65,9 +70,13 @@ def from_intake(folder):
     for student in ("ben", "cem"):
         with zipfile.ZipFile(folder / "in" / f"{student}.zip", "w") as archive:
             archive.writestr(f"{LAB}/{LAB}.ipynb", json.dumps({}))
+    put(folder / "in" / "fay" / f"{LAB}.ipynb")
+    put(folder / "in" / "eve_9_1001_00_mini.ipynb")
+    put(folder / "in" / "eve_LATE_9_1002_00_mini-1.ipynb")
+    put(folder / "in" / "eve_9_1003_x.zip")
     (folder / "in" / "dee" / LAB / "large.bin").touch()
     os.truncate(folder / "in" / "dee" / LAB / "large.bin", 2 * 2**20)
-    submissions, _ = collect(folder / "in", [LAB], folder / "scratch")
+    submissions = collect(folder / "in", [LAB], folder / "scratch").submissions
     unreadable = read_timestamp(folder / "in" / "cem" / LAB / "timestamp.txt")[1]
     left_out = extra_files(folder / "in" / "dee" / LAB, Limits(files=2 * 2**20))[1]
     return [note for submission in submissions for note in submission.notes] + [unreadable, *left_out]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
+import time
 import zipfile
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from helpers.grader.errors import Refused
@@ -16,12 +20,29 @@ MAX_DEPTH = 20  # nested folders: Python cannot remove a tree a thousand folders
 CHUNK_BYTES = 2**16
 
 
-def unpack(archive: Path, target: Path) -> None:
-    """Unpack an archive into the new folder `target`. Raises Refused, whatever is wrong with the archive."""
+def member_names(archive: Path) -> list[str]:
+    """Return the names of the files in an archive, and none if it cannot be read."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return [member.filename for member in opened.infolist() if not member.is_dir()]
+    except Exception:  # as in `unpack`, which says what is wrong
+        return []
+
+
+def unpack(archive: Path, target: Path, only: Collection[str] | None = None) -> None:
+    """Unpack an archive into the new folder `target`. Raises Refused, whatever is wrong with the archive.
+
+    Args:
+        archive: the archive.
+        target: must not exist.
+        only: names of files in it; the others are left out.
+    """
     try:
         target.mkdir(parents=True)
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
+            if only is not None:
+                members = [member for member in members if member.filename in only]
             if len(members) > MAX_FILES or sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
                 raise Refused("the archive is too large when unpacked", "denied")
             for member in members:
@@ -55,3 +76,6 @@ def _unpack_member(opened: zipfile.ZipFile, member: zipfile.ZipInfo, target: Pat
             if remaining < 0:
                 raise Refused("the archive swells past the size that it states", "denied")
             sink.write(chunk)
+    with suppress(ValueError, OverflowError, OSError):  # a student may have written any date
+        modified = time.mktime((*member.date_time, 0, 0, -1))
+        os.utime(path, (modified, modified))

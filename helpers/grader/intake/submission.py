@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 
 from helpers.grader.errors import Refused
+from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.notes import Note
 
 MAX_DIGESTED_BYTES = 256 * 2**20  # of all files together; the judge uses no file of such a size
-STUDENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Submission:
     refusal: str = ""
     verdict: str = ""  # of a refused submission
     timestamp: Path | None = None  # file with the hand-in time, if someone other than the student wrote it
+    handed_in: str = ""  # the name under which it lies in the submissions folder, or in an LMS's download
 
     @classmethod
     def refused(cls, student: str, lab: str, problem: Refused | OSError) -> Submission:
@@ -34,6 +35,14 @@ class Submission:
         if isinstance(problem, OSError):
             problem = Refused(f"this cannot be read by the grader: {problem.strerror}")
         return cls(student, lab, refusal=str(problem), verdict=problem.verdict)
+
+    @property
+    def time(self) -> float:
+        """When it was handed in, as far as files tell, in seconds since 1970; 0 for a refused one."""
+        if self.path is None:
+            return 0.0
+        time = read_timestamp(self.timestamp)[0] if self.timestamp is not None else None
+        return time.replace(tzinfo=UTC).timestamp() if time else self.path.stat().st_mtime
 
     def digest(self, key: str) -> str:
         """Return the digest of everything a judgement depends on.

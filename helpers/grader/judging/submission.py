@@ -46,19 +46,22 @@ def prepare(kernel_name: str) -> None:
 
 
 def refused(lab: str, reason: str, verdict: str) -> Judgement:
-    """Return the judgement of a submission that was not run: one row that says why."""
-    return Judgement(lab, [Row("", "", 0.0, None, verdict, note=reason)])
+    """Return the judgement of a submission that was not run: one row that says why, and no points of no lab."""
+    return Judgement(lab, [Row("", "", 0.0 if lab else None, None, verdict, note=reason)])
 
 
 def judge_submission(course: Path, submission: Submission, limits: Limits, kernel_name: str, seed: int) -> Judgement:
     """Judge one submission with the run's secret seed; a refused one gets a row that says why."""
     if submission.refusal or submission.path is None:
-        return refused(submission.lab, submission.refusal, submission.verdict)
+        return _with_notes(refused(submission.lab, submission.refusal, submission.verdict), submission)
     lab = load_lab(course, submission.lab, seed)
     try:
         notebook = read_notebook(submission.path, limits.file)
     except Refused as refusal:
-        return refused(lab.name, str(refusal), refusal.verdict)
-    judgement = judge_notebook(lab, notebook, submission.path.parent, limits, kernel_name)
+        return _with_notes(refused(lab.name, str(refusal), refusal.verdict), submission)
+    return _with_notes(judge_notebook(lab, notebook, submission.path.parent, limits, kernel_name), submission)
+
+
+def _with_notes(judgement: Judgement, submission: Submission) -> Judgement:
     judgement.notes[:0] = submission.notes
     return judgement

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.notes import NoteCode
 from helpers.grader.reports import class_statistics as statistics
+from helpers.grader.reports.class_list import Attendance
 from helpers.grader.reports.class_statistics import ExerciseStatistics, Marks, RankedMisconception, Times
 from helpers.grader.reports.feedback import VERDICT_WORDS
 from helpers.grader.reports.marked_work import MarkedCell
@@ -46,7 +48,7 @@ class FlaggedSubmission:
 
 @dataclass(frozen=True)
 class LateSubmission:
-    """A submission that was handed in after its due date, and the points that this costs."""
+    """A submission that was handed in late, and the points that this costs; 0 seconds if only Canvas says so."""
 
     student: str
     lab: str
@@ -79,6 +81,7 @@ def class_report(
     lab_pages: Mapping[str, str],
     to_mark_again: Iterable[MarkedCell] = (),
     late: Iterable[LateSubmission] = (),
+    attendance: Mapping[str, Attendance] = MappingProxyType({}),
 ) -> str:
     """Return the report's HTML.
 
@@ -88,6 +91,7 @@ def class_report(
         lab_pages: for each lab, the link from the report to a page with the lab's text.
         to_mark_again: marks that do not count, because the student has handed in something else since.
         late: the submissions that were handed in after their due date.
+        attendance: who handed in nothing and who is excused, by lab; empty without a roster.
     """
     by_lab: dict[str, list[Graded]] = defaultdict(list)
     students = set()
@@ -102,6 +106,7 @@ def class_report(
         unplaced=unplaced,
         to_mark_again=list(to_mark_again),
         late=list(late),
+        attendance=[entry for entry in attendance.values() if entry.missing or entry.excused],
         students=len(students),
         submissions=len(unplaced) + sum(len(entries) for entries in by_lab.values()),
         words=VERDICT_WORDS,

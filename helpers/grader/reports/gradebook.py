@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -210,17 +210,27 @@ def escape_csv_formula(text: str) -> str:
 AllMarks = Mapping[tuple[str, str], ManualMarks]  # by student and lab
 
 
-def csv_text(graded: Iterable[tuple[str, Judgement]], marks: AllMarks = MappingProxyType({})) -> str:
+EXCUSED = "excused: the LMS files give no points"
+
+
+def csv_text(
+    graded: Iterable[tuple[str, Judgement]],
+    marks: AllMarks = MappingProxyType({}),
+    excused: Container[tuple[str, str]] = (),
+) -> str:
     """Return `grades.csv`: one row for each case, sorted by student and lab, in the order of the lab's cells.
 
     A written answer's row has points once a person has marked it. What else a person or the late penalty adds or takes
-    away has rows of its own, so that the points of a submission add up to what its LMS file says.
+    away has rows of its own, so that the points of a submission add up to what its LMS file says. `excused` holds
+    (student, lab) of submissions that need not have been handed in.
     """
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(COLUMNS)
     for student, judgement in sorted(graded, key=lambda entry: (entry[0], entry[1].lab)):
         notes = [note.text for note in judgement.notes]  # in the submission's first row
+        if (student, judgement.lab) in excused:
+            notes.insert(0, EXCUSED)
         for row in with_marks(judgement.rows, marks.get((student, judgement.lab), ManualMarks())):
             texts = [escape_csv_formula(text) for text in (student, judgement.lab, row.exercise, row.case)]
             numbers = ["" if points is None else f"{points:.10g}" for points in (row.points, row.max_points)]

@@ -1,25 +1,27 @@
 """Marks for a learning management system: files that Canvas and Moodle import, from nbgrader's gradebook.
 
-Both files hold raw points: judged exercises, marks that a person gave and extra credit, less the late penalty. They
-list only students with a submission, and leave the cell of a lab that a student did not hand in empty.
+Both files hold raw points: judged exercises, marks that a person gave and extra credit, less the late penalty. With a
+roster they list the class, else the students who handed something in. The cell of a lab that a student did not hand in
+is empty; in Canvas's file, `EX` excuses.
 
 Canvas (Gradebook → Import): columns `Student, ID, SIS User ID, SIS Login ID, Section`, then one for each assignment,
-and a row `Points Possible`; source: Canvas's `lib/gradebook_importer.rb`. The student id is written as SIS user id and
-as SIS login id; Canvas uses the one that it knows. Moodle (Grades → Import → CSV file): the columns of Moodle's own
-export. On import, map `ID number` (or `Username`) to the field that holds your ids, and each lab to its grade item;
-source: docs.moodle.org, "Grade import".
+and a row `Points Possible`; any further column would become an assignment. Source: Canvas's
+`lib/gradebook_importer.rb`. Without a roster, the student id is written as SIS user id and as SIS login id; Canvas uses
+the one that it knows. Moodle (Grades → Import → CSV file): the columns of Moodle's own export, and after them what only
+people read: `Section`, `Excused`, `Missing`. On import, map `ID number` (or `Username`) to the field that holds your
+ids, and each lab to its grade item; source: docs.moodle.org, "Grade import".
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from nbgrader.api import Gradebook
 
+from helpers.grader.intake.roster import Person, Roster
 from helpers.grader.reports.gradebook import escape_csv_formula
 
 
@@ -49,46 +51,87 @@ def marks(gradebook: Gradebook, labs: Iterable[str]) -> list[Mark]:
     return sorted(entries, key=lambda mark: (mark.student, mark.lab))
 
 
-def canvas_csv(entries: Iterable[Mark]) -> str:
+@dataclass(frozen=True)
+class MarkTable:
+    """The marks of a class as both files show them: a row for each student, a column for each lab.
+
+    Attributes:
+        people: the students, in the order of the rows.
+        max_points: each lab's points, in the order of the columns.
+        points: by student and lab; what is not in it was not handed in.
+        roster: the class list, if there is one.
+    """
+
+    people: Sequence[Person]
+    max_points: Mapping[str, float]
+    points: Mapping[tuple[str, str], float]
+    roster: Roster | None = None
+
+    def cells(self, person: Person, excused: str) -> list[str]:
+        """Return a student's cells; an excused lab shows `excused`, whether or not it was handed in."""
+        return [excused if person.is_excused(lab) else self.text(person.student, lab) for lab in self.max_points]
+
+    def text(self, student: str, lab: str) -> str:
+        """Return a student's points for a lab; "" if it was not handed in."""
+        return _points(self.points[student, lab]) if (student, lab) in self.points else ""
+
+    def labs_without_marks(self, person: Person) -> list[str]:
+        """Return the labs that a student neither handed in nor is excused from."""
+        return [lab for lab in self.max_points if not person.is_excused(lab) and not self.text(person.student, lab)]
+
+
+def mark_table(entries: Iterable[Mark], roster: Roster | None = None, also: Iterable[str] = ()) -> MarkTable:
+    """Return the table of marks.
+
+    Args:
+        entries: the marks.
+        roster: the class; marks of students who are not on it are left out.
+        also: students who handed in something that has no mark in any lab.
+    """
+    entries = sorted(entries, key=lambda mark: (mark.student, mark.lab))
+    max_points = {mark.lab: mark.max_points for mark in sorted(entries, key=lambda mark: mark.lab)}
+    points = {(mark.student, mark.lab): mark.points for mark in entries}
+    if roster is not None:
+        return MarkTable(list(roster), max_points, points, roster)
+    people = {student: Person(student) for student in also}
+    people |= {mark.student: _person(mark) for mark in entries}
+    return MarkTable([people[student] for student in sorted(people)], max_points, points)
+
+
+def canvas_csv(table: MarkTable) -> str:
     """Return the text of the file for Canvas."""
-    entries = list(entries)
-    max_points = _max_points(entries)
     rows = [
-        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *max_points],
-        ["    Points Possible", "", "", "", "", *map(_points, max_points.values())],
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *table.max_points],
+        ["    Points Possible", "", "", "", "", *map(_points, table.max_points.values())],
     ]
-    for student, by_lab in _by_student(entries):
-        first = next(iter(by_lab.values()))
-        name = ", ".join(part for part in (first.last_name, first.first_name) if part) or student
-        rows.append([name, "", student, student, "", *_points_by_lab(by_lab, max_points)])
+    for person in table.people:
+        number = person.number if table.roster and table.roster.from_canvas else ""
+        sis_id, login = person.sis_id or person.student, person.login or person.student
+        if number:  # Canvas knows the student by it; anything else could only contradict
+            sis_id, login = person.sis_id, person.login
+        rows.append([person.sortable_name, number, sis_id, login, person.section, *table.cells(person, "EX")])
     return _text(rows)
 
 
-def moodle_csv(entries: Iterable[Mark]) -> str:
+def moodle_csv(table: MarkTable) -> str:
     """Return the text of the file for Moodle."""
-    entries = list(entries)
-    labs = _max_points(entries)
-    rows = [["First name", "Last name", "Username", "ID number", "Email address", *(f"{lab} (Real)" for lab in labs)]]
-    for student, by_lab in _by_student(entries):
-        first = next(iter(by_lab.values()))
-        email = first.email or (student if "@" in student else "")
-        rows.append([first.first_name, first.last_name, student, student, email, *_points_by_lab(by_lab, labs)])
+    for_people = ["Section", "Excused", "Missing"] if table.roster else []
+    labs = [f"{lab} (Real)" for lab in table.max_points]
+    rows = [["First name", "Last name", "Username", "ID number", "Email address", *labs, *for_people]]
+    for person in table.people:
+        first, last = person.first_name, person.last_name or ("" if person.first_name else person.name)
+        email = person.email or (person.student if "@" in person.student else "")
+        login, id_number = person.login or person.student, person.sis_id or person.student
+        excused = [lab for lab in table.max_points if person.is_excused(lab)]
+        texts = [person.section, ", ".join(excused), ", ".join(table.labs_without_marks(person))]
+        rows.append([first, last, login, id_number, email, *table.cells(person, ""), *texts[: len(for_people)]])
     return _text(rows)
 
 
-def _max_points(entries: list[Mark]) -> dict[str, float]:
-    """Return each lab's points, in the order of the labs."""
-    return {mark.lab: mark.max_points for mark in sorted(entries, key=lambda mark: mark.lab)}
-
-
-def _by_student(entries: list[Mark]) -> Iterator[tuple[str, dict[str, Mark]]]:
-    """Yield each student with their marks by lab."""
-    for student, own in groupby(sorted(entries, key=lambda mark: mark.student), key=lambda mark: mark.student):
-        yield student, {mark.lab: mark for mark in own}
-
-
-def _points_by_lab(by_lab: dict[str, Mark], labs: Iterable[str]) -> list[str]:
-    return [_points(by_lab[lab].points) if lab in by_lab else "" for lab in labs]
+def _person(mark: Mark) -> Person:
+    """Return a student about whom only the gradebook says something."""
+    name = f"{mark.first_name} {mark.last_name}".strip()
+    return Person(mark.student, name, mark.first_name, mark.last_name, email=mark.email)
 
 
 def _points(points: float) -> str:

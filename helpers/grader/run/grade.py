@@ -17,11 +17,13 @@ from helpers.grader.course.digest import judge_digest
 from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import collect
+from helpers.grader.intake.matching import read_answers
 from helpers.grader.judging.submission import judge_submission, prepare
 from helpers.grader.limits import Limits
 from helpers.grader.release import generate, put_environment_first
 from helpers.grader.reports.gradebook import open_gradebook
 from helpers.grader.run.cluster import judge_on_cluster
+from helpers.grader.run.desk import class_roster, keep_desk
 from helpers.grader.run.grading_run import GradingResult, GradingRun
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time
@@ -45,6 +47,7 @@ class GradingOptions:
     kernel_name: str = SANDBOX_KERNEL
     regrade: bool = False  # judge everything again, even what has not changed since an earlier run
     cluster: str | None = None  # address of a Dask scheduler; None: judge on this machine
+    roster: Path | None = None  # the class list; None: the one of an earlier run into the same folder, if there is one
 
 
 def grade(
@@ -73,10 +76,17 @@ def grade(
     put_environment_first()
     with tempfile.TemporaryDirectory(prefix="intake-", dir=ZYGOTE.scratch()) as scratch:
         announce(f"Looking for submissions in {submissions}")
-        collected, remarks = collect(submissions, labs, Path(scratch), find_labs(course))
+        roster, known = class_roster(options.roster, output), find_labs(course)
+        found = collect(submissions, labs, Path(scratch), known, roster, read_answers(output))
+        collected = found.submissions
         output.mkdir(parents=True, exist_ok=True)
         database = options.database or default_database(output)
         with one_run_at_a_time(output):
+            remarks = found.remarks + keep_desk(output, roster, found)
+            if not collected:
+                raise GraderError(
+                    f"Nobody on the roster matches any of the {len(found.unmatched)} submissions: {remarks[-1]}"
+                )
             seed = secret_seed(output)
             graded_now = {(submission.student, submission.lab) for submission in collected}
             require_one_scale(course, JudgementStore(output).all_but(graded_now))

@@ -19,7 +19,7 @@ import nbformat
 
 from helpers.atomic import write_text
 from helpers.grader.errors import GraderError
-from helpers.grader.intake.submission import STUDENT_ID
+from helpers.grader.intake.names import is_student_id
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import Note
 
@@ -80,7 +80,7 @@ class JudgementStore:
 
     def _path(self, student: str, lab: str) -> Path:
         # The id of a refused student may contain anything, but not every text is a safe file name.
-        name = student if STUDENT_ID.fullmatch(student) else "=" + hashlib.sha256(student.encode()).hexdigest()[:24]
+        name = student if is_student_id(student) else "=" + hashlib.sha256(student.encode()).hexdigest()[:24]
         return self.folder / (lab or UNKNOWN_LAB) / f"{name}.json"
 
 

@@ -15,13 +15,16 @@ from helpers.atomic import write_text
 from helpers.grader.course.lab import Lab, find_labs, load_lab
 from helpers.grader.course.settings import course_config
 from helpers.grader.errors import GraderError
+from helpers.grader.intake.roster import Roster
 from helpers.grader.judging.judgement import Judgement
+from helpers.grader.notes import NoteCode
+from helpers.grader.reports.class_list import attendance
 from helpers.grader.reports.class_report import LateSubmission, class_report
 from helpers.grader.reports.feedback import feedback_page
 from helpers.grader.reports.gradebook import ManualMarks, csv_text, read_manual_marks
 from helpers.grader.reports.lab_page import lab_page
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
-from helpers.grader.reports.lms_export import canvas_csv, marks, moodle_csv
+from helpers.grader.reports.lms_export import canvas_csv, mark_table, marks, moodle_csv
 from helpers.grader.reports.marked_work import MarkedCell, MarkedWork
 from helpers.grader.reports.totals import Totals, total
 from helpers.grader.run.judgement_store import FOLDER, JudgementStore
@@ -60,13 +63,14 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
     gradebook.
     """
     course, output = Path(course).resolve(), Path(output)
-    judgements = list(JudgementStore(output))
+    roster, judgements = Roster.load(output), list(JudgementStore(output))
+    judgements, remarks = _of_the_class(judgements, roster)
     if not judgements:
         raise GraderError(NOTHING_GRADED.format(output))
     labs = _labs(course, output, judgements)
     require_one_scale(course, judgements)
     config, database = course_config(course), database or default_database(output)
-    remarks = take_over_dates(course, config, database, list(labs), output / FOLDER / "dates.json")
+    remarks += take_over_dates(course, config, database, list(labs), output / FOLDER / "dates.json")
     marked, late = MarkedWork(output), []
     manual_marks: dict[tuple[str, str], ManualMarks] = {}
     with Gradebook(database) as gradebook:
@@ -81,12 +85,16 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
                         f"{student}'s {judgement.lab} is not in the gradebook {database}. Use --db to name the "
                         "gradebook that the run wrote to."
                     ) from None
-                if own.seconds_late:
+                if own.seconds_late or any(note.code == NoteCode.LATE_IN_CANVAS for note in judgement.notes):
                     late.append(LateSubmission(student, judgement.lab, own.seconds_late, own.penalty))
                 path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
                 write_text(path, feedback_page(labs[judgement.lab], student, judgement, own))
-        lms_marks = marks(gradebook, labs)
+        graded = {(student, judgement.lab) for student, judgement in judgements}
+        own_marks = [mark for mark in marks(gradebook, labs) if (mark.student, mark.lab) in graded]
     marked.save()
+    table = mark_table(own_marks, roster, also={student for student, _ in judgements})
+    absent = attendance(roster, labs, graded)
+    remarks += [entry.remark for entry in absent.values() if entry.remark]
     remarks += [_to_mark_again(cell) for cell in marked.to_mark_again()]
     totals = {
         (student, judgement.lab): total(labs[judgement.lab], judgement, manual_marks[student, judgement.lab])
@@ -96,16 +104,30 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
     released = {name: course / "labs" / name / f"{name}.ipynb" for name in labs}
     lab_pages = {name: f"labs/{name}.html" for name, path in released.items() if path.is_file()}
     texts = {lab_pages[name]: lab_page(released[name]) for name in lab_pages} | {
-        "grades.csv": csv_text(judgements, manual_marks),
-        "lms_canvas.csv": canvas_csv(lms_marks),
-        "lms_moodle.csv": moodle_csv(lms_marks),
-        "class_report.html": class_report(judgements, labs, lab_pages, marked.to_mark_again(), late),
+        "grades.csv": csv_text(
+            judgements, manual_marks, {(person.student, lab) for lab in absent for person in absent[lab].excused}
+        ),
+        "lms_canvas.csv": canvas_csv(table),
+        "lms_moodle.csv": moodle_csv(table),
+        "class_report.html": class_report(judgements, labs, lab_pages, marked.to_mark_again(), late, absent),
     }
     for name, text in texts.items():
         write_text(output / name, text)
     for name in labs:
         (output / "source" / name).mkdir(parents=True, exist_ok=True)  # formgrader's menu lists what is in source/
     return Published(len(judgements), remarks, totals)
+
+
+def _of_the_class(
+    judgements: list[tuple[str, Judgement]], roster: Roster | None
+) -> tuple[list[tuple[str, Judgement]], list[str]]:
+    """Return the judgements of students on the roster, and a remark on the others."""
+    if roster is None:
+        return judgements, []
+    others = sorted({student for student, _ in judgements if roster.get(student) is None})
+    remark = f"graded before, but not on the roster, and left out of all reports: {', '.join(others)}"
+    own = [(student, judgement) for student, judgement in judgements if roster.get(student) is not None]
+    return own, [remark] if others else []
 
 
 def _to_mark_again(cell: MarkedCell) -> str:

@@ -15,7 +15,7 @@ from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import csv_text, read_manual_marks, record
-from helpers.grader.reports.lms_export import Mark, canvas_csv, marks, moodle_csv
+from helpers.grader.reports.lms_export import Mark, canvas_csv, mark_table, marks, moodle_csv
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.publish import default_database
@@ -79,7 +79,12 @@ def test_a_persons_mark_and_comment_stand_in_the_feedback_and_the_lms(course, ou
     assert "<strong>5.5 of 9</strong>" in pages["ben"] and "2.5 of 4 points" in pages["ben"]
     assert "marked by your instructor" in pages["ben"] and "0.5 extra" in pages["ben"] and "Right idea." in pages["ben"]
     rows = list(csv.DictReader((output / "lms_canvas.csv").open()))
-    assert [(row["SIS Login ID"], row["00_mini"]) for row in rows] == [("", "9"), ("ada", "8.5"), ("ben", "5.5")]
+    assert [(row["SIS Login ID"], row["00_mini"]) for row in rows] == [
+        ("", "9"),
+        ("ada", "8.5"),
+        ("ben", "5.5"),
+        ("eve", ""),
+    ]
 
 
 def rows_of(output):
@@ -185,7 +190,7 @@ MARKS = [
 
 
 def test_canvas_takes_its_five_columns_points_possible_and_a_column_a_lab():
-    assert canvas_csv(MARKS).splitlines() == [
+    assert canvas_csv(mark_table(MARKS)).splitlines() == [
         "Student,ID,SIS User ID,SIS Login ID,Section,01_a,02_b",
         "    Points Possible,,,,,4,5",
         '"\'=HYPERLINK(""x""), Ada",,ada,ada,,3.25,3.3333',
@@ -194,7 +199,7 @@ def test_canvas_takes_its_five_columns_points_possible_and_a_column_a_lab():
 
 
 def test_moodle_takes_its_own_exports_columns():
-    assert moodle_csv(MARKS).splitlines() == [
+    assert moodle_csv(mark_table(MARKS)).splitlines() == [
         "First name,Last name,Username,ID number,Email address,01_a (Real),02_b (Real)",
         'Ada,"\'=HYPERLINK(""x"")",ada,ada,,3.25,3.3333',
         ",,ben@example.org,ben@example.org,ben@example.org,,0",
