@@ -31,17 +31,6 @@ c.Autograde.autograde_preprocessors = [
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 
-# `nbgrader zip_collect`: whose a notebook is that Canvas or Moodle packed, by the number in the name that the LMS gave
-# its file or folder. The first such name on the way counts: what is further in was named by the student.
-# Canvas: name_[LATE_]user_file_…; Moodle: name_participant_assignsubmission_file_….
-FROM_LMS = r"[^/_]+_(?:LATE_)?(?P<student_id>\d+)_(?:\d{3,}_|assignsubmission_file_?)"
-c.FileNameCollectorPlugin.named_regexp = (
-    r"(?:(?!/extracted/).)*/extracted/"
-    + r"(?:(?!{})[^/]*/)*".format(FROM_LMS.replace("?P<student_id>", "?:"))
-    + FROM_LMS
-    + r"(?:[^/]*/)*(?P<file_id>\d\d_\w+?)(?:-Copy\d+|-\d+| ?\(\d+\))*\.ipynb$"
-)
-
 # Limits on what a student's notebook may take; these are the defaults.
 c.Judge.cell_seconds = 30
 c.Judge.exercise_seconds = 10

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from helpers.commands import grading, labs, machine, marking
+from helpers.commands import grading, labs, lms, machine, marking
 from helpers.commands.common import Commands, fail, missing_extra
 from helpers.interrupt import never_lost
 
@@ -42,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
         grading.add_grade,
         marking.add_mark,
         grading.add_feedback,
+        lms.add_push,
+        lms.add_feedback_zip,
+        lms.add_gradescope,
         machine.add_doctor,
         machine.add_demo,
         labs.add_fetch,

@@ -71,18 +71,21 @@ def test_the_labs_open_without_the_grader(capsys, monkeypatch, tmp_path):
     )
 
 
-@pytest.mark.parametrize("command", ["lab", "release", "grade", "feedback", "doctor", "demo", "fetch"])
+@pytest.mark.parametrize(
+    "command", ["lab", "release", "grade", "feedback", "push", "feedback-zip", "gradescope", "doctor", "demo", "fetch"]
+)
 def test_every_command_explains_its_options(capsys, command):
     with pytest.raises(SystemExit) as exit:
         cli.main([command, "--help"])
     said = capsys.readouterr().out
     assert exit.value.code == 0 and said.startswith(f"usage: distillab {command}")
-    options = set(re.findall(r"^  (--\w+)", said, re.MULTILINE))
+    options = set(re.findall(r"^  (--[\w-]+)", said, re.MULTILINE))
     expected = {
         "lab": {"--folder", "--course"},
         "release": {"--lab", "--course"},
         "grade": {
             "--submissions",
+            "--roster",
             "--output",
             "--lab",
             "--workers",
@@ -93,6 +96,9 @@ def test_every_command_explains_its_options(capsys, command):
             "--course",
         },
         "feedback": {"--output", "--db", "--course"},
+        "push": {"--course", "--assignment", "--output", "--lab", "--db", "--url", "--comments", "--send"},
+        "feedback-zip": {"--for", "--output", "--lab", "--db", "--zip"},
+        "gradescope": {"--zip", "--course"},
         "demo": {"--output", "--course"},
     }
     assert options == expected.get(command, set())

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nbgrader.api import Gradebook
 
@@ -36,6 +37,7 @@ class Mark:
     first_name: str = ""
     last_name: str = ""
     email: str = ""
+    is_to_mark: bool = False  # has an answer that nobody has marked yet
 
 
 def marks(gradebook: Gradebook, labs: Iterable[str]) -> list[Mark]:
@@ -47,7 +49,7 @@ def marks(gradebook: Gradebook, labs: Iterable[str]) -> list[Mark]:
             # The same rule as in nbgrader's own export.
             points = max(0.0, submission.score - (submission.late_submission_penalty or 0.0))
             names = (student.first_name or "", student.last_name or "", student.email or "")
-            entries.append(Mark(student.id, lab, points, submission.max_score, *names))
+            entries.append(Mark(student.id, lab, points, submission.max_score, *names, submission.needs_manual_grade))
     return sorted(entries, key=lambda mark: (mark.student, mark.lab))
 
 
@@ -60,12 +62,14 @@ class MarkTable:
         max_points: each lab's points, in the order of the columns.
         points: by student and lab; what is not in it was not handed in.
         roster: the class list, if there is one.
+        to_mark: how many submissions of a lab have answers that nobody has marked yet.
     """
 
     people: Sequence[Person]
     max_points: Mapping[str, float]
     points: Mapping[tuple[str, str], float]
     roster: Roster | None = None
+    to_mark: Mapping[str, int] = field(default_factory=dict)
 
     def cells(self, person: Person, excused: str) -> list[str]:
         """Return a student's cells; an excused lab shows `excused`, whether or not it was handed in."""
@@ -91,11 +95,12 @@ def mark_table(entries: Iterable[Mark], roster: Roster | None = None, also: Iter
     entries = sorted(entries, key=lambda mark: (mark.student, mark.lab))
     max_points = {mark.lab: mark.max_points for mark in sorted(entries, key=lambda mark: mark.lab)}
     points = {(mark.student, mark.lab): mark.points for mark in entries}
+    to_mark = Counter(mark.lab for mark in entries if mark.is_to_mark)
     if roster is not None:
-        return MarkTable(list(roster), max_points, points, roster)
+        return MarkTable(list(roster), max_points, points, roster, to_mark)
     people = {student: Person(student) for student in also}
     people |= {mark.student: _person(mark) for mark in entries}
-    return MarkTable([people[student] for student in sorted(people)], max_points, points)
+    return MarkTable([people[student] for student in sorted(people)], max_points, points, None, to_mark)
 
 
 def canvas_csv(table: MarkTable) -> str:

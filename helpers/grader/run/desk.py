@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from helpers.atomic import write_text
+from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import Collected
 from helpers.grader.intake.matching import FILE_CSV, FILE_HTML, read_answers, unmatched_csv
 from helpers.grader.intake.roster import Roster, read_roster
@@ -48,6 +49,16 @@ def handed_in(output: Path) -> dict[str, dict[str, str]]:
     """Return the name under which each student's work was handed in, by lab and student."""
     path = Path(output) / FILE
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def only_lab(labs: Collection[str], name: str | None) -> str:
+    """Return the lab that is meant: the named one, or the only one. Raises GraderError."""
+    if name in labs or (name is None and len(labs) == 1):
+        return name or next(iter(labs))
+    if not labs:
+        raise GraderError("Nothing has been graded there yet. Grade with: distillab grade")
+    what = f"{name} was not graded there" if name else "Several labs were graded there"
+    raise GraderError(f"{what}. Use --lab with one of: {', '.join(sorted(labs))}.")
 
 
 def _add_handed_in(output: Path, submissions: Iterable[Submission]) -> None:

@@ -24,7 +24,7 @@ from helpers.grader.reports.feedback import feedback_page
 from helpers.grader.reports.gradebook import ManualMarks, csv_text, read_manual_marks
 from helpers.grader.reports.lab_page import lab_page
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
-from helpers.grader.reports.lms_export import canvas_csv, mark_table, marks, moodle_csv
+from helpers.grader.reports.lms_export import MarkTable, canvas_csv, mark_table, marks, moodle_csv
 from helpers.grader.reports.marked_work import MarkedCell, MarkedWork
 from helpers.grader.reports.totals import Totals, total
 from helpers.grader.run.judgement_store import FOLDER, JudgementStore
@@ -89,11 +89,9 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
                     late.append(LateSubmission(student, judgement.lab, own.seconds_late, own.penalty))
                 path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
                 write_text(path, feedback_page(labs[judgement.lab], student, judgement, own))
-        graded = {(student, judgement.lab) for student, judgement in judgements}
-        own_marks = [mark for mark in marks(gradebook, labs) if (mark.student, mark.lab) in graded]
+        table = _mark_table(gradebook, judgements, roster)
     marked.save()
-    table = mark_table(own_marks, roster, also={student for student, _ in judgements})
-    absent = attendance(roster, labs, graded)
+    absent = attendance(roster, labs, {(student, judgement.lab) for student, judgement in judgements})
     remarks += [entry.remark for entry in absent.values() if entry.remark]
     remarks += [_to_mark_again(cell) for cell in marked.to_mark_again()]
     totals = {
@@ -116,6 +114,26 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
     for name in labs:
         (output / "source" / name).mkdir(parents=True, exist_ok=True)  # formgrader's menu lists what is in source/
     return Published(len(judgements), remarks, totals)
+
+
+def current_marks(output: Path, database: str | None = None) -> MarkTable:
+    """Return the marks as the files for Canvas and Moodle show them, with what has been marked since.
+
+    Raises GraderError if nothing has been graded into `output`.
+    """
+    roster = Roster.load(output)
+    judgements, _ = _of_the_class(list(JudgementStore(output)), roster)
+    if not judgements:
+        raise GraderError(NOTHING_GRADED.format(output))
+    with Gradebook(database or default_database(output)) as gradebook:
+        return _mark_table(gradebook, judgements, roster)
+
+
+def _mark_table(gradebook: Gradebook, judgements: list[tuple[str, Judgement]], roster: Roster | None) -> MarkTable:
+    graded = {(student, judgement.lab) for student, judgement in judgements}
+    labs = sorted({lab for _, lab in graded if lab})
+    own = [mark for mark in marks(gradebook, labs) if (mark.student, mark.lab) in graded]
+    return mark_table(own, roster, also={student for student, _ in graded})
 
 
 def _of_the_class(

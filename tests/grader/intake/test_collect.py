@@ -3,16 +3,11 @@
 import json
 import os
 import stat
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import nbformat
 import pytest
-from nbgrader.plugins import FileNameCollectorPlugin
 
-from helpers.grader.course.settings import course_config
 from helpers.grader.errors import GraderError, Refused
 from helpers.grader.intake.collect import collect
 from helpers.grader.intake.extra_files import MAX_FILE_BYTES, copy_extra_files
@@ -23,7 +18,7 @@ from helpers.grader.judging.alignment import align
 from helpers.grader.limits import Limits
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.run.cluster import pack
-from tests.conftest import AVERAGE, DOUBLE, ROOT
+from tests.conftest import AVERAGE, DOUBLE
 
 LABS = ["00_mini", "01_other"]
 
@@ -363,50 +358,6 @@ def test_a_time_beside_an_archive_changes_what_a_judgement_depends_on(folder, tm
         (entry,) = taken(folder, tmp_path / time / "scratch")[0].values()
         digests.add(entry.digest("key"))
     assert len(digests) == 3
-
-
-# --------------------------------------------------------------------------------- what an LMS calls what it downloads
-
-EXTRACTED = "/home/an_1_2024_x/course/downloaded/02_loss/extracted"
-NAMES = {
-    "leeann_12345_678901_02_loss.ipynb": "12345",
-    "leeann_LATE_12345_678901_02_loss-1.ipynb": "12345",
-    "submissions/leeann_12345_678901_02_loss (1).ipynb": "12345",
-    "leeann_12345_678901_homework/lab/02_loss.ipynb": "12345",
-    "Ann Lee_123_assignsubmission_file_02_loss.ipynb": "123",
-    "Ann Lee_123_assignsubmission_file_/02_loss.ipynb": "123",
-    "CS_101_02_loss/Jörg Ö_123_assignsubmission_file/02_loss/02_loss.ipynb": "123",
-    # what is further in was named by a student, who may want to be somebody else
-    "leeann_12345_678901_homework/bob_999_10000_02_loss.ipynb": None,
-    "leeann_12345_678901_bob_999_10000_02_loss.ipynb": None,
-    "Ann Lee_123_assignsubmission_file_/bob_999_10000_02_loss.ipynb": None,
-    "Ann Lee_123_assignsubmission_file_bob_999_10000_02_loss.ipynb": None,
-    "Ann Lee_123_assignsubmission_file_x/extracted/bob_999_10000_02_loss.ipynb": None,
-    "leeann_12345_678901_x/__MACOSX/._02_loss.ipynb": None,
-    "02_loss.ipynb": None,
-}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_whose_a_download_is(name):
-    collector = FileNameCollectorPlugin(config=course_config(ROOT))
-    found = collector.collect(f"{EXTRACTED}/{name}")
-    assert found == (NAMES[name] and {"student_id": NAMES[name], "file_id": "02_loss"})
-
-
-@pytest.mark.slow
-def test_nbgrader_zip_collect_fills_the_folder_that_is_graded(course, tmp_path):
-    archive = tmp_path / "downloaded" / "00_mini" / "archive"
-    put(archive / "leeann_LATE_12345_678901_00_mini-1.ipynb", "canvas")
-    zipped(archive / "x.zip", ("Ann Lee_123_assignsubmission_file_/00_mini.ipynb", "moodle"))
-    put(tmp_path / "nbgrader_config.py", (course / "nbgrader_config.py").read_text())
-    (tmp_path / "labs").symlink_to(course / "labs")
-    command = [str(Path(sys.executable).parent / "nbgrader"), "zip_collect", "00_mini"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    found, _ = taken(tmp_path / "submitted", tmp_path)
-    texts = {who: entry.path.read_text() for (who, _), entry in found.items()}
-    assert texts == {"12345": "canvas", "123": "moodle"}
 
 
 # ------------------------------------------------------------------------------------------------ what no text can hold

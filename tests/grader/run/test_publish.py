@@ -11,14 +11,16 @@ from nbgrader.api import Gradebook
 
 from helpers.cli import main
 from helpers.grader.errors import GraderError
-from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.intake.roster import Person, Roster
+from helpers.grader.judging.judgement import VERDICTS, Judgement, Row
+from helpers.grader.judging.submission import refused
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import csv_text, read_manual_marks, record
 from helpers.grader.reports.lms_export import Mark, canvas_csv, mark_table, marks, moodle_csv
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
-from helpers.grader.run.publish import default_database
+from helpers.grader.run.publish import current_marks, default_database
 
 pytestmark = pytest.mark.slow
 
@@ -177,6 +179,112 @@ def test_the_progress_line_counts_verdicts_and_leaves_kept_ones_out_of_the_time_
         progress.add(Judgement("", [Row("", "", 0.0, None, "denied")]))
     line = capsys.readouterr().err.split("\r")[-1]
     assert "3/4" in line and "3 correct, 1 wrong, 1 denied, 2 manual" in line and "<" in line
+
+
+# ------------------------------------------------------------------------------------------------ a class with a roster
+
+ROSTER = [
+    Person("ada", "Ada Lovelace", "Ada", "Lovelace", number="101", sis_id="ada", login="al", section="Tue"),
+    Person("ben", "Ben Ode", "Ben", "Ode", sis_id="ben", login="bo", excused=("00_mini",)),
+    Person("dee", "Zoë Müller", "Zoë", "Müller", sis_id="dee", section="Wed"),
+    Person("exc", "Ex Cused", "Ex", "Cused", sis_id="exc", excused=("*",)),
+]
+
+
+def lms_cells(output):
+    """The cell of each student in both files for the LMS, by student."""
+    canvas = list(csv.DictReader((output / "lms_canvas.csv").open()))[1:]
+    moodle = list(csv.DictReader((output / "lms_moodle.csv").open()))
+    return {row["SIS User ID"]: row["00_mini"] for row in canvas}, {
+        row["ID number"]: row["00_mini (Real)"] for row in moodle
+    }
+
+
+def with_every_verdict(mini, output):
+    """Enter a student for each verdict, with and without points, and the two kinds of refusal."""
+    graded = {verdict: judged(double=4.0 if verdict == "correct" else 0.0) for verdict in VERDICTS}
+    for verdict, judgement in graded.items():
+        judgement.rows[0].verdict = verdict if verdict != "manual" else "wrong"
+    graded["unreadable"] = refused("00_mini", "cut short", "error")
+    with Gradebook(default_database(output)) as gradebook:
+        for student, judgement in graded.items():
+            record(gradebook, mini, student, judgement)
+            JudgementStore(output).save(student, judgement, "digest")
+    JudgementStore(output).save("nowhere", refused("", "no lab's notebook", "error"), "digest")
+    return [*graded, "nowhere"]
+
+
+@pytest.mark.parametrize("with_roster", [False, True])
+def test_grades_csv_and_the_files_for_both_lms_agree_on_every_verdict(course, mini, output, with_roster):
+    students = with_every_verdict(mini, output)
+    if with_roster:
+        Roster({name: Person(name, sis_id=name) for name in [*students, "ada", "ben", "eve"]}).save(output)
+    published(course, output)
+    mark_by_hand(output, "wrong", "answer_why", 1.5, "Good.")
+    mark_by_hand(output, "timeout", "check_double", 2.25, "Right idea.", extra=0.5)
+    with Gradebook(default_database(output)) as gradebook:
+        for student, penalty in (("wrong", 2.0), ("crash", 100.0)):
+            gradebook.find_submission_notebook("00_mini", "00_mini", student).late_submission_penalty = penalty
+        gradebook.db.commit()
+        everything = JudgementStore(output)
+        table = current_marks(output)
+        manual = {
+            (name, judgement.lab): read_manual_marks(gradebook, judgement.lab, name)
+            for name, judgement in everything
+            if judgement.lab
+        }
+    (output / "grades.csv").write_text(csv_text(everything, manual))
+    (output / "lms_canvas.csv").write_text(canvas_csv(table))
+    (output / "lms_moodle.csv").write_text(moodle_csv(table))
+    sums = {}
+    for row in rows_of(output):
+        has_points = row["lab"] and row["points"]
+        sums[row["student"]] = (
+            sums.get(row["student"], 0) + float(row["points"])
+            if has_points
+            else sums.get(row["student"], "" if not row["lab"] else 0)
+        )
+    canvas, moodle = lms_cells(output)
+    assert canvas == moodle and set(canvas) == set(sums)
+    assert {name: cell and float(cell) for name, cell in canvas.items()} == sums
+    assert sums["unreadable"] == 0 and sums["nowhere"] == "" and sums["timeout"] == 5.75 and sums["crash"] == 0
+
+
+def test_with_a_roster_everyone_stands_in_the_files_and_who_is_missing_in_the_report(course, output, capsys):
+    Roster({person.student: person for person in ROSTER}).save(output)
+    published(course, output)
+    canvas, moodle = lms_cells(output)
+    assert canvas == {"ada": "7", "ben": "EX", "dee": "", "exc": "EX"}
+    assert moodle == {"ada": "7", "ben": "", "dee": "", "exc": ""}
+    rows = {row["ID number"]: row for row in csv.DictReader((output / "lms_moodle.csv").open())}
+    assert [(rows[name]["Excused"], rows[name]["Missing"]) for name in ("ben", "dee", "ada")] == [
+        ("00_mini", ""),
+        ("", "00_mini"),
+        ("", ""),
+    ]
+    assert rows["dee"]["Last name"] == "Müller" and rows["dee"]["Section"] == "Wed"
+    said = capsys.readouterr().out
+    assert "graded before, but not on the roster, and left out of all reports: eve" in said
+    assert "00_mini: 1 student handed in nothing (Zoë Müller); 2 students are excused" in said
+    report = (output / "class_report.html").read_text()
+    assert "1 student handed in nothing: Zoë Müller (Wed)." in report and "Excused: Ben Ode, Ex Cused." in report
+    notes = [row["note"] for row in rows_of(output) if row["student"] == "ben"]
+    assert notes[0].startswith("excused: ") and "eve" not in {row["student"] for row in rows_of(output)}
+
+
+def test_a_canvas_export_as_roster_gives_canvas_its_own_number(tmp_path):
+    roster = Roster({"ada": ROSTER[0]}, from_canvas=True)
+    lines = canvas_csv(mark_table([Mark("ada", "00_mini", 7.0, 9.0)], roster)).splitlines()
+    assert lines[2] == '"Lovelace, Ada",101,ada,al,Tue,7'
+
+
+def test_late_in_canvas_stands_in_the_report_and_costs_nothing(course, output):
+    late = judged()
+    late.notes = [Note.of(NoteCode.LATE_IN_CANVAS)]
+    JudgementStore(output).save("ada", late, "digest")
+    pages = published(course, output)
+    assert "late, according to Canvas" in (output / "class_report.html").read_text()
+    assert "handed in late, according to Canvas" in pages["ada"] and lms_cells(output)[0]["ada"] == "7"
 
 
 # --------------------------------------------------------------------------------------------------------- LMS formats

@@ -1,0 +1,1 @@
+"""Judging inside Gradescope: the autograder archive of a lab, and what runs there."""

@@ -1,0 +1,1 @@
+"""The way back: marks and feedback into Canvas and Moodle."""
