@@ -74,6 +74,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.attacks
 	$(BIN)/python -m benchmarks.grading
 	$(BIN)/python -m benchmarks.grading --scale 50 1000
+	$(BIN)/python -m benchmarks.desk
 	$(BIN)/python -m benchmarks.widget_frames
 	$(BIN)/python -m benchmarks.labs
 	$(BIN)/python -m benchmarks.training $(if $(TEXT),--text "$(TEXT)")

@@ -42,6 +42,25 @@ def grading_scale(result: dict) -> list[Row]:
     return [(what, measured, "≤ 1.1×, none lost", met)]
 
 
+def desk(result: dict) -> list[Row]:
+    rows: list[Row] = []
+    hand_ins = result["class"]["hand_ins"]
+    for lms, name in (("canvas", "Canvas"), ("moodle", "Moodle")):
+        if lms in result:
+            walk, outcome = result[lms], result[lms]["outcome"]
+            what = f"from {name}'s downloads of {hand_ins} submissions, some damaged, to marks and feedback for upload"
+            told = outcome["judged"] + outcome["refused_with_a_reason"] + outcome["without_a_student"]
+            measured = (
+                f"{walk['seconds']:.0f} s, {walk['commands']} commands; {outcome['judged']} judged, "
+                f"{outcome['refused_with_a_reason']} refused with a reason, "
+                f"{outcome['without_a_student']} listed for a person"
+            )
+            goal = "none lost, both files of marks agree"
+            met = told == hand_ins + result["class"]["strangers"] and not outcome["marks_that_disagree"]
+            rows.append((what, measured, goal, met))
+    return rows
+
+
 def attacks(result: dict) -> list[Row]:
     ours, stock = result["distillab"], result["stock nbgrader"]
     measured = (
@@ -151,6 +170,7 @@ SECTIONS: dict[str, Callable[[dict], list[Row]]] = {
     for each in (
         grading,
         grading_scale,
+        desk,
         attacks,
         training_speed,
         loss_memory,

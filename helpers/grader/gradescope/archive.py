@@ -97,7 +97,9 @@ def make_wheel() -> tuple[str, bytes]:
     found = distribution(NAME)
     info = f"{NAME}-{found.version}.dist-info"
     files = {f"{PACKAGE.name}/{path.relative_to(PACKAGE).as_posix()}": path.read_bytes() for path in _files(PACKAGE)}
-    files |= {f"{info}/{name}": (found.read_text(name) or "").encode() for name in ("METADATA", "entry_points.txt")}
+    metadata = found.read_text("METADATA") or found.read_text("PKG-INFO") or ""  # the latter in a checkout
+    files[f"{info}/METADATA"] = metadata.encode()
+    files[f"{info}/entry_points.txt"] = (found.read_text("entry_points.txt") or "").encode()
     files[f"{info}/WHEEL"] = WHEEL.encode()
     files[f"{info}/RECORD"] = _record(files, f"{info}/RECORD")
     sink = io.BytesIO()

@@ -71,7 +71,9 @@ class Matcher:
         if len(people) == 1:
             return people[0].student
         who = download.owner if download else owner
-        self.unmatched.append(Unmatched(handed_in, reason, tuple(people) or self._similar(who)))
+        item = Unmatched(handed_in, reason, tuple(people) or self._similar(who))
+        if item not in self.unmatched:  # the same folder's name, for another lab
+            self.unmatched.append(item)
         return None
 
     def knows(self, owner: str) -> bool:

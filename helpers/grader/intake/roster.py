@@ -11,13 +11,13 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from helpers.atomic import write_text
 from helpers.grader.errors import GraderError
-from helpers.grader.intake.names import is_student_id, same_id
+from helpers.grader.intake.names import is_student_id, lab_named, same_id
 
 FILE = "roster.json"  # in the output folder, for later runs and for `distillab feedback`
 
@@ -67,7 +67,7 @@ class Person:
 
     def is_excused(self, lab: str) -> bool:
         """Return whether the student need not hand in a lab."""
-        return "*" in self.excused or any(same_id(lab) == same_id(one) for one in self.excused)
+        return "*" in self.excused or lab in self.excused
 
     @property
     def ids(self) -> list[str]:
@@ -96,6 +96,20 @@ class Roster:
     def get(self, student: str) -> Person | None:
         """Return the student with this id in the marks, or None."""
         return self.people.get(student)
+
+    def with_labs(self, labs: Collection[str]) -> Roster:
+        """Return the class with excused labs by their own names. Raises GraderError if one is no lab of the course."""
+        people = {}
+        for person in self:
+            named = {one: "*" if one == "*" else lab_named(one, labs) for one in person.excused}
+            unknown = [one for one, lab in named.items() if lab is None]
+            if unknown:
+                raise GraderError(
+                    f"{person.name or person.student} is excused from {unknown[0]!r} in the roster, which is none of "
+                    f"the labs {', '.join(labs)}. Write their names, or “yes” for all."
+                )
+            people[person.student] = replace(person, excused=tuple(lab for lab in named.values() if lab))
+        return Roster(people, self.from_canvas)
 
     def save(self, output: Path) -> None:
         """Keep the list in an output folder; only its owner can read it."""
@@ -206,4 +220,4 @@ def _excused(text: str) -> tuple[str, ...]:
         return ()
     if same_id(text) in SAYS_YES:
         return ("*",)
-    return tuple(re.split(r"[\s,;]+", text.strip()))
+    return tuple(one.strip() for one in re.split(r"[,;]", text) if one.strip())

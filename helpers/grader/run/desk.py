@@ -20,9 +20,9 @@ from helpers.grader.reports.class_list import unmatched_page
 FILE = "handed_in.json"
 
 
-def class_roster(path: Path | None, output: Path) -> Roster | None:
+def class_roster(path: Path | None, output: Path, labs: Collection[str]) -> Roster | None:
     """Return the class of a roster's file, or else of an earlier run; None if there was never a roster."""
-    return read_roster(path) if path is not None else Roster.load(output)
+    return read_roster(path).with_labs(labs) if path is not None else Roster.load(output)
 
 
 def keep_desk(output: Path, roster: Roster | None, collected: Collected) -> list[str]:

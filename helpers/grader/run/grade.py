@@ -27,7 +27,7 @@ from helpers.grader.run.desk import class_roster, keep_desk
 from helpers.grader.run.grading_run import GradingResult, GradingRun
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time
-from helpers.grader.run.publish import default_database, write_reports
+from helpers.grader.run.publish import default_database, of_the_class, write_reports
 from helpers.grader.run.retry import JudgeBatch, judge_in_threads
 from helpers.grader.run.scale import require_one_scale
 from helpers.grader.run.secret_seed import secret_seed
@@ -76,7 +76,8 @@ def grade(
     put_environment_first()
     with tempfile.TemporaryDirectory(prefix="intake-", dir=ZYGOTE.scratch()) as scratch:
         announce(f"Looking for submissions in {submissions}")
-        roster, known = class_roster(options.roster, output), find_labs(course)
+        known = find_labs(course)
+        roster = class_roster(options.roster, output, known)
         found = collect(submissions, labs, Path(scratch), known, roster, read_answers(output))
         collected = found.submissions
         output.mkdir(parents=True, exist_ok=True)
@@ -89,7 +90,7 @@ def grade(
                 )
             seed = secret_seed(output)
             graded_now = {(submission.student, submission.lab) for submission in collected}
-            require_one_scale(course, JudgementStore(output).all_but(graded_now))
+            require_one_scale(course, of_the_class(JudgementStore(output).all_but(graded_now), roster)[0])
             for name in sorted({submission.lab for submission in collected if submission.lab}):
                 announce(f"Computing the right answers of {name}")
                 raise_if_requested()

@@ -6,6 +6,7 @@ changed a due date.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
     """
     course, output = Path(course).resolve(), Path(output)
     roster, judgements = Roster.load(output), list(JudgementStore(output))
-    judgements, remarks = _of_the_class(judgements, roster)
+    judgements, remarks = of_the_class(judgements, roster)
     if not judgements:
         raise GraderError(NOTHING_GRADED.format(output))
     labs = _labs(course, output, judgements)
@@ -122,7 +123,7 @@ def current_marks(output: Path, database: str | None = None) -> MarkTable:
     Raises GraderError if nothing has been graded into `output`.
     """
     roster = Roster.load(output)
-    judgements, _ = _of_the_class(list(JudgementStore(output)), roster)
+    judgements, _ = of_the_class(JudgementStore(output), roster)
     if not judgements:
         raise GraderError(NOTHING_GRADED.format(output))
     with Gradebook(database or default_database(output)) as gradebook:
@@ -136,10 +137,11 @@ def _mark_table(gradebook: Gradebook, judgements: list[tuple[str, Judgement]], r
     return mark_table(own, roster, also={student for student, _ in graded})
 
 
-def _of_the_class(
-    judgements: list[tuple[str, Judgement]], roster: Roster | None
+def of_the_class(
+    judgements: Iterable[tuple[str, Judgement]], roster: Roster | None
 ) -> tuple[list[tuple[str, Judgement]], list[str]]:
     """Return the judgements of students on the roster, and a remark on the others."""
+    judgements = list(judgements)
     if roster is None:
         return judgements, []
     others = sorted({student for student, _ in judgements if roster.get(student) is None})

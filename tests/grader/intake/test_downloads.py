@@ -3,6 +3,7 @@
 import csv
 import os
 import zipfile
+from datetime import datetime
 
 import pytest
 
@@ -10,6 +11,7 @@ from helpers.grader.intake.collect import collect
 from helpers.grader.intake.matching import FILE_CSV, read_answers, unmatched_csv
 from helpers.grader.intake.names import download_name, is_lab_folder, is_student_id, lab_named
 from helpers.grader.intake.roster import Person, Roster
+from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.notes import NoteCode
 from helpers.grader.reports.class_list import unmatched_page
 
@@ -148,6 +150,16 @@ def test_of_hand_ins_in_several_places_the_latest_counts(folder, tmp_path):
     found, _ = found_in(folder, tmp_path)
     assert texts_of(found) == {("m1", "02_loss"): "by mail, later"}
     assert "müllerzoë_101_5001_02_loss.ipynb was left aside" in found["m1", "02_loss"].notes[-1].text
+
+
+def test_the_time_of_a_download_is_what_the_instructor_wrote_beside_it_in_any_zone(folder, tmp_path):
+    zipped(
+        folder / "submissions.zip", {"müllerzoë_101_5001_02_loss.ipynb": "{}", "annlee_12345_5002_02_loss.ipynb": "{}"}
+    )
+    put(folder / "m1.timestamp.txt", "2026-03-01 13:30:00 +0100")
+    found, _ = found_in(folder, tmp_path)
+    assert read_timestamp(found["m1", "02_loss"].timestamp)[0] == datetime(2026, 3, 1, 12, 30)
+    assert found["m4", "02_loss"].timestamp is None
 
 
 def test_a_damaged_part_of_a_download_concerns_one_student(folder, tmp_path):

@@ -22,7 +22,7 @@ Participant 7002,Pat O'Brien,pat@example.org,No submission,
 """
 OURS = """id\tname\temail\tsection\texcused
 zm\tZoë Müller\tzoe@example.org\tA\tyes
-po\tPat O'Brien\tpat@example.org\tB\t01_temperature, 02_loss
+po\tPat O'Brien\tpat@example.org\tB\t01_temperature, Lab 2
 xl\t李小龙\t\t\tno
 """
 
@@ -62,10 +62,15 @@ def test_moodles_exports_are_rosters_and_the_next_best_id_stands_in(tmp_path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_our_own_columns_in_any_encoding_and_excused_labs(tmp_path, encoding):
-    zoe, pat, li = read(tmp_path, OURS, encoding)
+    zoe, pat, li = read(tmp_path, OURS, encoding).with_labs(["01_temperature", "02_loss", "03_training"])
     assert zoe.is_excused("03_training") and not li.is_excused("02_loss")
     assert pat.is_excused("02_loss") and pat.is_excused("01_temperature") and not pat.is_excused("03_training")
     assert li.name == "李小龙"
+
+
+def test_an_excuse_from_a_lab_that_does_not_exist_is_said(tmp_path):
+    with pytest.raises(GraderError, match="Pat O'Brien is excused from 'Lab 2'.*none of the labs 01_temperature"):
+        read(tmp_path, OURS).with_labs(["01_temperature"])
 
 
 def test_what_excel_saves_in_its_own_encoding_is_read(tmp_path):

@@ -79,7 +79,7 @@ class FakeCanvas(ThreadingHTTPServer):
             return 200, {"id": 7, "name": "Lab 0", "course_id": 42, "points_possible": self.points}
         if path == submissions:
             return 200, [{"user_id": user, "assignment_id": 7} | mark for user, mark in self.marks.items()]
-        if path == "/api/v1/courses/42/users":
+        if path == "/api/v1/courses/42/search_users":
             return 200, [{"id": 101, "login_id": "ada"}, {"id": 102, "sis_user_id": "s-ben"}, {"id": 103}, {"id": 104}]
         if method == "PUT" and (found := re.fullmatch(rf"{submissions}/(\d+)", path)):
             user = int(found[1])
@@ -165,7 +165,7 @@ def test_a_push_shows_what_changes_and_sends_nothing_unless_asked(canvas, output
 def test_send_sends_what_differs_and_a_second_time_nothing(canvas, output, capsys):
     status, said, _ = push(capsys, output, "--send")
     assert status == 0 and "Sent 2 of 2 marks" in said
-    assert canvas.sent == [(102, {"submission[posted_grade]": "3"}), (103, {"submission[excuse]": "True"})]
+    assert canvas.sent == [(102, {"submission[posted_grade]": "3"}), (103, {"submission[excuse]": "true"})]
     assert canvas.marks[104] == {"score": 1.0}  # handed in nothing: what is there stays
     status, said, _ = push(capsys, output, "--send")
     assert status == 0 and "Sent 0 of 0 marks" in said and len(canvas.sent) == 2

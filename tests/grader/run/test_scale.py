@@ -8,12 +8,13 @@ from nbgrader.api import Gradebook
 from helpers.cli import main
 from helpers.grader.course.lab import forget_changed_labs
 from helpers.grader.errors import GraderError
+from helpers.grader.intake.roster import Person, Roster
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import record
 from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.run.judgement_store import JudgementStore
-from helpers.grader.run.publish import default_database
+from helpers.grader.run.publish import default_database, of_the_class
 from helpers.grader.run.scale import require_one_scale
 
 
@@ -80,3 +81,17 @@ def test_an_answer_with_other_points_is_another_scale(course):
 def test_a_refused_submission_has_no_scale(course):
     refused = Judgement("00_mini", [Row("", "", 0.0, None, "error", note="damaged")])
     require_one_scale(course, [("eve", refused), ("fay", Judgement("", refused.rows))])
+
+
+def test_with_a_roster_the_scale_is_refused_too_and_who_left_the_course_does_not_count(changed, tmp_path, monkeypatch):
+    root, output = changed
+    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name: None)
+    (tmp_path / "in").mkdir()
+    shutil.copy(root / "labs" / "00_mini" / "00_mini.ipynb", tmp_path / "in" / "lovelaceada_101_5001_00_mini.ipynb")
+    (tmp_path / "class.csv").write_text("id,name\nada,Ada Lovelace\nben,Ben Ode\n")
+    with pytest.raises(GraderError, match="since ben's submission"):
+        grade(root, tmp_path / "in", output, GradingOptions(roster=tmp_path / "class.csv"))
+    rest = list(JudgementStore(output).all_but({("ada", "00_mini")}))
+    require_one_scale(root, of_the_class(rest, Roster({"ada": Person("ada")}))[0])
+    with pytest.raises(GraderError):
+        require_one_scale(root, rest)
