@@ -174,9 +174,12 @@ def kind_of(value: Any) -> str:
 
 
 def ratio(expected: Any, seen: Any) -> float | None:
-    """Return c if `seen` is c times `expected` everywhere and c is not 1, else None."""
+    """Return c if `seen` is c times `expected` everywhere and c is not 1, else None.
+
+    A single number is some multiple of every other, so it tells nothing.
+    """
     right, given = as_tensor(expected), as_tensor(seen)
-    if right is None or given is None or right.shape != given.shape or not right.numel():
+    if right is None or given is None or right.shape != given.shape or right.numel() < 2:
         return None
     right, given = right.reshape(-1), given.reshape(-1)
     largest = right.abs().argmax()

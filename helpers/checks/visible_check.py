@@ -21,14 +21,13 @@ import torch
 from helpers.checks import compare
 from helpers.checks.diagnosis import diagnose
 from helpers.checks.encoding import decode
+from helpers.checks.error_causes import NOT_WRITTEN, explain_error
 from helpers.checks.observers import observe
 from helpers.checks.progress import attempts, code_digest, record
 from helpers.checks.quiz import check_quiz
 from helpers.checks.result import CheckResult, Finding, show
 from helpers.checks.solutions import FAILED_CHECKS, is_offered, is_ours, skipped_by
 from helpers.paths import PACKAGE
-
-NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplementedError
 
 
 @cache
@@ -214,52 +213,13 @@ def _explain(label: str, right: Any, values: Mapping[str, Any], difference: comp
         return "Your function changes a tensor that was passed to it.", "Look for operations ending in “_” or for +=."
     if label == "raised":
         return "Bad input must raise a ValueError that names the argument.", "Test the argument before you compute."
+    if values.get(label) is None and right is not None:
+        return "Your function returns None.", "Look for a missing return, or for one that only some branches reach."
     clause = compare.describe(difference)
     factor = compare.ratio(right, values.get(label))
     if factor is not None:
         return f"{clause}; your value is {factor:.4g} times the expected one everywhere.", "Which factor is that?"
     return f"{clause}.", "Work out the smallest example by hand and compare each step with what your code prints."
-
-
-def explain_error(error: Mapping[str, str]) -> tuple[str, str]:
-    """Return the likely cause of an exception in an answer, and what to try next.
-
-    error: its type, its message, and the line of the answer that raised it, empty if the call itself failed.
-    """
-    kind, message = error["type"], error["message"]
-    if kind == "NotImplementedError" and message.endswith(NOT_WRITTEN):
-        other = message.removesuffix(NOT_WRITTEN).strip()
-        return f"Your answer calls {other}, which {NOT_WRITTEN}.", "Write that exercise first and run its cell."
-    if kind == "UnboundLocalError":
-        return (
-            "A variable is read before it has a value: it is set only in a branch or a loop that did not run, or only "
-            "later. Or it is also the name of a function outside: as soon as you assign to that name, Python treats it "
-            "as a local variable everywhere in your function, even where you call it.",
-            "Set the variable before the loop or in every branch, or give it a different name from the function.",
-        )
-    if kind == "NameError":
-        return "A name is used that is not defined.", "Run all cells above, from the top, then look for a typo."
-    if kind == "TypeError" and "argument" in message:
-        if not error["line"]:
-            return (
-                "The function does not take the arguments that the exercise names.",
-                "Put its first line back as it was.",
-            )
-        return (
-            "On this line a function is called with an argument that it does not take, or without one that it needs.",
-            "Print the arguments and their types just before that line, and look the function up.",
-        )
-    if kind == "RuntimeError" and "view" in message:
-        return "view() needs a contiguous tensor, and a slice often is not.", "Use reshape() instead."
-    if kind == "RuntimeError" and "does not require grad" in message:
-        return (
-            "The result no longer depends on the student's logits.",
-            "Look for detach(), item() or no_grad(), and for a constant that you return if no token counts.",
-        )
-    return (
-        "The call raised an error.",
-        "Read the last line of the message, then print the shapes just before the line that failed.",
-    )
 
 
 def _show_all(values: Mapping[str, Any]) -> str:

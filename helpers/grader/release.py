@@ -37,9 +37,9 @@ from traitlets.config import Config, Configurable
 
 from helpers.atomic import write_text
 from helpers.checks.encoding import encode
+from helpers.checks.error_causes import NOT_WRITTEN
 from helpers.checks.fixtures import ModelSpec
 from helpers.checks.quiz import sealed_quiz
-from helpers.checks.visible_check import NOT_WRITTEN
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, find_labs
 from helpers.grader.course.rubric import rubrics_of

@@ -74,3 +74,4 @@ def test_a_constant_factor_is_found():
     assert ratio(HALF, 9 * HALF) == pytest.approx(9)
     assert ratio(HALF, -HALF) == pytest.approx(-1)
     assert ratio(HALF, HALF + 1) is None and ratio(HALF, HALF) is None and ratio(HALF * 0, HALF) is None
+    assert ratio(2.0, 3.0) is None, "every number is some multiple of another"

@@ -11,7 +11,7 @@ import builtins
 import re
 from collections.abc import Collection
 
-from helpers.checks.visible_check import NOT_WRITTEN
+from helpers.checks.error_causes import NOT_WRITTEN
 
 MAX_MESSAGE_CHARACTERS = 4_000  # of an error's message that are read
 ANOTHER_ERROR = "an error"

@@ -7,7 +7,7 @@ from typing import Any
 
 from helpers.checks import compare
 from helpers.checks.encoding import decode
-from helpers.checks.visible_check import NOT_WRITTEN
+from helpers.checks.error_causes import NOT_WRITTEN
 from helpers.grader.course.cases import Case
 from helpers.grader.judging.cell_outcomes import CellOutcomes
 from helpers.grader.judging.error_verdicts import classify_error

@@ -14,7 +14,7 @@ from html import escape
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.checks.visible_check import explain_error
+from helpers.checks.error_causes import explain_error
 from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import FOR_INSTRUCTORS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.checks.visible_check import NOT_WRITTEN, explain_error
+from helpers.checks.error_causes import NOT_WRITTEN, explain_error
 from helpers.grader.judging.error_verdicts import classify_error
 from helpers.grader.judging.error_words import MAX_MESSAGE_CHARACTERS, error_words, syntax_words
 
