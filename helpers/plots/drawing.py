@@ -1,4 +1,4 @@
-"""What all plots share: colours that colour-blind readers can tell apart, patterns, alt text, light and dark."""
+"""What all plots share: colours that colour-blind readers can tell apart, patterns, alt text for every figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.plots.dark import darken
+from helpers.dark_theme import image
 
 # Okabe and Ito, "Color Universal Design" (2008). The pale ones stand last: use them for areas, not for thin lines.
 COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#F0E442"]
@@ -26,19 +26,6 @@ LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)), (0, 
 
 LETTERS_PER_INCH = 8  # that fit side by side below an axis
 OVERSAMPLING = 2  # pixels drawn for each pixel shown, so that text stays sharp on dense screens and when zoomed in
-
-# Which of a figure's two pictures is seen follows the page: JupyterLab, VS Code and Colab each declare their theme in
-# another way. Where a page drops the style sheet, the light picture is the one that is left.
-_DARK_PAGES = (
-    'body[data-jp-theme-light="false"]',
-    "body.vscode-dark",
-    "body.vscode-high-contrast",
-    'html[theme="dark"]',
-)
-_STYLE = "".join(
-    f"{page} .distillab-figure img{{display:none}}{page} .distillab-figure img+img{{display:inline-block!important}}"
-    for page in _DARK_PAGES
-)
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -82,26 +69,15 @@ def _close(figure: Figure, alt: str) -> None:
 
 
 def _rendered(figure: Figure, alt: str) -> tuple[str, int, str]:
-    """Close a figure and return it as a base64 PNG, its displayed width in pixels, and as HTML in light and dark."""
-    pngs = []
-    if alt.strip():
-        pngs.append(_png(figure))
-        darken(figure)
-        pngs.append(_png(figure))
-    _close(figure, alt)
-    width = int.from_bytes(pngs[0][16:20], "big") // OVERSAMPLING  # the width in a PNG's header
-    light, dark = (base64.b64encode(png).decode("ascii") for png in pngs)
-    images = "".join(
-        f'<img src="data:image/png;base64,{data}" width="{width}" style="max-width:100%{hidden}" alt="{escape(alt)}">'
-        for data, hidden in ((light, ""), (dark, ";display:none"))
-    )
-    return light, width, f'<div class="distillab-figure">{images}<style>{_STYLE}</style></div>'
-
-
-def _png(figure: Figure) -> bytes:
+    """Close a figure and return it as a base64 PNG, its displayed width in pixels, and as HTML."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", bbox_inches="tight", dpi=OVERSAMPLING * figure.dpi)
-    return buffer.getvalue()
+    if alt.strip():
+        figure.savefig(buffer, format="png", bbox_inches="tight", dpi=OVERSAMPLING * figure.dpi)
+    _close(figure, alt)
+    png = buffer.getvalue()
+    width = int.from_bytes(png[16:20], "big") // OVERSAMPLING  # the width in a PNG's header
+    data = base64.b64encode(png).decode("ascii")
+    return data, width, image(f"data:image/png;base64,{data}", width, alt)
 
 
 def bars(axes: Axes, names: Sequence[str], heights: Mapping[str, Sequence[float]]) -> None:
