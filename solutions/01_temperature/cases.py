@@ -15,6 +15,7 @@ FORBIDDEN = ("helpers.losses",)  # it widens logits and tests temperatures
 EQUAL = "all entries are equal"
 ONE_HOT = "entries are 0 or 1"
 BFLOAT16 = {"absolute": 5e-3, "relative": 5e-3}  # a right result may be rounded to bfloat16 at the end
+EXACT = {"absolute": 1.5e-6, "relative": 0.0}  # a small number added to each of 40 entries costs more than rounding
 
 
 # -------------------------------------------------------------------------------------------------------- builders
@@ -81,6 +82,7 @@ def softmax_examples():
         Case(name, "far_logits", (far_logits(2, 3), 1.0), about="logits near +1000 and -1000"),
         Case(name, "in_bfloat16", (coarse_logits(3, 1, 4), 3.0), about="bfloat16 logits", **BFLOAT16),
         validation(name, "zero", (row, 0.0), good=(row, 2.0), about="a temperature of 0"),
+        validation(name, "negative", (row, -0.5), good=(row, 0.5), about="a temperature below 0"),
     ]
 
 
@@ -147,6 +149,7 @@ def entropy_examples():
         Case(name, "one_row", (torch.tensor([0.25, 0.5, 0.125, 0.125]),), about="one distribution"),
         Case(name, "two_rows", (rows,), about="two distributions"),
         Case(name, "some_zeros", (torch.tensor([[0.0, 0.4, 0.6], [0.0, 1.0, 0.0]]),), about="zeros"),
+        Case(name, "equal_entries", (torch.full((40,), 0.025),), about="forty equal entries", **EXACT),
     ]
 
 
@@ -164,7 +167,7 @@ def entropy_cases(draw):
         ),
         Case(name, "some_zeros", (with_zeros(distributions(draw(214), 2, 4, 5)),), weight=2.0, about="zeros"),
         Case(name, "one_hot_rows", (one_hot(4, 6),), about="one-hot distributions", fixed=ONE_HOT),
-        Case(name, "equal_entries", (torch.full((2, 3, 40), 1 / 40),), about="all entries equal", fixed=EQUAL),
+        Case(name, "equal_entries", (torch.full((2, 3, 40), 1 / 40),), about="all entries equal", fixed=EQUAL, **EXACT),
         Case(
             name, "in_float64", (distributions(draw(215), *shape(draw, 215)).double(),), about="float64 probabilities"
         ),

@@ -82,7 +82,7 @@ def probabilities_to_the_power(logits, temperature):
 @misconception(
     "softmax_with_temperature",
     "Your softmax runs over the first dimension. The vocabulary is the last dimension: use dim=-1.",
-    read="Exercise 1: Softmax with a temperature",
+    read="Exercise 1 · Softmax with a temperature",
 )
 def first_dimension(logits, temperature):
     if temperature <= 0:
@@ -94,7 +94,7 @@ def first_dimension(logits, temperature):
 @misconception(
     "softmax_with_temperature",
     "Your softmax runs over dimension 1, which is the vocabulary only for 2-D input. Use dim=-1, the last dimension.",
-    read="Exercise 1: Softmax with a temperature",
+    read="Exercise 1 · Softmax with a temperature",
 )
 def dimension_one(logits, temperature):
     if temperature <= 0:
@@ -106,7 +106,7 @@ def dimension_one(logits, temperature):
 @misconception(
     "softmax_with_temperature",
     "All entries of the tensor together sum to 1. Each row must sum to 1: sum over dim=-1 and keep the dimension.",
-    read="Exercise 1: Softmax with a temperature",
+    read="Exercise 1 · Softmax with a temperature",
 )
 def one_sum_for_all(logits, temperature):
     if temperature <= 0:
@@ -158,7 +158,7 @@ def not_normalised(logits, temperature):
 @misconception(
     "softmax_with_temperature",
     "You return log-probabilities. This exercise asks for the probabilities themselves.",
-    read="Exercise 1: Softmax with a temperature",
+    read="Exercise 1 · Softmax with a temperature",
 )
 def log_probabilities(logits, temperature):
     if temperature <= 0:
@@ -181,7 +181,7 @@ def divided_in_bfloat16(logits, temperature):
 @misconception(
     "softmax_with_temperature",
     "You change the input: /= and div_ write into the caller's tensor. Create a new tensor instead.",
-    read="Exercise 1: Softmax with a temperature",
+    read="Exercise 1 · Softmax with a temperature",
 )
 def divided_in_place(logits, temperature):
     if temperature <= 0:
@@ -234,10 +234,30 @@ def nan_at_zero(probs):
 @misconception(
     "entropy",
     "You add a small number to every probability, which shifts the entropy. Replace zeros only.",
-    read="Exercise 2: Entropy",
+    read="Exercise 2 · Entropy",
 )
 def shifted_by_epsilon(probs):
     return -(probs * torch.log(probs + 1e-2)).sum(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "You add 1e-6 to every probability, so every term of the sum changes, and over a large vocabulary the changes add "
+    "up. Replace zeros only.",
+    read="Exercise 2 · Entropy",
+)
+def shifted_by_a_millionth(probs):
+    return -(probs * torch.log(probs + 1e-6)).sum(dim=-1)
+
+
+@misconception(
+    "entropy",
+    "You add 1e-7 to every probability, so every term of the sum changes, and over a large vocabulary the changes add "
+    "up. Replace zeros only.",
+    read="Exercise 2 · Entropy",
+)
+def shifted_by_a_tenth_of_that(probs):
+    return -(probs * torch.log(probs + 1e-7)).sum(dim=-1)
 
 
 @misconception(
@@ -253,7 +273,7 @@ def mean_over_vocabulary(probs):
 @misconception(
     "entropy",
     "You sum over all distributions and return one number. Each distribution has its own entropy: sum over dim=-1.",
-    read="Exercise 2: Entropy",
+    read="Exercise 2 · Entropy",
 )
 def summed_over_all(probs):
     return -torch.xlogy(probs, probs).sum()
@@ -262,7 +282,7 @@ def summed_over_all(probs):
 @misconception(
     "entropy",
     "You average over the distributions. Each distribution has its own entropy: keep the other dimensions.",
-    read="Exercise 2: Entropy",
+    read="Exercise 2 · Entropy",
 )
 def averaged_over_rows(probs):
     return -torch.xlogy(probs, probs).sum(dim=-1).mean()
@@ -271,7 +291,7 @@ def averaged_over_rows(probs):
 @misconception(
     "entropy",
     "You sum over the first dimension. The vocabulary is the last dimension: use dim=-1.",
-    read="Exercise 2: Entropy",
+    read="Exercise 2 · Entropy",
 )
 def first_dimension_summed(probs):
     return -torch.xlogy(probs, probs).sum(dim=0)
@@ -280,7 +300,7 @@ def first_dimension_summed(probs):
 @misconception(
     "entropy",
     "You keep the last dimension, with size 1. The result has one dimension fewer than the probabilities.",
-    read="Exercise 2: Entropy",
+    read="Exercise 2 · Entropy",
 )
 def dimension_kept(probs):
     return -torch.xlogy(probs, probs).sum(dim=-1, keepdim=True)
@@ -289,7 +309,7 @@ def dimension_kept(probs):
 @misconception(
     "entropy",
     "You take the softmax of values that already are probabilities. The argument is probs, not logits.",
-    read="Exercise 2: Entropy",
+    read="Exercise 2 · Entropy",
 )
 def softmax_again(probs):
     again = torch.softmax(probs, dim=-1)
@@ -339,7 +359,7 @@ def surprise_not_weighed(probs):
 @misconception(
     "non_top_mass",
     "You leave out the first entry. The largest entry can be anywhere.",
-    read="Exercise 3: Probability outside the top token",
+    read="Exercise 3 · Probability outside the top token",
 )
 def first_left_out(probs):
     return 1 - probs[..., 0]
@@ -348,7 +368,7 @@ def first_left_out(probs):
 @misconception(
     "non_top_mass",
     "You leave out the last entry. The largest entry can be anywhere; it comes last only after sorting.",
-    read="Exercise 3: Probability outside the top token",
+    read="Exercise 3 · Probability outside the top token",
 )
 def last_left_out(probs):
     return 1 - probs[..., -1]
@@ -413,7 +433,7 @@ def smallest_itself(probs):
 @misconception(
     "non_top_mass",
     "You use the largest entry of the whole tensor for every distribution. Each distribution has its own: use dim=-1.",
-    read="Exercise 3: Probability outside the top token",
+    read="Exercise 3 · Probability outside the top token",
 )
 def largest_of_all(probs):
     return probs.sum(dim=-1) - probs.max()
@@ -422,7 +442,7 @@ def largest_of_all(probs):
 @misconception(
     "non_top_mass",
     "You return one number for the whole tensor. Each distribution has its own: use dim=-1.",
-    read="Exercise 3: Probability outside the top token",
+    read="Exercise 3 · Probability outside the top token",
 )
 def one_number_for_all(probs):
     return 1 - probs.max()
@@ -431,7 +451,7 @@ def one_number_for_all(probs):
 @misconception(
     "non_top_mass",
     "You search for the largest entry along the first dimension. The vocabulary is the last dimension: use dim=-1.",
-    read="Exercise 3: Probability outside the top token",
+    read="Exercise 3 · Probability outside the top token",
 )
 def first_dimension_searched(probs):
     return 1 - probs.amax(dim=0)
@@ -458,7 +478,7 @@ def squares_left_out(probs):
 @misconception(
     "non_top_mass",
     "You subtract the index of the largest entry instead of its value: argmax gives indices, amax gives values.",
-    read="Exercise 3: Probability outside the top token",
+    read="Exercise 3 · Probability outside the top token",
 )
 def place_subtracted(probs):
     return 1 - probs.argmax(dim=-1).float()
@@ -467,14 +487,24 @@ def place_subtracted(probs):
 @misconception(
     "non_top_mass",
     "You set the largest entry to 0 in the input. Work on a copy, or subtract the largest value from 1.",
-    read="Exercise 3: Probability outside the top token",
+    read="Exercise 3 · Probability outside the top token",
 )
 def top_overwritten(probs):
     probs.scatter_(-1, probs.argmax(dim=-1, keepdim=True), 0.0)
     return probs.sum(dim=-1)
 
 
+# ----------------------------------------------------------------------------------------------------------- quizzes
+
 QUIZZES = {
+    "other_tokenizer": {
+        "A": "You have the logits, but they score other tokens than your student's. Position by position the two "
+        "distributions are over different things, so their KL divergence is not defined.",
+        "B": "Text is the same in every tokenizer: the student splits the teacher's answers into its own tokens. This "
+        "is one reason why practice often distils text even where the weights are at hand.",
+        "C": "The hard term is fine, but the soft term still compares distributions over different tokens.",
+        "D": "Only soft and combined distillation need a common tokenizer. The student can read any text.",
+    },
     "temperature_repairs": {
         "A": "A high T brings the two probabilities closer together, but their ratio exp((z_i - z_j) / T) stays above "
         "1 as long as the wrong token has the larger logit. They become equal only as T grows without limit.",
@@ -484,5 +514,22 @@ QUIZZES = {
         "token comes first; it changes how much the student sees of the second.",
         "D": "The vocabulary enters only through the denominator, which is the same for both tokens and cancels from "
         "their ratio.",
-    }
+    },
+    "sampled_at_two": {
+        "A": "Training at T = 1 matches the student's distribution at T = 1 to the text. The text, however, was not "
+        "drawn from the teacher at T = 1.",
+        "B": "Cross-entropy is lowest where the student's distribution equals that of the text, and the text was "
+        "drawn from the teacher at T = 2. The student writes flatter text than its teacher at T = 1, nonsense "
+        "included.",
+        "C": "One sample is a hard label, but a million samples show how often each token occurs.",
+        "D": "Sampling draws from the teacher's distribution at T = 2. That is flatter than at T = 1, not uniform.",
+    },
+    "what_a_label_tells": {
+        "A": "log V is what the label tells a reader who considered all V tokens equally likely. You did not.",
+        "B": "The entropy of the label is 0, because nothing about it is uncertain. What it tells you is something "
+        "else: your own surprise when you see it.",
+        "C": "You learn -log p nats from a token to which you gave the probability p. An expected token tells you "
+        "little.",
+        "D": "That is what you would have learned from one particular other token with a probability of 0.01.",
+    },
 }

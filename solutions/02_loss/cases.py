@@ -14,6 +14,7 @@ FORBIDDEN = ("helpers.losses",)  # it holds this lab's answers
 
 IGNORE = -100
 BFLOAT16 = {"absolute": 5e-3, "relative": 5e-3}  # a right result may be rounded to bfloat16 at the end
+BFLOAT16_GRADIENT = {"absolute": 1e-3, "relative": 5e-3}  # a gradient is smaller than a probability
 ROUNDED = {"absolute": 1e-3, "relative": 1e-3}  # for `rounded_logits`, whose right result is a bfloat16 number
 
 
@@ -84,6 +85,7 @@ def softmax_examples(exercise, seed):
         Case(exercise, "large_logits", (far_logits(seed, 1, 2, 3), 2.0), about="logits up to ±1000"),
         Case(exercise, "bfloat16_logits", (coarse_logits(seed, 1, 2, 4), 3.0), about="bfloat16 logits", **BFLOAT16),
         validation(exercise, "zero", (small, 0.0), good=(small, 1.0), about="a temperature of 0"),
+        validation(exercise, "negative", (small, -0.5), good=(small, 0.5), about="a temperature below 0"),
     ]
 
 
@@ -174,6 +176,10 @@ def kl_divergence_examples():
         validation(
             name, "mask", (targets, predictions, partly[:, :1]), good=(targets, predictions, partly),
             about="a mask with too few columns",
+        ),
+        validation(
+            name, "vocabulary", (targets, predictions[..., :1], partly), good=(targets, predictions, partly),
+            about="different vocabularies",
         ),
     ]  # fmt: skip
 
@@ -273,16 +279,123 @@ def kl_divergence_cases(draw):
     ]
 
 
+# --------------------------------------------------------------------------------------------------- kl_gradient
+
+
+def kl_gradient_examples():
+    name = "kl_gradient"
+    student, teacher, partly = logits(35, 2, 2, 3), logits(36, 2, 2, 3), mask(2, [2, 1])
+    good = (student, teacher, partly, 2.0)
+    return [
+        Case(name, "partly_masked", good, about="T = 2, one token of four does not count"),
+        Case(name, "sharp", (student[:1], teacher[:1], mask(2, [2]), 0.5), about="T = 0.5, every token counts"),
+        Case(name, "nothing_counted", (student, teacher, mask(2, [0, 0]), 2.0), about="nothing counts"),
+        Case(
+            name, "large_logits", (far_logits(37, 1, 2, 3), far_logits(38, 1, 2, 3), mask(2, [2]), 2.0),
+            about="logits up to ±1000",
+        ),
+        Case(
+            name, "bfloat16_logits", (coarse_logits(39, 1, 2, 4), coarse_logits(40, 1, 2, 4), mask(2, [2]), 1.5),
+            about="bfloat16 logits", **BFLOAT16_GRADIENT,
+        ),
+        validation(name, "zero", (student, teacher, partly, 0.0), good=good, about="a temperature of 0"),
+        validation(name, "negative", (student, teacher, partly, -2.0), good=good, about="a temperature below 0"),
+        validation(
+            name, "vocabulary", (student, teacher[..., :1], partly, 2.0), good=good, about="different vocabularies"
+        ),
+        validation(
+            name, "mask", (student, teacher, partly[:, :1], 2.0), good=good, about="a mask with too few columns"
+        ),
+    ]  # fmt: skip
+
+
+def kl_gradient_cases(draw):
+    name = "kl_gradient"
+    draw = draw.within(name)
+    student, teacher, partly = (
+        logits(draw(330), 3, 4, 5),
+        logits(draw(331), 3, 4, 5),
+        mask(4, draw.shuffled("lengths", 4, 1, 2)),
+    )
+    good = (student, teacher, partly, 2.0)
+    return [
+        Case(
+            name,
+            "all_counted",
+            (logits(draw(332), 2, 3, 5), logits(draw(333), 2, 3, 5), mask(3, [3, 3]), 1.0),
+            about="T = 1, every token counts",
+        ),
+        Case(name, "partly_masked", good, weight=2.0, about="rows of different lengths"),
+        Case(
+            name,
+            "mask_in_the_middle",
+            (
+                logits(draw(334), 2, 4, 3),
+                logits(draw(335), 2, 4, 3),
+                torch.tensor([[False, True, False, True], [True, False, True, True]]),
+                1.5,
+            ),
+            about="tokens that do not count in the middle of a row",
+        ),
+        Case(name, "low_temperature", (student, teacher, partly, 0.5), about="a temperature below 1"),
+        Case(name, "high_temperature", (student, teacher, partly, 6.0), weight=2.0, about="a high temperature"),
+        Case(name, "equal_to_teacher", (teacher, teacher, partly, 3.0), about="a student that equals the teacher"),
+        Case(name, "nothing_counted", (student, teacher, mask(4, [0, 0, 0]), 2.0), about="nothing counts"),
+        Case(
+            name,
+            "large_logits",
+            (far_logits(draw(336), 2, 3, 5), far_logits(draw(337), 2, 3, 5), mask(3, [3, 1]), 2.0),
+            about="logits up to ±1000",
+        ),
+        Case(
+            name,
+            "float64_logits",
+            (logits(draw(338), 2, 3, 4).double(), logits(draw(339), 2, 3, 4).double(), mask(3, [1, 2]), 3.0),
+            about="float64 logits",
+        ),
+        Case(
+            name,
+            "bfloat16_logits",
+            (coarse_logits(draw(342), 2, 3, 6), coarse_logits(draw(343), 2, 3, 6), mask(3, [2, 1]), 1.5),
+            about="bfloat16 logits",
+            **BFLOAT16_GRADIENT,
+        ),
+        Case(
+            name,
+            "strided_slice",
+            (strided(logits(draw(344), 2, 3, 4)), strided(logits(draw(345), 2, 3, 4)), mask(3, [3, 2]), 2.0),
+            about="slices, not contiguous",
+        ),
+        Case(
+            name,
+            "single_token",
+            (logits(draw(346), 1, 1, 6), logits(draw(347), 1, 1, 6), mask(1, [1]), 2),
+            about="one row with one position, T as a whole number",
+        ),
+        validation(name, "zero", (student, teacher, partly, 0.0), good=good, about="a temperature of 0"),
+        validation(name, "negative", (student, teacher, partly, -2.0), good=good, about="a temperature below 0"),
+        validation(
+            name, "vocabulary", (student, teacher[..., :4], partly, 2.0), good=good, about="different vocabularies"
+        ),
+        validation(name, "rows", (student, teacher[:1], partly, 2.0), good=good, about="different numbers of rows"),
+        validation(
+            name, "mask_columns", (student, teacher, partly[:, :1], 2.0), good=good, about="a mask with too few columns"
+        ),
+        validation(name, "mask_rows", (student, teacher, partly[0], 2.0), good=good, about="a mask without rows"),
+    ]
+
+
 # ----------------------------------------------------------------------------------------------------- hard_loss
 
 
 def hard_loss_examples():
     name = "hard_loss"
-    student, targets = logits(41, 2, 2, 3), torch.tensor([[0, 2], [1, IGNORE]])
+    student, targets = logits(41, 2, 3, 4), torch.tensor([[0, 2, 3], [1, IGNORE, IGNORE]])
+    shifted = torch.tensor([[3, 0, 2, 1], [2, 1, 0, IGNORE]])[:, 1:]
     return [
-        Case(name, "partly_masked", (student, targets), about="one token of four does not count"),
+        Case(name, "partly_masked", (student, targets), about="two tokens of six do not count"),
         Case(
-            name, "nothing_counted", (student, torch.full((2, 2), IGNORE)), observe="gradient", options={"of": [0]},
+            name, "nothing_counted", (student, torch.full((2, 3), IGNORE)), observe="gradient", options={"of": [0]},
             about="nothing counts",
         ),
         Case(name, "large_logits", (far_logits(42, 1, 2, 3), torch.tensor([[1, 2]])), about="logits up to ±1000"),
@@ -290,8 +403,13 @@ def hard_loss_examples():
             name, "bfloat16_logits", (rounded_logits(1, 4), torch.tensor([[1, 1, 0, 1]])),
             about="bfloat16 logits", **ROUNDED,
         ),
+        Case(name, "strided_slice", (strided(logits(43, 2, 3, 4)), shifted), about="slices, not contiguous"),
         validation(
             name, "columns", (student, targets[:, :1]), good=(student, targets), about="too few labels in a row",
+        ),
+        validation(
+            name, "transposed", (student, targets.T), good=(student, targets),
+            about="labels with rows and positions swapped",
         ),
     ]  # fmt: skip
 
@@ -391,6 +509,14 @@ def distillation_loss_examples():
         validation(
             name, "alpha", (student, teacher, targets, 2.0, 1.5), good=(student, teacher, targets, 2.0, 0.5),
             about="α above 1",
+        ),
+        validation(
+            name, "negative_alpha", (student, teacher, targets, 2.0, -0.5), good=(student, teacher, targets, 2.0, 0.5),
+            about="α below 0",
+        ),
+        validation(
+            name, "vocabulary", (student, teacher[..., :1], targets, 2.0, 0.5),
+            good=(student, teacher, targets, 2.0, 0.5), about="different vocabularies",
         ),
     ]  # fmt: skip
 
@@ -593,6 +719,7 @@ def examples():
         *soft_targets_examples(),
         *soft_log_predictions_examples(),
         *kl_divergence_examples(),
+        *kl_gradient_examples(),
         *hard_loss_examples(),
         *distillation_loss_examples(),
         *module_examples(),
@@ -606,6 +733,7 @@ def cases(seed):
         *soft_targets_cases(draw),
         *soft_log_predictions_cases(draw),
         *kl_divergence_cases(draw),
+        *kl_gradient_cases(draw),
         *hard_loss_cases(draw),
         *distillation_loss_cases(draw),
         *module_cases(draw),

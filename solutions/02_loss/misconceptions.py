@@ -14,7 +14,8 @@ from helpers.grader.course.cases import misconception
 TERMS = "Two terms: the text and the teacher"
 TARGETS, LOGARITHMS, DIRECTION = "Soft targets", "Why log-probabilities", "KL divergence and its direction"
 MEANS, HARD, SQUARE = "Masks and means", "Hard labels", "Why T squared"
-SHAPES, WHOLE, MODULE = "Shapes and terms", "Exercise 5: The distillation loss", "Exercise 6: The loss as a module"
+PULL, BY_HAND = "How the teacher pulls on a logit", "Exercise 4 · The gradient of KL, by hand"
+SHAPES, WHOLE, MODULE = "Shapes and terms", "Exercise 6 · The distillation loss", "Exercise 7 · The loss as a module"
 
 
 # The lab's setup cell and the exercises, correct except that they validate nothing.
@@ -129,7 +130,7 @@ def targets_divided_in_bfloat16(teacher_logits, temperature):
 @misconception(
     "soft_targets",
     "You divide in place, which changes the caller's logits. Use / and give the result a new name.",
-    read="Exercise 1: Soft targets",
+    read="Exercise 1 · Soft targets",
 )
 def targets_divided_in_place(teacher_logits, temperature):
     scaled = teacher_logits.detach()
@@ -140,7 +141,7 @@ def targets_divided_in_place(teacher_logits, temperature):
 @misconception(
     "soft_targets",
     "Your exponential overflows for large logits. Use the PyTorch softmax, or subtract the largest logit first.",
-    read="Exercise 1: Soft targets",
+    read="Exercise 1 · Soft targets",
 )
 def targets_overflow(teacher_logits, temperature):
     weights = torch.exp(teacher_logits.detach().float() / temperature)
@@ -177,11 +178,38 @@ def predictions_underflow(student_logits, temperature):
 
 @misconception(
     "soft_log_predictions",
-    "You add a small number before the logarithm, so all unlikely tokens cost the same. Use log-softmax instead.",
+    "You add 1e-8 before the logarithm, so all very unlikely tokens cost the same. Use log-softmax instead.",
     read=LOGARITHMS,
 )
 def predictions_with_epsilon(student_logits, temperature):
     return torch.log((widen(student_logits) / temperature).softmax(dim=-1) + 1e-8)
+
+
+@misconception(
+    "soft_log_predictions",
+    "You add 1e-9 before the logarithm, so all very unlikely tokens cost the same. Use log-softmax instead.",
+    read=LOGARITHMS,
+)
+def predictions_with_smaller_epsilon(student_logits, temperature):
+    return torch.log((widen(student_logits) / temperature).softmax(dim=-1) + 1e-9)
+
+
+@misconception(
+    "soft_log_predictions",
+    "You add 1e-10 before the logarithm, so all very unlikely tokens cost the same. Use log-softmax instead.",
+    read=LOGARITHMS,
+)
+def predictions_with_tiny_epsilon(student_logits, temperature):
+    return torch.log((widen(student_logits) / temperature).softmax(dim=-1) + 1e-10)
+
+
+@misconception(
+    "soft_log_predictions",
+    "You add 1e-12 before the logarithm, so all very unlikely tokens cost the same. Use log-softmax instead.",
+    read=LOGARITHMS,
+)
+def predictions_with_tiniest_epsilon(student_logits, temperature):
+    return torch.log((widen(student_logits) / temperature).softmax(dim=-1) + 1e-12)
 
 
 @misconception("soft_log_predictions", "You leave the temperature out. Divide the logits by it.", read=LOGARITHMS)
@@ -233,7 +261,7 @@ def predictions_divided_in_bfloat16(student_logits, temperature):
 @misconception(
     "soft_log_predictions",
     "You detach the student's logits, so the student cannot learn. Detach only the teacher's.",
-    read="Exercise 2: The student's log-probabilities",
+    read="Exercise 2 · The student's log-probabilities",
 )
 def predictions_detached(student_logits, temperature):
     return (widen(student_logits.detach()) / temperature).log_softmax(dim=-1)
@@ -385,6 +413,16 @@ def kl_nan_of_nothing(soft_targets, soft_log_predictions, mask):
 
 @misconception(
     "kl_divergence",
+    "When nothing counts, you divide a sum of 0 by a count of 0, which is NaN. Divide by at least 1.",
+    read=MEANS,
+)
+def kl_zero_by_zero(soft_targets, soft_log_predictions, mask):
+    per_token = F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum()
+
+
+@misconception(
+    "kl_divergence",
     "When nothing counts, you return a tensor without a graph, so backward() fails. Divide the sum by at least 1.",
     read=MEANS,
 )
@@ -402,6 +440,211 @@ def kl_nothing_without_graph(soft_targets, soft_log_predictions, mask):
 def kl_nan_at_zeros(soft_targets, soft_log_predictions, mask):
     per_token = (soft_targets * (soft_targets.log() - soft_log_predictions)).sum(dim=-1)
     return (per_token * mask).sum() / mask.sum().clamp(min=1)
+
+
+# --------------------------------------------------------------------------------------------------- kl_gradient
+
+
+def difference(student_logits, teacher_logits, temperature):
+    return soft_log_predictions(student_logits, temperature).exp() - soft_targets(teacher_logits, temperature)
+
+
+@misconception(
+    "kl_gradient",
+    "The factor 1/T is missing. The logits are divided by T before the softmax, and the chain rule brings it out.",
+    read=PULL,
+)
+def gradient_without_one_over_t(student_logits, teacher_logits, mask, temperature):
+    pull = difference(student_logits, teacher_logits, temperature)
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "You multiply by T. That is the gradient of T² · KL, the soft term of the loss; this exercise asks for KL alone.",
+    read=BY_HAND,
+)
+def gradient_with_t_squared(student_logits, teacher_logits, mask, temperature):
+    pull = temperature * difference(student_logits, teacher_logits, temperature)
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "You divide by T². One factor 1/T comes from the chain rule; the other one is already in q − p.",
+    read=PULL,
+)
+def gradient_over_t_squared(student_logits, teacher_logits, mask, temperature):
+    pull = difference(student_logits, teacher_logits, temperature) / temperature**2
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "The sign is wrong: this is p − q, the direction in which training moves. The gradient points the other way.",
+    read=PULL,
+)
+def gradient_sign_flipped(student_logits, teacher_logits, mask, temperature):
+    pull = -difference(student_logits, teacher_logits, temperature) / temperature
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "This is the gradient of the sum over the tokens. The loss is their mean: divide by the number that count.",
+    read=MEANS,
+)
+def gradient_of_the_sum(student_logits, teacher_logits, mask, temperature):
+    return difference(student_logits, teacher_logits, temperature) / temperature * mask[..., None]
+
+
+@misconception(
+    "kl_gradient",
+    "You divide by all B · S positions. Divide by the number of tokens that count.",
+    read=MEANS,
+)
+def gradient_over_all_places(student_logits, teacher_logits, mask, temperature):
+    return difference(student_logits, teacher_logits, temperature) / temperature * mask[..., None] / mask.numel()
+
+
+@misconception(
+    "kl_gradient",
+    "You divide by the number of rows. Divide by the number of tokens that count.",
+    read=MEANS,
+)
+def gradient_over_rows(student_logits, teacher_logits, mask, temperature):
+    return difference(student_logits, teacher_logits, temperature) / temperature * mask[..., None] / len(mask)
+
+
+@misconception(
+    "kl_gradient",
+    "You divide each row by its own number of tokens. The loss is one mean over all of them: divide by the total.",
+    read=MEANS,
+)
+def gradient_of_row_means(student_logits, teacher_logits, mask, temperature):
+    pull = difference(student_logits, teacher_logits, temperature) / temperature * mask[..., None]
+    return pull / mask.sum(dim=1).clamp(min=1)[:, None, None]
+
+
+@misconception(
+    "kl_gradient",
+    "Tokens that do not count get a gradient. They are not in the loss, so their gradient is 0: multiply by the mask.",
+    read=BY_HAND,
+)
+def gradient_not_masked(student_logits, teacher_logits, mask, temperature):
+    return difference(student_logits, teacher_logits, temperature) / temperature / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "The mask is ignored: every token gets a gradient and counts in the mean.",
+    read=BY_HAND,
+)
+def gradient_mask_ignored(student_logits, teacher_logits, mask, temperature):
+    return difference(student_logits, teacher_logits, temperature) / temperature / mask.numel()
+
+
+@misconception(
+    "kl_gradient",
+    "Both softmaxes run at T = 1. Student and teacher are compared at temperature T: divide the logits first.",
+    read=PULL,
+)
+def gradient_at_temperature_one(student_logits, teacher_logits, mask, temperature):
+    pull = difference(student_logits, teacher_logits, 1.0) / temperature
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "Only the teacher's logits are divided by T. Divide the student's too.",
+    read=PULL,
+)
+def gradient_of_sharp_student(student_logits, teacher_logits, mask, temperature):
+    pull = soft_log_predictions(student_logits, 1.0).exp() - soft_targets(teacher_logits, temperature)
+    return pull / temperature * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "This is −p / T: you treat log q as z / T and leave out the normaliser, whose derivative is q / T.",
+    read=PULL,
+)
+def gradient_without_normaliser(student_logits, teacher_logits, mask, temperature):
+    pull = -soft_targets(teacher_logits, temperature) / temperature
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "You subtract log-probabilities. The gradient is a difference of probabilities.",
+    read=PULL,
+)
+def gradient_of_logarithms(student_logits, teacher_logits, mask, temperature):
+    pull = soft_log_predictions(student_logits, temperature) - soft_log_predictions(teacher_logits, temperature)
+    return pull / temperature * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "This is the gradient of reverse KL. The teacher comes first: the average in KL runs over p.",
+    read=DIRECTION,
+)
+def gradient_of_reverse_kl(student_logits, teacher_logits, mask, temperature):
+    log_q, log_p = soft_log_predictions(student_logits, temperature), soft_log_predictions(teacher_logits, temperature)
+    gap = log_q - log_p
+    pull = log_q.exp() * (gap - (log_q.exp() * gap).sum(dim=-1, keepdim=True)) / temperature
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "You subtract only the teacher's most likely token, as if it were a hard label. Subtract its whole distribution.",
+    read=TERMS,
+)
+def gradient_of_the_top_token(student_logits, teacher_logits, mask, temperature):
+    top = F.one_hot(teacher_logits.argmax(dim=-1), teacher_logits.shape[-1])
+    pull = (soft_log_predictions(student_logits, temperature).exp() - top) / temperature
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "You divide by V as well. The KL divergence sums over the vocabulary; only the tokens are averaged.",
+    read=MEANS,
+)
+def gradient_over_vocabulary(student_logits, teacher_logits, mask, temperature):
+    pull = difference(student_logits, teacher_logits, temperature) / temperature / student_logits.shape[-1]
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "When nothing counts, you divide 0 by 0 and get NaN. Divide by at least 1.",
+    read=MEANS,
+)
+def gradient_zero_by_zero(student_logits, teacher_logits, mask, temperature):
+    return difference(student_logits, teacher_logits, temperature) / temperature * mask[..., None] / mask.sum()
+
+
+@misconception(
+    "kl_gradient",
+    "You divide in bfloat16, where digits are lost. Convert the logits to float32 before you divide.",
+    read=TARGETS,
+)
+def gradient_divided_in_bfloat16(student_logits, teacher_logits, mask, temperature):
+    q, p = ((each / temperature).float().softmax(dim=-1) for each in (student_logits, teacher_logits))
+    return (q - p) / temperature * mask[..., None] / mask.sum().clamp(min=1)
+
+
+@misconception(
+    "kl_gradient",
+    "Your exponential overflows for large logits. Use your soft_targets, or the PyTorch softmax.",
+    read=BY_HAND,
+)
+def gradient_overflows(student_logits, teacher_logits, mask, temperature):
+    q, p = (torch.exp(each.float() / temperature) for each in (student_logits, teacher_logits))
+    pull = (q / q.sum(dim=-1, keepdim=True) - p / p.sum(dim=-1, keepdim=True)) / temperature
+    return pull * mask[..., None] / mask.sum().clamp(min=1)
 
 
 # ----------------------------------------------------------------------------------------------------- hard_loss
@@ -434,6 +677,16 @@ def hard_word_zero_lost(student_logits, labels):
 )
 def hard_nan_of_nothing(student_logits, labels):
     return F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten())
+
+
+@misconception(
+    "hard_loss",
+    "You divide by the number of labels above 0, so token 0 is in the sum but not in the count. Compare with -100.",
+    read=HARD,
+)
+def hard_word_zero_not_counted(student_logits, labels):
+    total = F.cross_entropy(widen(student_logits).flatten(0, 1), labels.flatten(), reduction="sum")
+    return total / (labels > 0).sum().clamp(min=1)
 
 
 @misconception(
@@ -843,7 +1096,7 @@ def loss_trains_teacher(student_logits, teacher_logits, labels, temperature=3.0,
 @misconception(
     "distillation_loss",
     "The student's side of the soft term is detached, so only the hard labels teach. Detach only the teacher.",
-    read="Exercise 2: The student's log-probabilities",
+    read="Exercise 2 · The student's log-probabilities",
 )
 def loss_student_detached(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
     targets = soft_targets(teacher_logits, temperature)
@@ -1064,3 +1317,34 @@ class Batchmean(nn.Module):
         targets = (widen(teacher_logits.detach()) / self.temperature).softmax(dim=-1)
         soft = self.temperature**2 * self.divergence(predictions, targets)
         return self.alpha * soft + (1 - self.alpha) * hard_loss(student_logits, labels)
+
+
+# ----------------------------------------------------------------------------------------------------------- quizzes
+
+QUIZZES = {
+    "ruled_out": {
+        "A": "Forward KL averages over the teacher's tokens, so this one contributes 0.2 · (log 0.2 − log 0), which "
+        "is infinite. Reverse KL averages over the student's tokens, and this one has weight 0 there.",
+        "B": "Reverse KL averages over the student's tokens. This one has weight 0, and 0 · log 0 counts as 0. "
+        "Reverse KL becomes infinite where the student gives probability to a token to which the teacher gives "
+        "none.",
+        "C": "Look at the weights: forward KL weights this token with the teacher's 0.2, reverse KL with the "
+        "student's 0.",
+        "D": "0 · log 0 is 0, but the term of forward KL is 0.2 · log(0.2 / 0): its weight is not 0.",
+    },
+    "batchmean_alpha": {
+        "A": "The reduction changes only the soft term, so the balance changes with it.",
+        "B": "The other way round: batchmean divides by B instead of B · S, so the soft term becomes larger.",
+        "C": "The sum over 128 tokens is divided by B alone. The factor is S itself, not its root.",
+        "D": "The weights of soft and hard are 0.5 · 128 and 0.5. As shares of 1 they are 128/129 and 1/129: the hard "
+        "term has almost no weight left.",
+    },
+    "t_squared_and_adam": {
+        "A": "That would be so with plain gradient descent at the same learning rate. Adam divides the gradient by "
+        "its own size, so a constant factor cancels.",
+        "B": "With α = 1 there is no hard term that could take over.",
+        "C": "With α = 1 the missing T² is a constant factor on the whole loss, and Adam divides constant factors "
+        "out. With a hard term it would matter: then T² decides which of the two terms dominates.",
+        "D": "Without T² the gradient is smaller, not larger, and Adam hides even that.",
+    },
+}

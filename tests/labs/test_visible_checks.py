@@ -16,6 +16,86 @@ MISSED = {("03_training", "train_step", "step_student_in_eval_mode")}
 
 # Mistakes that a lab's text, traps or hints warn of, beyond those of its misconceptions.py, as students write them.
 WARNED_OF = {
+    ("01_temperature", "softmax_with_temperature", "only a temperature of 0 is refused"): """
+def softmax_with_temperature(logits, temperature):
+    if temperature == 0:
+        raise ValueError("temperature")
+    return torch.softmax(logits.float() / temperature, dim=-1)
+""",
+    ("01_temperature", "entropy", "a small number added to every probability"): """
+def entropy(probs):
+    return -(probs * torch.log(probs + 1e-6)).sum(dim=-1)
+""",
+    ("01_temperature", "entropy", "small probabilities replaced, not only zeros"): """
+def entropy(probs):
+    return -(probs * torch.log(probs.clamp(min=0.03))).sum(dim=-1)
+""",
+    ("02_loss", "soft_targets", "only a temperature of 0 is refused"): """
+def soft_targets(teacher_logits, temperature):
+    if temperature == 0:
+        raise ValueError("temperature")
+    return (widen(teacher_logits.detach()) / temperature).softmax(dim=-1)
+""",
+    ("02_loss", "soft_targets", "detached in place"): """
+def soft_targets(teacher_logits, temperature):
+    if temperature <= 0:
+        raise ValueError("temperature")
+    return (widen(teacher_logits.detach_()) / temperature).softmax(dim=-1)
+""",
+    ("02_loss", "soft_log_predictions", "only a temperature of 0 is refused"): """
+def soft_log_predictions(student_logits, temperature):
+    if temperature == 0:
+        raise ValueError("temperature")
+    return F.log_softmax(widen(student_logits) / temperature, dim=-1)
+""",
+    ("02_loss", "kl_divergence", "a vocabulary of size 1 broadcasts"): """
+def kl_divergence(soft_targets, soft_log_predictions, mask):
+    if mask.shape != soft_targets.shape[:-1]:
+        raise ValueError("mask")
+    per_token = F.kl_div(soft_log_predictions, soft_targets, reduction="none").sum(dim=-1)
+    return (per_token * mask).sum() / mask.sum().clamp(min=1)
+""",
+    ("02_loss", "kl_gradient", "a vocabulary of size 1 broadcasts"): """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if mask.shape != student_logits.shape[:-1]:
+        raise ValueError("mask")
+    gap = soft_log_predictions(student_logits, temperature).exp() - soft_targets(teacher_logits, temperature)
+    return gap / temperature * mask[..., None] / mask.sum().clamp(min=1)
+""",
+    ("02_loss", "hard_loss", "view, on a slice"): """
+def hard_loss(student_logits, labels):
+    if labels.shape != student_logits.shape[:-1]:
+        raise ValueError("labels")
+    flat = widen(student_logits).view(-1, student_logits.shape[-1])
+    total = F.cross_entropy(flat, labels.view(-1), ignore_index=IGNORE, reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+""",
+    ("02_loss", "hard_loss", "no comparison of shapes: cross_entropy sees that the sizes differ"): """
+def hard_loss(student_logits, labels):
+    total = F.cross_entropy(widen(student_logits).flatten(0, -2), labels.flatten(), reduction="sum")
+    return total / (labels != IGNORE).sum().clamp(min=1)
+""",
+    ("02_loss", "distillation_loss", "only an α above 1 is refused"): """
+def distillation_loss(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    if alpha > 1 or student_logits.shape != teacher_logits.shape:
+        raise ValueError("alpha")
+    p, log_q = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(p, log_q, labels != IGNORE)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+""",
+    ("02_loss", "DistillationLoss", "T² stored in the constructor"): """
+class DistillationLoss(nn.Module):
+    def __init__(self, temperature=3.0, alpha=0.5):
+        super().__init__()
+        self.temperature, self.alpha, self.square = temperature, alpha, temperature**2
+
+    def forward(self, student_logits, teacher_logits, labels):
+        if not 0 <= self.alpha <= 1:
+            raise ValueError("alpha")
+        log_q = soft_log_predictions(student_logits, self.temperature)
+        soft = kl_divergence(soft_targets(teacher_logits, self.temperature), log_q, labels != IGNORE)
+        return self.alpha * self.square * soft + (1 - self.alpha) * hard_loss(student_logits, labels)
+""",
     ("05_chain_of_thought", "extract_answer", "findall, so that an empty last mark is not seen"): r"""
 def extract_answer(trace):
     found = re.findall(r"#### (-?[\d,]+)", trace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from statistics import mean, stdev
 
 import nbformat
@@ -105,7 +106,59 @@ def test_code_fits_beside_the_file_browser(name):
     assert [line for line in code if len(line) > 88] == []
 
 
+@pytest.mark.parametrize("name", ["01_temperature", "02_loss"])
+def test_the_minutes_of_exercises_and_questions_add_up_to_those_of_the_lab(name):
+    text = text_of(name)
+    stated = re.search(
+        r"\*\*Time:\*\* about (\d+) minutes \((\d+) for reading, figures and questions, (\d+) for the exercises\)", text
+    )
+    total, reading, exercises = map(int, stated.groups())
+    badges = re.findall(r"[●○]{5} difficulty · [●○]{5} importance · about (\d+) minutes", text)
+    assert len(badges) == len([each for each in Lab(ROOT / "solutions" / name).exercises.values() if not each.quiz])
+    assert exercises == sum(map(int, badges)) and total == reading + exercises
+    questions = sum(map(int, re.findall(r"\*[^*]*, about (\d+) minutes\.[^*]*\*", text)))
+    words_a_minute = len(text.split()) / (reading - questions)
+    assert questions and 80 < words_a_minute < 160, "reading takes longer where one predicts, runs and looks"
+
+
 # -------------------------------------------------------------------------------------------------------------- lab 01
+
+
+def test_lab_01_says_what_a_smaller_model_saves():
+    seconds, cost = {}, {}
+    for name, weights in (("teacher", 70e9), ("student", 8e9)):
+        gpus = math.ceil(2 * weights / 80e9)
+        seconds[name] = 300 * 2 * weights / (gpus * 3.35e12)
+        cost[name] = gpus * seconds[name]
+    text = text_of("01_temperature")
+    assert f"at least {seconds['teacher']:.1f} seconds and the student {seconds['student']:.1f}" in text
+    assert f"a *latency* {seconds['teacher'] / seconds['student']:.1f} times lower" in text
+    assert f"*costs* {cost['teacher'] / cost['student']:.1f} times as much" in text
+    assert cost["teacher"] / cost["student"] == pytest.approx(70 / 8)  # "just the ratio of the weights"
+    assert f"takes {2 * DRINK.vocabulary / 1000:.0f} kB per token of text" in text
+
+
+def test_lab_01_says_what_a_teacher_added():
+    arms = result("tiny_distillation")["arms"]
+    alone, both = (arms[name]["distance"]["mean"] for name in ("hard labels only", "labels and teacher"))
+    text = text_of("01_temperature")
+    assert f"trained on text alone ended {alone:.3f} nats per token" in text
+    assert f"students that also saw a teacher ended at {both:.3f}" in text
+
+
+def test_lab_01_says_what_a_drag_shows():
+    one, two = softmax(DRINK.logits, 1.0), softmax(DRINK.logits, 2.0)
+    assert [bool(after < before) for before, after in zip(one[:10], two[:10], strict=True)] == [True] * 4 + [False] * 6
+    assert [readable(token) for token in DRINK.tokens[:6]] == ["chocolate", "coffee", "tea", "cocoa", "black", "water"]
+    assert softmax(DRINK.logits, 0.1)[0] > 0.9 and softmax(DRINK.logits, 20.0)[0] < 1.3 / 50
+    reached = crossing(lambda t: softmax(EARTH.logits, min(t, 3.0))[1].item(), 0.05)
+    assert f"At T ≈ {reached:.1f}. The second token is" in text_of("01_temperature")
+
+
+def test_lab_01_says_what_a_small_number_added_to_every_probability_costs():
+    probabilities = torch.full((49_152,), 1 / 49_152, dtype=torch.float64)
+    shifted = -(probabilities * (probabilities + 1e-6).log()).sum().item()
+    assert f"With ε = 1e-6 and 49,152 tokens that is {math.log(49_152) - shifted:.2f} nats" in text_of("01_temperature")
 
 
 def test_lab_01_says_what_happens_to_cocoa():
@@ -114,6 +167,8 @@ def test_lab_01_says_what_happens_to_cocoa():
     assert f"Cocoa itself falls from {one:.3f} to {two:.3f}" in text_of("01_temperature")
     ratios = [(softmax(DRINK.logits, t)[0] / softmax(DRINK.logits, t)[cocoa]).item() for t in (1.0, 2.0)]
     assert 3.5 < ratios[0] < 4 and 1.9 < ratios[1] < 2.1  # "nearly four times", "about twice"
+    one = softmax(DRINK.logits, 1.0)
+    assert f'"chocolate" is {one[0] / one[4]:.1f} times as likely as "black"' in text_of("01_temperature")
     at_five = softmax(DRINK.logits, 5.0)
     assert DRINK.tokens[4] == " black" and at_five[0] < 2 * at_five[4]
 
@@ -221,11 +276,28 @@ def test_lab_02_answers_the_questions_about_the_divergence():
     def centres(distance):
         return [DivergenceExplorer(fit=fit, distance=distance).student_centre for fit in ("forward", "reverse")]
 
+    forward, reverse = DivergenceExplorer(fit="forward"), DivergenceExplorer(fit="reverse")
+    text = text_of("02_loss")
+    assert f"At token {forward.student_centre:.0f}, between the bumps" in text
+    assert f"(a width of {forward.student_width:.0f}). The forward KL is then {forward.costs['forward']:.2f}" in text
+    assert f"at token {reverse.student_centre:.0f}, with that bump's width of {reverse.student_width:.0f}" in text
+    assert f"KL is {reverse.costs['reverse']:.2f} nats" in text
+
     assert abs(centres(15.0)[0] - centres(15.0)[1]) < 0.5 and centres(16.0)[0] - centres(16.0)[1] > 5
     assert "From a distance of 15 on" in text_of("02_loss")
     below, above = (DivergenceExplorer(fit="jsd", beta=beta).student_centre for beta in (0.35, 0.36))
     assert below > 27 and above < 19
     assert "Between β = 0.35 and β = 0.36" in text_of("02_loss")
+
+
+def test_lab_02_says_in_which_direction_the_teacher_pulls():
+    student = torch.tensor([2.0, 0.5, 1.0, 2.5, 1.5])
+    pulls = {t: (softmax(student, t) - softmax(EXAMPLE, t)) / t for t in (1.0, 3.0)}
+    names = ["happy", "glad", "joyful", "sad", "table"]
+    low, high = ({name for name, pull in zip(names, pulls[1.0], strict=True) if sign * pull > 0.05} for sign in (-1, 1))
+    assert (low, high) == ({"happy", "glad"}, {"sad", "table"})
+    assert 'gives "happy" and "glad" too little, and "sad" and "table" too much' in text_of("02_loss")
+    assert pulls[3.0].norm() < pulls[1.0].norm() / 4  # "much weaker"
 
 
 def test_lab_02_answers_the_questions_about_the_loss():

@@ -34,25 +34,34 @@ def test_every_lab_has_its_title_minutes_needs_and_exercises(labs):
     found = cards(labs)
     assert [card.name for card in found] == sorted(path.name for path in (ROOT / "labs").iterdir())
     first = found[0]
-    assert (first.title, first.minutes) == ("Lab 01: Temperature", "60")
+    assert (first.title, first.minutes) == ("Lab 01: Temperature", "85")
     assert first.needs.startswith("Python and PyTorch tensors")
-    assert first.exercises == ("softmax_with_temperature", "temperature_repairs", "entropy", "non_top_mass")
+    assert first.exercises == (
+        "other_tokenizer",
+        "softmax_with_temperature",
+        "temperature_repairs",
+        "sampled_at_two",
+        "entropy",
+        "what_a_label_tells",
+        "non_top_mass",
+    )
     assert all(card.title and card.minutes and card.needs and card.exercises for card in found)
 
 
 def test_progress_shows_and_names_the_next_exercise(labs):
     record("softmax_with_temperature", "01_temperature", 4, 4)
     record("entropy", "01_temperature", 1, 3)
-    assert "Lab 01: Temperature (60 minutes): 1 of 4 exercises right; next: temperature_repairs" in repr(overview(labs))
+    assert "Lab 01: Temperature (85 minutes): 1 of 7 exercises right; next: other_tokenizer" in repr(overview(labs))
     record("entropy", "01_temperature", 3, 3)
     record("non_top_mass", "01_temperature", 3, 3)
-    record("temperature_repairs", "01_temperature", 1, 1)
-    assert "all 4 exercises right" in overview(labs)._repr_html_()
+    for quiz in ("other_tokenizer", "temperature_repairs", "sampled_at_two", "what_a_label_tells"):
+        record(quiz, "01_temperature", 1, 1)
+    assert "all 7 exercises right" in overview(labs)._repr_html_()
 
 
 def test_a_skipped_exercise_is_counted_as_such_and_asked_for_last(labs):
     record_skip("softmax_with_temperature", "01_temperature")
-    assert "0 of 4 exercises right, 1 skipped; next: temperature_repairs" in repr(overview(labs))
+    assert "0 of 7 exercises right, 1 skipped; next: other_tokenizer" in repr(overview(labs))
     record("entropy", "01_temperature", 3, 3)
     record("non_top_mass", "01_temperature", 3, 3)
     assert "1 skipped; next: " in repr(overview(labs))
@@ -79,7 +88,7 @@ def test_the_notebook_is_valid_and_links_to_labs_that_are_there(labs):
 def test_it_is_written_anew_but_never_over_another_notebook(labs):
     path = write(labs)
     record("entropy", "01_temperature", 3, 3)
-    assert "1 of 4" in write(labs).read_text(encoding="utf-8")
+    assert "1 of 7" in write(labs).read_text(encoding="utf-8")
     nbformat.write(nbformat.v4.new_notebook(), path)
     with pytest.raises(FileExistsError, match="not the launcher"):
         write(labs)

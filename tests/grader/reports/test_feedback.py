@@ -96,7 +96,7 @@ def test_a_right_exercise_with_a_comment_is_shown_in_full(mini):
         (
             "01_temperature",
             "answer_why_soft_targets",
-            "Question 1: why soft targets help",
+            "Question 1 · Why soft targets help",
             "Why is the teacher's whole",
         ),
     ],

@@ -259,6 +259,118 @@ def kl_divergence(soft_targets, soft_log_predictions, mask):
     return chosen.sum() / max(chosen.numel(), 1)
 """,
     ],
+    "kl_gradient": [
+        # from one's own pieces
+        """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if student_logits.shape != teacher_logits.shape or mask.shape != student_logits.shape[:-1]:
+        raise ValueError("shapes")
+    q = soft_log_predictions(student_logits, temperature).exp()
+    p = soft_targets(teacher_logits, temperature)
+    return (q - p) * mask.unsqueeze(-1) / (temperature * mask.sum().clamp(min=1))
+""",
+        # torch's softmax twice
+        """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if temperature <= 0:
+        raise ValueError("temperature")
+    if teacher_logits.shape != student_logits.shape or tuple(mask.shape) != tuple(student_logits.shape[:2]):
+        raise ValueError("shapes differ")
+    q = F.softmax(student_logits.float() / temperature, dim=-1)
+    p = F.softmax(teacher_logits.float() / temperature, dim=-1)
+    n = max(int(mask.sum()), 1)
+    return mask[:, :, None].float() * (q - p) / temperature / n
+""",
+        # autograd through one's own divergence
+        """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if student_logits.shape != teacher_logits.shape:
+        raise ValueError("shapes")
+    with torch.enable_grad():
+        z = student_logits.detach().clone().requires_grad_()
+        loss = kl_divergence(soft_targets(teacher_logits, temperature), soft_log_predictions(z, temperature), mask)
+        return torch.autograd.grad(loss, z)[0]
+""",
+        # where instead of a product
+        """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if not temperature > 0:
+        raise ValueError(f"temperature is {temperature}")
+    if student_logits.shape != teacher_logits.shape or mask.shape != student_logits.shape[:-1]:
+        raise ValueError("shapes")
+    pull = (widen(student_logits) / temperature).softmax(-1) - (widen(teacher_logits) / temperature).softmax(-1)
+    pull = torch.where(mask[..., None], pull, torch.zeros_like(pull))
+    return pull.div(temperature).div(mask.sum().clamp_min(1))
+""",
+        # only the counted tokens are computed
+        """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if temperature <= 0:
+        raise ValueError("temperature")
+    if student_logits.shape != teacher_logits.shape or mask.shape != student_logits.shape[:-1]:
+        raise ValueError("shapes")
+    gradient = torch.zeros(student_logits.shape)
+    q = torch.softmax(student_logits[mask].float() / temperature, dim=-1)
+    p = torch.softmax(teacher_logits[mask].float() / temperature, dim=-1)
+    gradient[mask] = (q - p) / temperature / max(len(q), 1)
+    return gradient
+""",
+        # a loop over rows and positions, in float64
+        """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if temperature <= 0:
+        raise ValueError("temperature")
+    if student_logits.shape != teacher_logits.shape or mask.shape != student_logits.shape[:-1]:
+        raise ValueError("shapes")
+    result = torch.zeros_like(student_logits, dtype=torch.float64)
+    counted = sum(bool(m) for row in mask for m in row)
+    for b in range(mask.shape[0]):
+        for s in range(mask.shape[1]):
+            if mask[b, s]:
+                q = torch.softmax(student_logits[b, s].double() / temperature, 0)
+                p = torch.softmax(teacher_logits[b, s].double() / temperature, 0)
+                result[b, s] = (q - p) / (temperature * counted)
+    return result
+""",
+        # the Jacobian of log-softmax, row by row
+        """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if student_logits.shape != teacher_logits.shape or mask.shape != student_logits.shape[:-1]:
+        raise ValueError("shapes")
+    p = soft_targets(teacher_logits, temperature)
+    q = soft_log_predictions(student_logits, temperature).exp()
+    V = p.shape[-1]
+    jacobian = (torch.eye(V, dtype=p.dtype) - q[..., None, :]) / temperature  # ∂ log q_v / ∂ z_i at [v, i]
+    per_token = -torch.einsum("bsv,bsvi->bsi", p, jacobian)
+    return per_token * mask[..., None] / mask.sum().clamp(min=1)
+""",
+        # flattened and back, and cast back to the dtype that came in
+        """
+@torch.no_grad()
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if temperature <= 0:
+        raise ValueError("temperature")
+    if student_logits.shape != teacher_logits.shape or mask.shape != student_logits.shape[:-1]:
+        raise ValueError("shapes")
+    V = student_logits.shape[-1]
+    student, teacher = (x.reshape(-1, V).float() / temperature for x in (student_logits, teacher_logits))
+    weights = mask.reshape(-1, 1).float() / mask.sum().clamp(min=1)
+    gradient = (student.softmax(1) - teacher.softmax(1)) * weights / temperature
+    return gradient.reshape(student_logits.shape).to(student_logits.dtype)
+""",
+        # the gradient of the cross-entropy, which is the same
+        """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    if student_logits.shape != teacher_logits.shape or mask.shape != student_logits.shape[:-1]:
+        raise ValueError("shapes")
+    p = soft_targets(teacher_logits, temperature)
+    z = widen(student_logits.detach()).clone().requires_grad_(True)
+    with torch.enable_grad():
+        cross_entropy = -(p * F.log_softmax(z / temperature, dim=-1)).sum(-1)
+        (cross_entropy * mask).sum().backward()
+    return z.grad / mask.sum().clamp(min=1)
+""",
+    ],
     "hard_loss": [
         # the sum, divided
         """
@@ -698,6 +810,12 @@ def soft_log_predictions(student_logits, temperature):
 def kl_divergence(soft_targets, soft_log_predictions, mask):
     per_token = torch.xlogy(soft_targets, soft_targets) - soft_targets * soft_log_predictions
     return (per_token * mask[..., None]).sum() / mask.sum().clamp(min=1)
+""",
+    "kl_gradient": """
+def kl_gradient(student_logits, teacher_logits, mask, temperature):
+    q = F.softmax(student_logits.float() / temperature, dim=-1)
+    p = F.softmax(teacher_logits.float() / temperature, dim=-1)
+    return (q - p) / temperature * mask[..., None] / mask.sum().clamp(min=1)
 """,
     "hard_loss": """
 def hard_loss(student_logits, labels):
