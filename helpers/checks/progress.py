@@ -22,21 +22,24 @@ LABS = "[0-9][0-9]_*/[0-9][0-9]_*.ipynb"  # in the folder that holds a copy of t
 MAX_ATTEMPTS = 20  # of which the code's digest is kept, for each exercise
 
 
-def progress_folder() -> Path:
-    """Return the folder that keeps what this copy of the labs knows of the student."""
+def progress_folder(here: Path | None = None) -> Path:
+    """Return the folder that keeps what a copy of the labs knows of the student.
+
+    here: the folder of the labs or of one of them; by default the working folder.
+    """
     if chosen := os.environ.get("DISTILLAB_PROGRESS"):
         return Path(chosen)
     try:
-        here = Path.cwd()  # of a notebook, the folder of its lab
+        here = (here or Path.cwd()).resolve()  # of a notebook, the folder of its lab
         labs = next((folder for folder in (here, here.parent) if any(folder.glob(LABS))), None)
     except OSError:  # the folder is gone, or may not be read
         labs = None
     return (labs or Path.home()) / FOLDER
 
 
-def progress_file() -> Path:
-    """Return the path of the file that progress is kept in."""
-    return progress_folder() / "progress.json"
+def progress_file(here: Path | None = None) -> Path:
+    """Return the path of the file that progress is kept in; `here` as in `progress_folder`."""
+    return progress_folder(here) / "progress.json"
 
 
 def being_graded() -> bool:
@@ -44,12 +47,12 @@ def being_graded() -> bool:
     return bool(os.environ.get("NBGRADER_EXECUTION"))
 
 
-def read_progress() -> dict[str, dict[str, Any]]:
+def read_progress(here: Path | None = None) -> dict[str, dict[str, Any]]:
     """Return lab, passed, agreed, examples and when for each exercise; empty if the file cannot be read.
 
-    An exercise that was skipped has `skipped` instead of what a check showed.
+    An exercise that was skipped has `skipped` instead of what a check showed. `here` as in `progress_folder`.
     """
-    return {name: entry for name, entry in read_kept(progress_file()).items() if isinstance(entry, dict)}
+    return {name: entry for name, entry in read_kept(progress_file(here)).items() if isinstance(entry, dict)}
 
 
 def attempts(exercise: str) -> int:

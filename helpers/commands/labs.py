@@ -47,16 +47,16 @@ def _open(folder: Path, name: str) -> None:
     from jupyterlab.labapp import main as jupyterlab
 
     settings = folder / FOLDER / "jupyter"
-    hidden = json.dumps({"disabledExtensions": {"@jupyter/nbgrader": True}})
-    write_text(settings / "labconfig" / "page_config.json", hidden)
+    page = {"disabledExtensions": {"@jupyter/nbgrader": True}}
+    defaults = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+    for name_of_file, content in (("page_config", page), ("default_setting_overrides", defaults)):
+        write_text(settings / "labconfig" / f"{name_of_file}.json", json.dumps(content))
     others = os.environ.get("JUPYTER_CONFIG_PATH", "")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, [str(settings.resolve()), others]))
     jupyterlab(
         [
             f"--notebook-dir={folder}",
             f"--LabApp.default_url=/lab/tree/{name}",
-            "--LabApp.news_url=None",
-            "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--Application.log_level=WARN",
         ]
     )

@@ -90,8 +90,8 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 class Overview:
     """The labs with the student's progress; displays itself as a table in a notebook and as text elsewhere."""
 
-    def __init__(self, labs: list[LabCard], progress: dict, ready: Preflight) -> None:
-        self.labs, self.progress, self.ready = labs, progress, ready
+    def __init__(self, labs: list[LabCard], folder: Path, ready: Preflight) -> None:
+        self.labs, self.folder, self.ready, self.progress = labs, folder, ready, read_progress(folder)
 
     def standing(self, lab: LabCard) -> str:
         """Say how many of a lab's exercises are right, and which one comes next."""
@@ -130,14 +130,14 @@ class Overview:
             rows += f"<td {left}>{needs}</td><td {left}>{escape(self.standing(lab))}</td></tr>"
         table = f"<table><caption>The labs, and how far you are</caption><thead><tr>{heads}</tr></thead>"
         table += f"<tbody>{rows}</tbody></table>"
-        note = f"Your progress is what your checks showed. It is kept with this copy of the labs, in {progress_file()}."
+        note = f"Your progress is what your checks showed. It is kept with this copy of the labs, in {progress_file(self.folder)}."
         details = f"<p>{escape(self.tier())}</p><p>{escape(note)}</p>"
         return f"{table}<details><summary>Tier and progress</summary>{details}</details>"
 
 
 def overview(folder: Path | str = ".") -> Overview:
     """Return the labs in `folder` with the progress so far, and what is missing for the chosen tier."""
-    return Overview(cards(Path(folder)), read_progress(), preflight())
+    return Overview(cards(Path(folder)), Path(folder), preflight())
 
 
 def copy_labs(labs: Path, folder: Path) -> list[Path]:

@@ -153,8 +153,22 @@ def test_students_see_a_students_jupyterlab(tmp_path, monkeypatch):
     lab = LabApp()
     lab.parse_command_line(started[0])
     server = ServerApp(config=lab.config)  # raises where a setting is not one of its own
-    assert lab.news_url is None and server.log_level == logging.WARNING
+    assert server.log_level == logging.WARNING
     assert lab.default_url == "/lab/tree/start.ipynb"
     ours, other = os.environ["JUPYTER_CONFIG_PATH"].split(os.pathsep)
     page = json.loads((Path(ours) / "labconfig" / "page_config.json").read_text())
     assert page["disabledExtensions"] == {"@jupyter/nbgrader": True} and other == "/elsewhere"
+    (news,) = json.loads((Path(ours) / "labconfig" / "default_setting_overrides.json").read_text()).values()
+    assert news == {"fetchNews": "false", "checkForUpdates": False}
+
+
+def test_a_new_copy_starts_anew_wherever_it_is_made(labs, tmp_path, monkeypatch):
+    monkeypatch.delenv("DISTILLAB_PROGRESS")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert record("entropy", "01_temperature", 3, 3) == ""  # kept in the home folder
+    assert "0 of 4 exercises right" in write(labs).read_text(encoding="utf-8")
+    monkeypatch.chdir(labs / "01_temperature")
+    record("entropy", "01_temperature", 3, 3)
+    monkeypatch.chdir(tmp_path)
+    assert "1 of 4 exercises right" in write(labs).read_text(encoding="utf-8")
