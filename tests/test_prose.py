@@ -23,7 +23,7 @@ RULES = {
     r"\b(?:is|are|was) asked of\b": "must, has to",
     r"\bthinks? nothing of\b": "considers very unlikely",
     r"\bh(?:olds?|eld) (?:\w+ ){1,4}for (?:equally|just as|true|right|wrong|certain)\b": "considers",
-    r"(?:^|[.:;] )Who \w+s\b[^?.]*[,.]": "If you …,",
+    r"(?:^|[.] )Who \w+s\b[^?.]*[,.]": "If you …,",
     r"\bsomebody who\b": "a reader who, someone who",
     r"\b(?:whence|thereof|therein|whereof|hitherto|whatsoever|lest|nought|naught|ere)\b": "a modern word",
     r"\bdials?\b": "slider",

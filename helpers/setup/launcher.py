@@ -130,7 +130,8 @@ class Overview:
             rows += f"<td {left}>{needs}</td><td {left}>{escape(self.standing(lab))}</td></tr>"
         table = f"<table><caption>The labs, and how far you are</caption><thead><tr>{heads}</tr></thead>"
         table += f"<tbody>{rows}</tbody></table>"
-        note = f"Your progress is what your checks showed. It is kept with this copy of the labs, in {progress_file(self.folder)}."
+        kept = progress_file(self.folder)
+        note = f"Your progress is what your checks showed. It is kept with this copy of the labs, in {kept}."
         details = f"<p>{escape(self.tier())}</p><p>{escape(note)}</p>"
         return f"{table}<details><summary>Tier and progress</summary>{details}</details>"
 

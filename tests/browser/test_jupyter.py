@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import torch
@@ -183,7 +184,7 @@ def test_the_launcher_opens_with_the_labs_and_leads_to_one(open_page, jupyterlab
     page = open_page(f"{jupyterlab}/lab/tree/start.ipynb?reset")
     table = page.locator(".jp-OutputArea table")
     table.wait_for(timeout=120_000)
-    expect(table).to_contain_text("0 of 4 exercises right; next: softmax_with_temperature")
+    expect(table).to_contain_text(re.compile("0 of \\d+ exercises right; next: "))
     accessible(page, ".jp-OutputArea")
     page.get_by_role("link", name="Lab 01: Temperature").click()
     page.locator(".jp-Notebook h1", has_text="Lab 01: Temperature").wait_for(timeout=60_000)
