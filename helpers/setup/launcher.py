@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import platform
 import re
 import shutil
 from dataclasses import dataclass
@@ -197,8 +198,17 @@ def _write_notebook(path: Path, cells: list[dict[str, Any]]) -> Path:
     """Write a notebook of ours. Raises FileExistsError where another one has its name."""
     if path.exists() and not json.loads(path.read_text(encoding="utf-8")).get("metadata", {}).get("distillab"):
         raise FileExistsError(f"{path} is not the launcher's; rename it and run the command again")
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    metadata = {"distillab": {"launcher": True}, "kernelspec": kernel}
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    language = {  # as the kernel says it, so that JupyterLab has nothing to add and shows no unsaved change
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+        "version": platform.python_version(),
+    }
+    metadata = {"distillab": {"launcher": True}, "kernelspec": kernel, "language_info": language}
     notebook = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     write_text(path, json.dumps(notebook, indent=1) + "\n")
     return path
