@@ -267,7 +267,9 @@ simple("r14_tensor_subclass", double=WRONG, points=3, double_cell="""class Yes(t
 def double(values): return torch.zeros(5).as_subclass(Yes)""")  # fmt: skip
 
 HUNT = """import gc, os, sys
+PUBLIC = ["helpers.checks.solutions"]
 FOUND = [name for name in sys.modules if "misconception" in name or "solutions" in name or "cases" in name.split(".")]
+FOUND = [name for name in FOUND if name not in PUBLIC]
 for item in gc.get_objects():
     if type(item) is dict:
         texts = [value for value in list(item.values()) if type(value) is str]
