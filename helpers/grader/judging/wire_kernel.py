@@ -37,20 +37,17 @@ MAX_FRAME_BYTES = relay.MAX_MESSAGE_BYTES + 100
 PROTOCOL_VERSION = "5.4"  # of Jupyter's messages
 
 
-def launch_kernel(name: str, folder: Path, limits: Limits) -> KernelProcess:
-    """Have the zygote start a kernel in a sandbox, with a wire.
+def launch_request(name: str, folder: Path, limits: Limits) -> LaunchRequest:
+    """Return the request for a kernel in a sandbox, with a wire.
 
     Args:
         name: `SANDBOX_KERNEL`, or `GPU_KERNEL` for a fresh Python that may use the GPU.
         folder: The working folder, of which the kernel gets a copy.
         limits: What the notebook may use.
-
-    Raises:
-        GraderError: The sandbox could not be set up.
     """
     cold, path = name == GPU_KERNEL, os.path.realpath(folder)
     seconds = limits.notebook + EXTRA_LIFE_SECONDS
-    request = LaunchRequest(
+    return LaunchRequest(
         folder=path,
         sockets=relay.FOLDER,
         argv=["-f", relay.CONNECTION_FILE, "--HistoryManager.enabled=False"],
@@ -64,7 +61,11 @@ def launch_kernel(name: str, folder: Path, limits: Limits) -> KernelProcess:
         wire=True,
         devices=[str(device) for device in Path("/dev").glob("nvidia*") if not device.is_dir()] if cold else [],
     )
-    process = ZYGOTE.launch(request)
+
+
+def launch_kernel(name: str, folder: Path, limits: Limits) -> KernelProcess:
+    """Have the zygote start a kernel; see `launch_request`. Raises GraderError if the sandbox could not be set up."""
+    process = ZYGOTE.launch(launch_request(name, folder, limits))
     process.close_folder()  # what a graded notebook writes stays in its sandbox
     return process
 

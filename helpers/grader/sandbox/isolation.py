@@ -50,15 +50,15 @@ def _map_user(user: int, group: int) -> None:
         Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
 
 
-def give_up_rights() -> None:
-    """Become a plain user without capabilities and without a way to gain any."""
+def give_up_rights(user: int = root.NOBODY) -> None:
+    """Become a plain user without capabilities and without a way to gain any: `user` if this one is root."""
     if os.geteuid() == 0:
         os.setgroups([])
-        os.setresgid(root.NOBODY, root.NOBODY, root.NOBODY)
-        os.setresuid(root.NOBODY, root.NOBODY, root.NOBODY)
+        os.setresgid(user, user, user)
+        os.setresuid(user, user, user)
         syscalls.set_dumpable(True)  # otherwise /proc/self would still belong to root
         syscalls.unshare(syscalls.NEW_USER)  # a separate count of processes, and no rights over the other namespaces
-        _map_user(root.NOBODY, root.NOBODY)
+        _map_user(user, user)
     # A user namespace inside this one would hand out capabilities again, over a small part of the kernel: forbid it.
     Path("/proc/sys/user/max_user_namespaces").write_text("0", encoding="ascii")
     syscalls.drop_capabilities()

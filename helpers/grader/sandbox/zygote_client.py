@@ -72,7 +72,11 @@ class Zygote:
         self._process = None
 
     def launch(self, request: LaunchRequest) -> KernelProcess:
-        """Have a kernel launched, starting the zygote if necessary.
+        """Have a kernel launched, starting the zygote if necessary. Raises GraderError as `launch_handles`."""
+        return KernelProcess(self.launch_handles(request))
+
+    def launch_handles(self, request: LaunchRequest) -> KernelHandles:
+        """Have a kernel launched and return its bare file descriptors, of which some may go to another process.
 
         Raises:
             GraderError: The zygote does not start, or the sandbox could not be set up.
@@ -85,7 +89,7 @@ class Zygote:
             raise GraderError(
                 f"The sandbox could not be set up; see: distillab doctor. {answer.decode(errors='replace')}"
             )
-        return KernelProcess(KernelHandles(*handles))
+        return KernelHandles(*handles)
 
     def _connect(self) -> socket.socket:
         deadline = time.monotonic() + STARTUP_SECONDS
