@@ -20,7 +20,8 @@ from helpers.grader.course.lab import load_lab
 from helpers.grader.errors import Refused
 from helpers.grader.intake.notebook import read_notebook
 from helpers.grader.intake.timestamp import TIMESTAMP_FILE, read_timestamp
-from helpers.grader.judging.submission import judge_notebook, prepare, refused
+from helpers.grader.judging.judgement import refused
+from helpers.grader.judging.submission import judge_notebook, prepare
 from helpers.grader.limits import Limits
 from helpers.grader.release import put_environment_first
 from helpers.grader.reports.feedback import graded_notebook

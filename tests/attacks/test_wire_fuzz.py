@@ -84,7 +84,7 @@ class DamagedKernel:
     draw = random.Random(0)
     answers: dict = {}
 
-    def __init__(self, name: str, folder: Path, limits: Limits) -> None:
+    def __init__(self, name: str, folder: Path, limits: Limits, start: object) -> None:
         self.reader = object.__new__(StudentKernel)
         self.reader.output_left = limits.output
 

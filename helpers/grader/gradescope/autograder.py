@@ -70,7 +70,7 @@ def _judge(course: Path, lab: Lab, folder: Path) -> Judgement:
         submission = submissions[0]
     except (Refused, OSError) as problem:
         submission = Submission.refused(STUDENT, lab.name, problem)
-    prepare(judge.kernel_name)
+    prepare(judge.kernel_name, apart=True)
     return judge_submission(course, submission, judge.limits, judge.kernel_name, lab.seed)
 
 

@@ -29,16 +29,26 @@ TEXT_CUT = "\n\n[This text passed the limit; the rest of it is left out.]"
 
 
 def read_notebook(path: Path, limit: int) -> NotebookNode:
-    """Return the notebook at `path` in format 4, its cells reduced to type, id, text and nbgrader's metadata.
+    """Return the notebook in the file `path`, of at most `limit` bytes; see `parse_notebook`. Raises Refused."""
+    return parse_notebook(read_bytes(path, limit))
 
-    Args:
-        path: the notebook's file.
-        limit: its largest size in bytes.
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Return what a notebook's file holds, without a look at it. Raises Refused if it is more than `limit` bytes."""
+    size = path.stat().st_size
+    if size > limit:
+        raise Refused(f"the notebook has {size / 2**20:.0f} MiB, and {limit / 2**20:.0f} MiB is the limit")
+    with open(path, "rb") as file:
+        return file.read(limit)
+
+
+def parse_notebook(data: bytes) -> NotebookNode:
+    """Return a notebook in format 4, its cells reduced to type, id, text and nbgrader's metadata.
 
     Raises:
         Refused: the notebook cannot be read; the text explains the reason to a student.
     """
-    content = _load(path, limit)
+    content = _load(data)
     try:
         notebook = nbformat.convert(nbformat.from_dict(content), 4) if content["nbformat"] < 4 else None
         cells = (notebook or content)["cells"]
@@ -55,13 +65,10 @@ def read_notebook(path: Path, limit: int) -> NotebookNode:
         raise Refused(f"the notebook's cells cannot be read: {type(problem).__name__}: {reason}") from None
 
 
-def _load(path: Path, limit: int) -> dict[str, Any]:
+def _load(data: bytes) -> dict[str, Any]:
     """Return the JSON content of a notebook file. Raises Refused."""
-    size = path.stat().st_size
-    if size > limit:
-        raise Refused(f"the notebook has {size / 2**20:.0f} MiB, and {limit / 2**20:.0f} MiB is the limit")
     try:
-        content = load_json(path.read_bytes().decode("utf-8-sig"))
+        content = load_json(data.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise Refused("the notebook is not UTF-8 text") from None
     except (ValueError, RecursionError) as problem:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 
 from helpers.grader.judging.error_words import MAX_MESSAGE_CHARACTERS
 
@@ -26,6 +27,7 @@ _QUOTAS = {
     re.compile(r"\[Errno 11\]|can't start new thread|Resource temporarily unavailable"): "the quota for processes",
     re.compile(r"\[Errno 24\]|Too many open files"): "the quota for open files",
 }
+SHARED_FOLDERS = ("/tmp", "/dev/shm")  # of which each notebook has its own
 NO_NETWORK = "the sandbox has no network: grading runs on the offline tier, DISTILLAB_TIER=tiny"
 
 
@@ -59,7 +61,17 @@ def _belongs_to(path: str, folder: str) -> bool:
     path, folder = os.path.normpath(os.path.join(folder, path)), os.path.normpath(folder)
     if path == folder or path.startswith(folder + "/"):
         return True
-    # The notebook has a /tmp of its own. A path in it that exists on the host only is one that the sandbox hides.
-    parent = os.path.dirname(path)
-    on_host = os.path.lexists(path) or (parent != "/tmp" and os.path.isdir(parent))
-    return path.startswith(("/tmp/", "/dev/shm/")) and not on_host
+    # The notebook has a /tmp of its own. What is below a file or folder of the host's is something that it hides.
+    for shared in SHARED_FOLDERS:
+        if path.startswith(f"{shared}/"):
+            return path.removeprefix(f"{shared}/").split("/")[0] not in names_on_host(shared)
+    return False
+
+
+@cache
+def names_on_host(folder: str) -> frozenset[str]:
+    """Return what is in a folder of the host, as it was when this was first asked."""
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()

@@ -7,6 +7,7 @@ data. Credit needs a value that agrees. Whatever a notebook does, it ends in a d
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -21,7 +22,7 @@ from helpers.grader.judging.cell_outcomes import SLOW_SHARE, CellOutcomes
 from helpers.grader.judging.exercise import TimeBudget, judge_exercise, rows_without_a_call
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.judging.skippable_cells import skippable_cells
-from helpers.grader.judging.student_kernel import KernelDied, StudentKernel
+from helpers.grader.judging.student_kernel import Kernel, KernelDied, StudentKernel, start_kernel
 from helpers.grader.limits import Limits
 
 ANSWER_STUB = "YOUR ANSWER HERE"  # what nbgrader puts in place of a model answer
@@ -45,16 +46,44 @@ class Restart:
     cell: int | None = None
 
 
-def judge(lab: Lab, submitted: NotebookNode, folder: Path, limits: Limits, kernel_name: str) -> Judgement:
+@dataclass(frozen=True)
+class Surroundings:
+    """What the judge needs from the process that it works in.
+
+    Attributes:
+        start_kernel: starts a kernel.
+        keep: is told what is settled so far: after reading the notebook, and after each exercise.
+    """
+
+    start_kernel: Callable[[str, Path, Limits], Kernel] = start_kernel
+    keep: Callable[[Judgement], None] = lambda judgement: None
+
+
+ALONE = Surroundings()
+
+
+def judge(
+    lab: Lab,
+    submitted: NotebookNode,
+    folder: Path,
+    limits: Limits,
+    kernel_name: str,
+    around: Surroundings = ALONE,
+) -> Judgement:
     """Run and judge a notebook in `folder`, a scratch folder of its own that holds the files handed in beside it."""
-    return _Run(lab, align(lab, submitted), folder, limits, kernel_name).judgement()
+    judgement = _Run(lab, align(lab, submitted), folder, limits, kernel_name, around).judgement()
+    judgement.guesses = submitted.metadata.get("guesses", {})
+    return judgement
 
 
 class _Run:
     """One notebook's way through as many kernels as it takes."""
 
-    def __init__(self, lab: Lab, aligned: Aligned, folder: Path, limits: Limits, kernel_name: str) -> None:
+    def __init__(
+        self, lab: Lab, aligned: Aligned, folder: Path, limits: Limits, kernel_name: str, around: Surroundings
+    ) -> None:
         self.lab, self.aligned, self.folder, self.limits, self.kernel_name = lab, aligned, folder, limits, kernel_name
+        self.around = around
         for name in lab.exercises:
             lab.key(name)  # computed once for a lab, and outside of any student's time
         self.began = time.monotonic()
@@ -67,6 +96,7 @@ class _Run:
 
     def judgement(self) -> Judgement:
         """Run the notebook to its end and return everything that is known of it."""
+        self._keep_what_is_settled()
         while (restart := self._run_in_kernel()) is not None:
             self._prepare(restart)
         for name, exercise in self.lab.exercises.items():
@@ -76,7 +106,7 @@ class _Run:
         answers = _written_answers(self.aligned)
         return Judgement(
             self.lab.name,
-            rows=_in_order(self.lab, self.rows, answers),
+            rows=in_order(self.lab, self.rows, answers),
             notes=list(dict.fromkeys(self.aligned.notes + self.cells.notes(self.limits.cell))),
             notebook=self.aligned.notebook,
             answers=answers,
@@ -85,10 +115,15 @@ class _Run:
             starved=self.starved,
         )
 
+    def _keep_what_is_settled(self) -> None:
+        rows = [row for rows in self.rows.values() for row in rows]
+        answers, code = _written_answers(self.aligned), _code(self.aligned)
+        self.around.keep(Judgement(self.lab.name, rows, list(self.aligned.notes), answers=answers, code=code))
+
     def _run_in_kernel(self) -> Restart | None:
         """Run the cells from the top in a fresh kernel. Return why they have to run again; None if they are done."""
         self.exhausted = None
-        with StudentKernel(self.kernel_name, self.folder, self.limits) as kernel:
+        with StudentKernel(self.kernel_name, self.folder, self.limits, self.around.start_kernel) as kernel:
             kernel.install_probe(self.lab.forbidden_closure, self.lab.uses_model_specs)
             watch = Watch(kernel)
             for index, cell in enumerate(self.aligned.notebook.cells):
@@ -129,6 +164,7 @@ class _Run:
             return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)
         self.starved |= any(row.verdict == "timeout" for row in judged.rows) and watch.starved()
         self.rows[name] = judged.rows
+        self._keep_what_is_settled()
         return Restart(Reason.KERNEL_ENDED) if judged.kernel_ended else None
 
     def _run_cell(self, kernel: StudentKernel, index: int, cell: NotebookNode) -> Restart | None:
@@ -191,7 +227,7 @@ class _Run:
         self.aligned.notebook.cells[index].outputs = [_notice(notice)]
 
 
-def _in_order(lab: Lab, rows: dict[str, list[Row]], answers: dict[str, str]) -> list[Row]:
+def in_order(lab: Lab, rows: dict[str, list[Row]], answers: dict[str, str]) -> list[Row]:
     """Return all rows in the order of the lab's cells, with one row for each written answer."""
     ordered: list[Row] = []
     for cell in lab.notebook.cells:

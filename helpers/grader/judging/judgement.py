@@ -31,18 +31,37 @@ class Row:
 
 @dataclass
 class Judgement:
-    """Everything that is known about one student's submission for one lab after judging it."""
+    """Everything that is known about one student's submission for one lab after judging it.
+
+    Attributes:
+        lab: its name.
+        rows: the outcomes.
+        notes: remarks for people.
+        notebook: the notebook with its outputs.
+        graded: the notebook as formgrader shows it, ready to be written, where another process has made it.
+        answers: written answers by their cell's id; stubs are left out.
+        code: what the student wrote for each exercise.
+        guesses: valid records of predictions, by name.
+        seconds: wall time of the whole submission.
+        starved: whether a time limit passed while others were using the processors, so that it is judged again alone.
+    """
 
     lab: str
     rows: list[Row] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     notebook: NotebookNode | None = None
-    answers: dict[str, str] = field(default_factory=dict)  # written answers by their cell's id; stubs are left out
-    code: dict[str, str] = field(default_factory=dict)  # what the student wrote for each exercise
-    guesses: dict[str, dict[str, Any]] = field(default_factory=dict)  # valid records of predictions, by name
-    seconds: float = 0.0  # wall time of the whole submission
-    starved: bool = False  # a time limit passed while others were using the processors: judge it again alone
+    graded: bytes | None = None
+    answers: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+    guesses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0.0
+    starved: bool = False
 
     def of(self, exercise: str) -> list[Row]:
         """Return the rows of one exercise."""
         return [row for row in self.rows if row.exercise == exercise]
+
+
+def refused(lab: str, reason: str, verdict: str) -> Judgement:
+    """Return the judgement of a submission that was not run: one row that says why, and no points of no lab."""
+    return Judgement(lab, [Row("", "", 0.0 if lab else None, None, verdict, note=reason)])

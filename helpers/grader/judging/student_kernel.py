@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from nbformat import NotebookNode
 
+from helpers.grader.errors import GraderError
 from helpers.grader.frames import WireClosed
 from helpers.grader.judging.jupyter_kernel import JupyterKernel
 from helpers.grader.judging.kernel_data import NO_REPLY, error_of, output_of, reply_of, size_of
@@ -80,14 +81,24 @@ def start_kernel(name: str, folder: Path, limits: Limits) -> Kernel:
 
 
 class StudentKernel:
-    """One kernel process, from start to end; use it as a context manager."""
+    """One kernel process, from start to end; use it as a context manager.
 
-    def __init__(self, name: str, folder: Path, limits: Limits) -> None:
+    Args:
+        name: the kernel's name.
+        folder: where the notebook runs.
+        limits: what it may use.
+        start: starts the kernel.
+    """
+
+    def __init__(
+        self, name: str, folder: Path, limits: Limits, start: Callable[[str, Path, Limits], Kernel] = start_kernel
+    ) -> None:
         self.name, self.folder, self.limits, self.output_left = name, folder, limits, limits.output
+        self._start = start
         self.comm, self.target = secrets.token_hex(8), f"distillab-{secrets.token_hex(8)}"
 
     def __enter__(self) -> StudentKernel:
-        self.kernel = start_kernel(self.name, self.folder, self.limits)
+        self.kernel = self._start(self.name, self.folder, self.limits)
         try:
             self._wait_until_ready()
         except BaseException:
@@ -116,7 +127,7 @@ class StudentKernel:
         code += f"exec(compile({text!r}, '<probe>', 'exec'), {{{names}}})\ndel builtins, sys"
         ran = self.run(code, STARTUP_SECONDS, silent=True)
         if ran.error:
-            raise RuntimeError(f"the probe could not start in the kernel: {ran.error}")
+            raise GraderError(f"the probe could not start in the kernel: {ran.error}")
         opening = {"comm_id": self.comm, "target_name": self.target, "data": {}}
         self._request("comm_open", opening, STARTUP_SECONDS)
 
@@ -194,7 +205,7 @@ class StudentKernel:
     def _why_it_ended(self, interrupted: bool) -> str:
         reason = self.kernel.why_it_ended()
         if reason == "grader":
-            raise RuntimeError("the process that kernels are forked from ended; this says nothing about the notebook")
+            raise GraderError("the process that kernels are forked from ended; this says nothing about the notebook")
         if reason in ("memory", "timeout"):
             return reason
         return "timeout" if interrupted else "crash"

@@ -289,3 +289,8 @@ def graded_notebook(lab: Lab, judgement: Judgement) -> NotebookNode:
             text = render("check_output.txt", item=item)
             cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
     return sanitize_notebook(judgement.notebook)
+
+
+def graded_text(lab: Lab, judgement: Judgement) -> bytes:
+    """Return the notebook of `graded_notebook` as its file holds it."""
+    return (nbformat.writes(graded_notebook(lab, judgement)) + "\n").encode()

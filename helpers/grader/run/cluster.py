@@ -155,13 +155,13 @@ def judge_packed(
     """
     worker_limits = Limits(**limits)
     with _preparing:
-        prepare(kernel_name)
+        prepare(kernel_name, apart=True)
         _require_same_judge(Path(course), worker_limits, kernel_name, key)
         forget_changed_labs()
     with tempfile.TemporaryDirectory(prefix="distillab-") as folder:
         submission = _unpack(packed, Path(folder))
         judgement = judge_submission(Path(course), submission, worker_limits, kernel_name, seed.value)
-    plain = to_plain(judgement)
+    plain = to_plain(judgement) | {"graded": judgement.graded}
     plain["notebook"] = nbformat.writes(judgement.notebook) if judgement.notebook is not None else None
     return plain
 

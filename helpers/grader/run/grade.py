@@ -18,7 +18,7 @@ from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.collect import collect
 from helpers.grader.intake.matching import read_answers
-from helpers.grader.judging.submission import judge_submission, prepare
+from helpers.grader.judging.submission import compute_answers, judge_submission, prepare
 from helpers.grader.limits import Limits
 from helpers.grader.release import generate, put_environment_first
 from helpers.grader.reports.gradebook import open_gradebook
@@ -31,7 +31,7 @@ from helpers.grader.run.publish import default_database, of_the_class, write_rep
 from helpers.grader.run.retry import JudgeBatch, judge_in_threads
 from helpers.grader.run.scale import require_one_scale
 from helpers.grader.run.secret_seed import secret_seed
-from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
+from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL, UNSAFE_KERNEL
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 from helpers.interrupt import raise_if_requested
 
@@ -72,7 +72,7 @@ def grade(
     labs = _released_labs(course, options.labs)
     forget_changed_labs()
     if not options.cluster:
-        prepare(options.kernel_name)
+        prepare(options.kernel_name, apart=True)
     put_environment_first()
     with tempfile.TemporaryDirectory(prefix="intake-", dir=ZYGOTE.scratch()) as scratch:
         announce(f"Looking for submissions in {submissions}")
@@ -91,7 +91,10 @@ def grade(
             seed = secret_seed(output)
             graded_now = {(submission.student, submission.lab) for submission in collected}
             require_one_scale(course, of_the_class(JudgementStore(output).all_but(graded_now), roster)[0])
-            for name in sorted({submission.lab for submission in collected if submission.lab}):
+            names = sorted({submission.lab for submission in collected if submission.lab})
+            # A cluster's workers compute their own; here it shows whether the references work.
+            judged_by = UNSAFE_KERNEL if options.cluster else options.kernel_name
+            for name in compute_answers(course, names, seed, judged_by):
                 announce(f"Computing the right answers of {name}")
                 raise_if_requested()
                 _enter_lab(load_lab(course, name, seed), database)
@@ -124,11 +127,9 @@ def _released_labs(course: Path, names: Sequence[str] | None) -> list[str]:
 
 
 def _enter_lab(lab: Lab, database: str) -> None:
-    """Enter a lab in the gradebook and compute its answer keys, while the zygote is still importing."""
+    """Enter a lab in the gradebook, while the zygote is still importing and the answer keys are being computed."""
     with tempfile.TemporaryDirectory(prefix="lab-", dir=ZYGOTE.scratch()) as folder:
         generate(lab, Path(folder), database)
-    for exercise in lab.exercises:
-        lab.key(exercise)
 
 
 def _judge_batch(course: Path, options: GradingOptions, key: str, seed: int) -> JudgeBatch:

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import nbformat
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
+from helpers.atomic import replace_file
 from helpers.grader.course.lab import load_lab
 from helpers.grader.intake.submission import Submission
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.judgement import Judgement
-from helpers.grader.reports.feedback import graded_notebook
+from helpers.grader.reports.feedback import graded_text
 from helpers.grader.reports.gradebook import record as record_marks
 from helpers.grader.reports.marked_work import MarkedWork
 from helpers.grader.reports.totals import Totals
@@ -154,11 +154,13 @@ class GradingRun:
             timestamp = _timestamp(submission, judgement)
             record_marks(self.gradebook, lab, student, judgement, timestamp, self.marked)
             path = self.output / "autograded" / student / lab.name / f"{lab.name}.ipynb"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            nbformat.write(graded_notebook(lab, judgement), path)
+            with replace_file(path) as temporary:
+                temporary.write_bytes(judgement.graded or graded_text(lab, judgement))
             if student not in plan.refused:
                 self.store.forget(student, "")  # the refusal of an earlier submission, which this one replaces
-        judgement.notebook = None  # already on disk; a whole class of notebooks would fill the memory
+        judgement.notebook = judgement.graded = (
+            None  # already on disk; a whole class of notebooks would fill the memory
+        )
         self.store.save(student, judgement, plan.digests[student, submission.lab])
 
 

@@ -11,17 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Container, Iterator
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
-
-import nbformat
 
 from helpers.atomic import write_text
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.names import is_student_id
-from helpers.grader.judging.judgement import Judgement, Row
-from helpers.grader.notes import Note
+from helpers.grader.judging.judgement import Judgement
+from helpers.grader.judging.record import from_plain, to_plain
 
 FOLDER = "judgements"
 UNKNOWN_LAB = "_unknown"  # folder for submissions that were refused before their lab was known
@@ -82,23 +79,6 @@ class JudgementStore:
         # The id of a refused student may contain anything, but not every text is a safe file name.
         name = student if is_student_id(student) else "=" + hashlib.sha256(student.encode()).hexdigest()[:24]
         return self.folder / (lab or UNKNOWN_LAB) / f"{name}.json"
-
-
-def to_plain(judgement: Judgement) -> dict[str, Any]:
-    """Return a judgement as data that JSON can hold, without its notebook."""
-    content = {name: value for name, value in vars(judgement).items() if name not in ("notebook", "rows", "notes")}
-    notes = [note.to_plain() for note in judgement.notes]
-    return content | {"rows": [asdict(row) for row in judgement.rows], "notes": notes}
-
-
-def from_plain(content: dict[str, Any]) -> Judgement:
-    """Return the judgement that `to_plain` converted; `content` may hold its notebook as text."""
-    values = {field.name: content[field.name] for field in fields(Judgement) if field.name in content}
-    values["rows"] = [Row(**row) for row in content["rows"]]
-    values["notes"] = [Note.from_plain(note) for note in content.get("notes", [])]
-    if values.get("notebook") is not None:
-        values["notebook"] = nbformat.reads(values["notebook"], as_version=4)
-    return Judgement(**values)
 
 
 def _from_file(path: Path, content: dict[str, Any]) -> Judgement:

@@ -13,6 +13,7 @@ from contextlib import closing
 from helpers.grader.errors import RunStopped
 from helpers.grader.intake.submission import Submission
 from helpers.grader.judging.judgement import Judgement
+from helpers.grader.judging.server_client import SERVER
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 
@@ -74,5 +75,6 @@ def judge_in_threads(
                 yield submission, future.exception() or future.result()
         except BaseException:  # Ctrl-C too: drop what has not started, and end the kernels that are running
             pool.shutdown(wait=False, cancel_futures=True)
+            SERVER.stop()
             ZYGOTE.stop()
             raise

@@ -40,8 +40,8 @@ def judged(monkeypatch):
 
     log = Judged()
 
-    def stand_in(lab, notebook, beside, limits, kernel_name):
-        student = beside.parent.name
+    def stand_in(lab, path, limits, kernel_name):
+        student = path.parents[1].name
         log.append(student)
         if student in log.failing:
             raise log.failing[student]
@@ -52,8 +52,9 @@ def judged(monkeypatch):
         ]
         return Judgement(lab.name, rows, notebook=nbformat.v4.new_notebook())
 
-    monkeypatch.setattr("helpers.grader.judging.submission.judge_notebook", stand_in)
-    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name: None)
+    monkeypatch.setattr("helpers.grader.judging.submission.judge_apart", stand_in)
+    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name, apart: None)
+    monkeypatch.setattr("helpers.grader.run.grade.compute_answers", lambda course, labs, *more: labs)
     return log
 
 
@@ -113,14 +114,14 @@ def test_a_file_that_cannot_be_read_costs_one_submission(run, judged, tmp_path, 
 
 
 def test_an_outcome_that_cannot_be_entered_costs_one_submission(run, judged, tmp_path, monkeypatch):
-    from helpers.grader.reports.feedback import graded_notebook
+    from helpers.grader.reports.feedback import graded_text
 
     def refuse(lab, judgement):
         if len(judged) == 2:
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
-        return graded_notebook(lab, judgement)
+        return graded_text(lab, judgement)
 
-    monkeypatch.setattr("helpers.grader.run.grading_run.graded_notebook", refuse)
+    monkeypatch.setattr("helpers.grader.run.grading_run.graded_text", refuse)
     monkeypatch.setattr("helpers.grader.run.grade.judge_in_threads", _one_by_one)
     status, said = run()
     assert status == 1 and "not judged: ben" in said and stored(tmp_path) == ["ada", "cem"]
@@ -292,7 +293,7 @@ def test_a_lab_that_changed_is_read_anew_by_the_next_run_and_not_before(course, 
 def test_a_worker_judges_with_the_cases_of_today_and_never_with_older_code(course, monkeypatch, tmp_path):
     shutil.copytree(course / "solutions", tmp_path / "solutions")
     seen = []
-    monkeypatch.setattr("helpers.grader.run.cluster.prepare", lambda kernel_name: None)
+    monkeypatch.setattr("helpers.grader.run.cluster.prepare", lambda kernel_name, apart: None)
     monkeypatch.setattr(
         "helpers.grader.run.cluster.judge_submission",
         lambda course, *_: (

@@ -50,7 +50,7 @@ def max_points(output):
 
 def test_a_subset_graded_after_the_points_changed_is_refused_in_a_line(changed, tmp_path, monkeypatch):
     root, output = changed
-    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name: None)
+    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name, apart: None)
     folder = tmp_path / "in" / "ada" / "00_mini"
     folder.mkdir(parents=True)
     shutil.copy(root / "labs" / "00_mini" / "00_mini.ipynb", folder)
@@ -85,7 +85,7 @@ def test_a_refused_submission_has_no_scale(course):
 
 def test_with_a_roster_the_scale_is_refused_too_and_who_left_the_course_does_not_count(changed, tmp_path, monkeypatch):
     root, output = changed
-    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name: None)
+    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name, apart: None)
     (tmp_path / "in").mkdir()
     shutil.copy(root / "labs" / "00_mini" / "00_mini.ipynb", tmp_path / "in" / "lovelaceada_101_5001_00_mini.ipynb")
     (tmp_path / "class.csv").write_text("id,name\nada,Ada Lovelace\nben,Ben Ode\n")

@@ -105,7 +105,7 @@ def seeds(monkeypatch):
     """Seeds with which submissions were judged, in order. The judge is a stand-in that gives full marks."""
     seen = []
 
-    def stand_in(lab, notebook, beside, limits, kernel_name):
+    def stand_in(lab, path, limits, kernel_name):
         seen.append(lab.seed)
         rows = [
             Row(name, case.name, points, points, "correct")
@@ -115,8 +115,9 @@ def seeds(monkeypatch):
         ]
         return Judgement(lab.name, rows, notebook=nbformat.v4.new_notebook())
 
-    monkeypatch.setattr("helpers.grader.judging.submission.judge_notebook", stand_in)
-    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name: None)
+    monkeypatch.setattr("helpers.grader.judging.submission.judge_apart", stand_in)
+    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name, apart: None)
+    monkeypatch.setattr("helpers.grader.run.grade.compute_answers", lambda course, labs, *more: labs)
     return seen
 
 
@@ -179,7 +180,7 @@ def test_nbgrader_judges_with_a_seed_that_stays_in_the_courses_folder(course, mo
 
 def test_a_worker_gets_the_seed_in_a_form_that_no_log_shows(course, monkeypatch):
     seen = []
-    monkeypatch.setattr(cluster, "prepare", lambda kernel_name: None)
+    monkeypatch.setattr(cluster, "prepare", lambda kernel_name, apart: None)
     monkeypatch.setattr(cluster, "_require_same_judge", lambda *arguments: None)
     monkeypatch.setattr(
         cluster, "judge_submission", lambda *arguments: seen.append(arguments[-1]) or Judgement("00_mini")
