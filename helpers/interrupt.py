@@ -26,6 +26,16 @@ def raise_if_requested() -> None:
         raise KeyboardInterrupt
 
 
+class RunStopped(KeyboardInterrupt):
+    """A run was interrupted, finished its step and saved a checkpoint. A notebook shows one line, and no traceback."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(f"stopped after step {step}; run the cell again to go on")
+
+    def _render_traceback_(self) -> list[str]:  # IPython's own hook
+        return [f"{str(self).capitalize()}."]
+
+
 @contextlib.contextmanager
 def never_lost() -> Iterator[None]:
     """See to it that Ctrl-C ends the block with KeyboardInterrupt, at the latest when the block is done.

@@ -10,7 +10,7 @@ import pytest
 
 from helpers import cli
 from helpers.commands import machine
-from helpers.interrupt import never_lost, raise_if_requested
+from helpers.interrupt import RunStopped, never_lost, raise_if_requested
 
 DROPPED = """
 import os, signal, threading
@@ -81,3 +81,9 @@ main(["grade", "--submissions", "in", "--output", "out"])
 def test_the_first_line_of_a_run_comes_before_the_slow_imports():
     done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (7, "Starting the grader …\n")
+
+
+def test_a_run_that_stopped_shows_one_line_in_a_notebook():
+    stopped = RunStopped(61)
+    assert isinstance(stopped, KeyboardInterrupt)
+    assert stopped._render_traceback_() == ["Stopped after step 61; run the cell again to go on."]

@@ -150,29 +150,41 @@ def freezing(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
 def training(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Let the answer train; observe what each step returns, and what becomes of student and teacher.
 
-    The first two arguments are student and teacher. `steps` is how many steps to take, all on the same arguments;
-    `watch` says what to record: "value", "kind", "student" or "teacher".
+    The first argument is the student, and the second the teacher if it is watched. `steps` is how many steps to take,
+    all on the same arguments; `watch` says what to record: "value", "kind", "student", "mode" or "teacher".
     """
-    student, teacher = arguments[:2]
-    teacher_before, watched = weights_of(teacher), options.get("watch", ("value",))
+    student, watched = arguments[0], options.get("watch", ("value",))
+    teacher = arguments[1] if "teacher" in watched else student
+    teacher_before = weights_of(teacher)
     results = [answer(*arguments) for _ in range(options.get("steps", 1))]
     seen: dict[str, Any] = {}
     if "value" in watched:
         seen["value"] = results[0] if _len(results) == 1 else results
     if "kind" in watched:
-        plain = _type(results[0]) in (float, int, np.float64, np.float32)
-        seen["kind of value"] = "a number" if plain else "a tensor" if _isinstance(results[0], _Tensor) else "neither"
+        seen["kind of value"] = _kind_of_result(results[0])
     if "student" in watched:
         seen["student's weights afterwards"] = weights_of(student)
+    if "mode" in watched:
+        seen["student's parts in train mode"] = _in_train_mode(student)
     if "teacher" in watched:
         parameters = _parameters(teacher)
         seen["teacher's weights changed"] = not _equal(teacher_before, weights_of(teacher))
         seen["teacher's weights with a gradient"] = sum(_grad(weight) is not None for weight in parameters)
         seen["teacher's weights that can be trained"] = sum(_requires_grad(weight) for weight in parameters)
-        seen["teacher's parts in train mode"] = sum(
-            _attribute(part, "__dict__")["training"] for part in _parts(teacher)
-        )
+        seen["teacher's parts in train mode"] = _in_train_mode(teacher)
     return seen
+
+
+def _kind_of_result(result: Any) -> str:
+    """Say whether a loss, or each loss in a list, is a plain number."""
+    losses, many = (result, "numbers") if _type(result) in (list, tuple) else ([result], "a number")
+    plain = _len(losses) > 0 and all(_type(loss) in (float, int, np.float64, np.float32) for loss in losses)
+    tensors = any(_isinstance(loss, _Tensor) for loss in losses)
+    return many if plain else "tensors" if tensors and many == "numbers" else "a tensor" if tensors else "neither"
+
+
+def _in_train_mode(model: torch.nn.Module) -> int:
+    return sum(_attribute(part, "__dict__")["training"] for part in _parts(model))
 
 
 def weights_of(model: torch.nn.Module) -> torch.Tensor:

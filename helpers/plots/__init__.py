@@ -15,12 +15,18 @@ from helpers.plots.loss import (
     soft_term_by_length,
     two_runs,
 )
+from helpers.plots.perplexity import a_real_teacher, perplexities, perplexity_by_batch_size, rows_of_two_students
+from helpers.plots.reasoning import accuracy_by_steps, accuracy_by_tokens, kept_by_steps, kinds_of_traces, real_model
 from helpers.plots.temperature import against_temperature, distributions, share_of_the_stored
+from helpers.plots.training import next_token_chances, overfitted_batch, training_curve
 
 __all__ = [
     "COLORS",
     "HATCHES",
     "LINES",
+    "a_real_teacher",
+    "accuracy_by_steps",
+    "accuracy_by_tokens",
     "against_temperature",
     "as_html",
     "bars",
@@ -28,10 +34,19 @@ __all__ = [
     "fitted_students",
     "gradient_against_temperature",
     "is_graded",
+    "kept_by_steps",
+    "kinds_of_traces",
     "kl_and_cross_entropy",
     "lines",
+    "next_token_chances",
+    "overfitted_batch",
+    "perplexities",
+    "perplexity_by_batch_size",
+    "real_model",
+    "rows_of_two_students",
     "share_of_the_stored",
     "show",
     "soft_term_by_length",
+    "training_curve",
     "two_runs",
 ]

@@ -10,6 +10,7 @@ everything and is weak at whatever takes several steps, and a *teacher*, the sam
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import torch
@@ -77,8 +78,8 @@ def collate(examples: Sequence[Example], padding: int = 0) -> dict[str, Tensor]:
     }
 
 
-def length_grouped_batches(examples: Sequence[Example], batch_size: int, seed: int) -> Iterator[dict[str, Tensor]]:
-    """Endless batches whose rows have about the same length, so that little of them is padding.
+def length_grouped(examples: Sequence[Example], batch_size: int, seed: int) -> Iterator[list[Example]]:
+    """Endless batches of examples whose rows have about the same length, so that little of them is padding.
 
     Examples are shuffled, sorted by length within `POOLED_BATCHES` batches, and these batches are shuffled again.
     transformers' `LengthGroupedSampler` does the same for one epoch, but in another order: the trained weights in
@@ -93,8 +94,35 @@ def length_grouped_batches(examples: Sequence[Example], batch_size: int, seed: i
         pool, waiting = waiting[:pool_size], waiting[pool_size:]
         pool.sort(key=lambda example: len(example[0]))
         batches = [pool[start : start + batch_size] for start in range(0, pool_size, batch_size)]
-        for batch in source.sample(batches, len(batches)):
-            yield collate(batch)
+        yield from source.sample(batches, len(batches))
+
+
+def training_order(examples: Sequence[Example], config: FineTuneConfig) -> list[Example]:
+    """The examples of all steps one after another, repeated as needed: those of a step have about the same length.
+
+    Raises ValueError if there is no example.
+    """
+    _require(examples)
+    batches = length_grouped(examples, config.batch_size, config.seed)
+    return [example for batch in islice(batches, config.steps) for example in batch]
+
+
+def scheduled_adamw(student: nn.Module, config: FineTuneConfig) -> torch.optim.AdamW:
+    """AdamW that clips the gradient before each step and then follows the schedule `warmup_cosine` by itself."""
+    optimizer = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, config.steps))
+    optimizer.register_step_pre_hook(lambda *_: _clip(student))
+    optimizer.register_step_post_hook(lambda *_: schedule.step())
+    return optimizer
+
+
+def _require(examples: Sequence[Example]) -> None:
+    if not examples:
+        raise ValueError("examples is empty; a student needs at least one")
+
+
+def _clip(student: nn.Module) -> None:
+    nn.utils.clip_grad_norm_(student.parameters(), 1.0)
 
 
 def train_on_examples(
@@ -118,25 +146,21 @@ def train_on_examples(
     Raises:
         ValueError: If there is no example.
     """
-    if not examples:
-        raise ValueError("examples is empty; a student needs at least one")
-    optimizer = torch.optim.AdamW(student.parameters(), lr=config.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, config.steps))
-    batches = length_grouped_batches(examples, config.batch_size, config.seed)
+    _require(examples)
+    optimizer = scheduled_adamw(student, config)
+    batches = length_grouped(examples, config.batch_size, config.seed)
     device, precision = next(student.parameters()).device, choose_precision(student)
     losses: list[float] = []
     student.train()
     for _ in range(config.steps):
-        batch = {name: tensor.to(device) for name, tensor in next(batches).items()}
+        batch = {name: tensor.to(device) for name, tensor in collate(next(batches)).items()}
         attention_mask = torch.ones_like(batch["input_ids"])
         with torch.autocast(device.type, dtype=precision, enabled=precision != torch.float32):
             logits = student(batch["input_ids"], attention_mask=attention_mask).logits
         loss = hard_loss(*next_token_pairs(logits, batch["labels"]))
         optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
-        schedule.step()
         losses.append(loss.item())
         if watch is not None:
             watch(losses[-1])

@@ -13,22 +13,27 @@
 # %% [markdown]
 # # Lab 03: Training the student
 #
-# You have a loss. In this lab you write the training loop around it: a frozen teacher, a student that learns, and one
-# function that aligns each prediction with the token it predicts. Then you run the loop, watch it, interrupt it and
-# resume it.
+# You have a loss. In this lab you write the training loop around it: a frozen teacher, a student that learns, one
+# function that aligns each prediction with the token it predicts, one that takes a step, and one that repeats it. Then
+# you run the loop, watch it, interrupt it and resume it.
 #
 # **After this lab you can**
 #
 # - freeze a teacher, and explain why that takes two switches;
 # - turn a padded batch into labels without losing a real end-of-text token;
 # - shift logits and labels by one token, once and in one place;
-# - write a training step, and test it before you spend an hour of computing on it.
+# - write a training step and the loop around it, and test both before you spend an hour of computing on them;
+# - read a loss curve: say what it shows, which mistake is behind it, and what it cannot show.
 #
-# **Time:** about 90 minutes.
+# **Time:** about 100 minutes (50 for reading, figures and questions, 50 for the exercises).
 #
 # **You need:** the distillation loss (lab 02), and how an optimizer takes a step in PyTorch.
 #
-# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like.
+# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like. The badges
+# say how hard and how important an exercise is. In a hurry, skip exercises 1 and 2.
+#
+# If you are stuck, `solution(freeze)` shows how we write that exercise, once you have passed its check or failed it
+# three times. `skip(freeze)` lets you go on with ours, for no points.
 
 # %% setup=true
 import torch
@@ -41,16 +46,16 @@ IGNORE = -100  # the label of a token that does not count
 import os
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import torch.nn.functional as F
 
-from helpers.engine.checkpoint import interrupt_waits, load_checkpoint, save_checkpoint
-from helpers.checks import check
+from helpers import plots
+from helpers.checks import check, predict, reveal
 from helpers.data.batches import encode_rows
 from helpers.data.known_language import KnownLanguage
-from helpers.live_curve import LiveCurve, running_mean
+from helpers.engine.checkpoint import interrupt_waits, load_checkpoint, save_checkpoint
+from helpers.interrupt import RunStopped
+from helpers.live_curve import LiveCurve
 from helpers.models import load_student, load_teacher, load_tokenizer
-from helpers.plots import bars, lines, show
 from helpers.setup.preflight import preflight
 from helpers.tiers import load_batches, tier_of
 
@@ -84,8 +89,16 @@ print(type(teacher).__name__, "teaches", type(student).__name__)
 #   the backward pass needs. That costs memory and time, and an optimizer that holds such weights changes them. Every
 #   weight has its own switch.
 #
-# **Predict first.** The next cell gives the tiny teacher the same input twice. Gradients are off, but the model is in
-# train mode. How far apart are the two probabilities of its likeliest token?
+# **Predict first.** Below, the tiny teacher gets the same input twice. Gradients are off, but the model is in train
+# mode.
+
+# %%
+predict(
+    "dropout",
+    "Same weights, same input, train mode: do the two probabilities of the teacher's "
+    "likeliest token differ by more than 0.01, by less, or not at all?",
+    choices=["they are equal", "less", "more than 0.01"],
+)
 
 
 # %%
@@ -94,11 +107,14 @@ def likeliest_token_twice(model):
     question = load_tokenizer("tiny")("Mia hurried to her", return_tensors="pt")
     twice = [model(**question).logits[0, -1].softmax(dim=-1) for _ in range(2)]
     first = twice[0].argmax()
-    return [f"{probability[first].item():.3f}" for probability in twice]
+    return [round(probability[first].item(), 4) for probability in twice]
 
 
+torch.manual_seed(0)
 tiny_teacher = load_teacher("tiny").requires_grad_(False).train()
-print("its likeliest token's probability:", likeliest_token_twice(tiny_teacher))
+apart = likeliest_token_twice(tiny_teacher)
+print("its likeliest token's probability:", apart)
+reveal("dropout", "more than 0.01" if abs(apart[0] - apart[1]) > 0.01 else "less")
 
 # %% [markdown]
 # No weight has changed, yet the answers differ: in train mode the teacher applies its dropout of 0.1. A student of this
@@ -106,7 +122,9 @@ print("its likeliest token's probability:", likeliest_token_twice(tiny_teacher))
 # code should not depend on it.)
 
 # %% [markdown]
-# ## Exercise 1: Freeze a model
+# ## Exercise 1 · Freeze a model
+#
+# ●○○○○ difficulty · ●●●●○ importance · about 4 minutes · a warm-up
 #
 # Write `freeze`. It sets both switches on the whole model and returns the model, so that you can write
 # `teacher = freeze(load_teacher())`.
@@ -146,13 +164,31 @@ def freeze(model):
     return model
 
 
-# %% check="freeze" points=2
+# %% check="freeze" points=1
 check(freeze)
+
+# %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **"1 more part is in train mode" or similar**, although you set `model.training = False`: the attribute of the model
+#   alone does not reach its submodules. Call `model.eval()`.
+# - **The weights can still be trained**: `model.requires_grad = False` creates an attribute that nobody reads. Call the
+#   method with the underscore.
+# - **None came back**: `eval` and `requires_grad_` work in place, but your function has to return the model itself.
+#
+# </details>
 
 # %%
 teacher = freeze(teacher)
 tiny_teacher = freeze(tiny_teacher)
 print("its likeliest token's probability:", likeliest_token_twice(tiny_teacher))
+
+# %% [markdown]
+# <details><summary>What you should see</summary>
+#
+# Twice the same number. In eval mode the teacher's answer is a fixed reference.
+#
+# </details>
 
 # %% [markdown]
 # ## The size of a model
@@ -165,7 +201,9 @@ print("its likeliest token's probability:", likeliest_token_twice(tiny_teacher))
 # - **Buffers do not count.** These are tensors that a model carries but does not train, such as masks or running means.
 
 # %% [markdown]
-# ## Exercise 2: Count the parameters
+# ## Exercise 2 · Count the parameters
+#
+# ●○○○○ difficulty · ●●○○○ importance · about 4 minutes · a warm-up
 #
 # Write `count_parameters`. It returns the number of weights of a model.
 #
@@ -199,27 +237,46 @@ def count_parameters(model):
     return sum(weight.numel() for weight in model.parameters())
 
 
-# %% check="count_parameters" points=2
+# %% check="count_parameters" points=1
 check(count_parameters)
 
 # %% [markdown]
-# **Predict first.** Each number takes 4 bytes. The teacher needs only its weights. For each of the student's weights,
-# AdamW, the usual optimizer, needs four numbers: the weight, its gradient and two running means. Which of the two
-# models takes more memory?
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **0 for one of the models**: it is frozen, and you count only weights that require a gradient.
+# - **Too many, in the model with tied ends**: you count by name, and a tied matrix has two names. Use `parameters()`.
+# - **A few dozen**: you count tensors. Each of them holds many numbers: `numel()`.
+#
+# </details>
+
+# %% [markdown]
+# Each number takes 4 bytes. The teacher needs only its weights. For each of the student's weights, AdamW, the usual
+# optimizer, needs four numbers: the weight, its gradient and two running means.
+#
+# **Predict first.**
+
+# %%
+predict(
+    "memory",
+    "Which of the two models takes more memory while the student is trained?",
+    choices=["the teacher", "the student", "both the same, within 5 %"],
+)
 
 
 # %%
 def show_memory(numbers_per_weight):
-    """Print the size of both models, and what their weights need in training."""
+    """Print what the weights of both models need in training; return the larger."""
     sizes = [count_parameters(teacher), count_parameters(student)]
+    needed = {}
     for name, size in zip(numbers_per_weight, sizes, strict=True):
-        numbers = numbers_per_weight[name]
-        megabytes = size * numbers * 4 / 1e6
-        print(f"{name}: {size:,} weights × {numbers} × 4 bytes = {megabytes:,.1f} MB")
+        needed[name] = megabytes = size * numbers_per_weight[name] * 4 / 1e6
+        numbers = f"{size:,} weights × {numbers_per_weight[name]} × 4 bytes"
+        print(f"{name}: {numbers} = {megabytes:,.1f} MB")
     print(f"the teacher has {sizes[0] / sizes[1]:.1f} times as many weights")
+    return max(needed, key=needed.get)
 
 
-show_memory({"teacher": 1, "student": 4})
+reveal("memory", "the " + show_memory({"teacher": 1, "student": 4}))
 
 # %% [markdown]
 # If the teacher has fewer than four times the student's weights, the student takes more memory during training. In
@@ -252,12 +309,24 @@ show_rows(example_rows)
 #
 # The student must not be trained on padding. Give padding the label -100, which the losses of lab 02 ignore. Only the
 # attention mask tells you where padding is.
-#
-# **Predict first.** Suppose you gave every end-of-text *token* the label -100. The loss would still fall. What would a
-# student trained this way do when it generates text?
 
 # %% [markdown]
-# ## Exercise 3: Labels from a batch
+# ## Quiz 1 · The end-of-text token
+#
+# Suppose you gave every end-of-text *token* the label -100, whether it is padding or not. The training
+# loss would still fall. What would the student do when it generates text?
+#
+# - **A** It would stop after every token, because the end-of-text token is everywhere.
+# - **B** It would write on without an end, because it was never trained to predict that a text ends.
+# - **C** Nothing would change, because end-of-text tokens carry no meaning.
+
+# %% quiz="end_of_text" points=1
+end_of_text = "B"
+
+# %% [markdown]
+# ## Exercise 3 · Labels from a batch
+#
+# ●●○○○ difficulty · ●●●●● importance · about 8 minutes
 #
 # Write `make_labels`. Where there is text, the label is the token itself. Where there is padding, it is -100. Do not
 # shift anything yet, and do not change the input. Padding may be on either side.
@@ -301,6 +370,17 @@ def make_labels(input_ids, attention_mask):
 # %% check="make_labels" points=3
 check(make_labels)
 
+# %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **A wrong value where a 0 stands inside a text**: you look for the padding *token*. Look at the mask.
+# - **"Your function changes a tensor that was passed to it"**: `masked_fill_` or an assignment into `input_ids`. Work
+#   on a copy.
+# - **"Bad input must raise a ValueError"**: a mask with a single row fits any batch by broadcasting. Compare the two
+#   shapes before you compute.
+#
+# </details>
+
 # %%
 example_labels = make_labels(**example_rows)
 print(example_labels)
@@ -319,10 +399,16 @@ print("end-of-text tokens that count:", ends)
 # is asked for the token after the next. Both mistakes are common. For example, the models of the transformers library
 # shift by themselves when you pass `labels=`; if your labels are already shifted, they are then shifted twice.
 #
+# ![Three lines: the input tokens She, felt, very, happy, end, padding, padding; the logits at each position; and the
+# label of each. The label at a position is the next position's token. It is −100 where that token is padding, and the
+# last logits are dropped.](../../docs/figures/shift.svg)
+#
 # In these labs the shift happens in one place: the function that you write next.
 
 # %% [markdown]
-# ## Exercise 4: Align logits and labels
+# ## Exercise 4 · Align logits and labels
+#
+# ●○○○○ difficulty · ●●●●● importance · about 6 minutes
 #
 # Write `next_token_pairs`. It pairs the logits at each position with the token that comes next.
 #
@@ -366,10 +452,28 @@ def next_token_pairs(logits, labels):
 check(next_token_pairs)
 
 # %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **One row too few**: `logits[:-1]` cuts the batch. The positions are the second axis: `logits[:, :-1]`.
+# - **A tensor where a pair is due**: return both, separated by a comma.
+# - **"Bad input must raise a ValueError"**: labels need one entry for each position of the logits. The logits have a
+#   third axis, the vocabulary, so compare only the first two.
+#
+# </details>
+
+# %% [markdown]
+# **Predict first.** The first row holds "Mia", "felt", "glad", ".", *end of text* and two tokens of padding.
+
+# %%
+predict(
+    "pairs",
+    "With which label does your function pair the full stop?",
+    choices=["the full stop", "end of text", "-100"],
+)
+
+# %% [markdown]
 # The next cell shows what your function pairs. In place of the logits it passes the tokens themselves, so that you can
 # read both sides.
-#
-# **Predict first.** Which token is paired with the full stop of the first row, and which positions have the label -100?
 
 
 # %%
@@ -382,7 +486,24 @@ def show_pairs(batch, labels):
         print("   ".join(f"{a} → {b}" for a, b in zip(left, right, strict=True)))
 
 
+def partner(batch, labels, position):
+    """The label that your function pairs a position of the first row with, in words."""
+    due = next_token_pairs(batch["input_ids"][..., None], labels)[1][0, position].item()
+    names = {IGNORE: "-100", tokenizer.eos_token_id: "end of text"}
+    return names.get(due, "the full stop")
+
+
 show_pairs(example_rows, example_labels)
+reveal("pairs", partner(example_rows, example_labels, 3))
+
+# %% [markdown]
+# <details><summary>What you should see</summary>
+#
+# In the first row, the full stop is paired with the end-of-text token: this is where the student learns to stop. All
+# pairs after it have the label -100, because their targets are padding. The second row has one pair more that counts
+# for each of its additional tokens.
+#
+# </details>
 
 # %% [markdown]
 # ## One training step
@@ -408,7 +529,9 @@ show_pairs(example_rows, example_labels)
 # arrives in train mode, and the teacher is frozen.
 
 # %% [markdown]
-# ## Exercise 5: The training step
+# ## Exercise 5 · The training step
+#
+# ●●●○○ difficulty · ●●●●● importance · about 16 minutes
 #
 # Write `train_step`. A batch is a mapping with `input_ids` and `attention_mask`. The setup cell imports
 # `distillation_loss` from lab 02; use it, or your own.
@@ -467,29 +590,143 @@ def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
 check(train_step)
 
 # %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **The first step is right, the next ones are not**: the gradients of the step before are still there.
+# - **"Trying to backward through the graph a second time"**: you call `backward` twice on the same loss, or you keep a
+#   loss with its graph from the step before.
+# - **`'CausalLMOutput…' object has no attribute 'shape'`**: a model returns an output object. Its logits are
+#   `output.logits`.
+# - **The losses differ only for the student with a dropout**: somewhere the student is put in eval mode.
+#
+# </details>
+
+# %% [markdown]
+# ## From a step to a run
+#
+# One step changes the student a little. A *run* repeats the step, batch after batch. One pass over all batches is
+# called an *epoch*. Usually a run takes several epochs, because a student has not learned all it can from a batch that
+# it has seen once.
+#
+# A loop is easy to write, and easy to get wrong without an error.
+#
+# - **Set the modes yourself.** A student that has just been measured is still in eval mode. It then trains without its
+#   dropout, and nothing tells you. The teacher may arrive unfrozen.
+# - **An iterator can be used up.** After one pass over `iter(batches)` there is nothing left, so every later epoch is
+#   empty. A list can be read as often as you like.
+# - **Keep every loss.** The mean over an epoch hides what happened within it, such as a jump or a slow start.
+#
+# Most trainers shuffle the batches anew in every epoch. Yours keeps their order, so that a run can be repeated exactly.
+
+# %% [markdown]
+# ## Exercise 6 · The training loop
+#
+# ●●○○○ difficulty · ●●●●● importance · about 12 minutes
+#
+# Write `train`. It freezes the teacher and puts the student in train mode. Then it goes through `batches`, in their
+# order, as many times as there are epochs, and takes one step on each batch. It returns a list with the loss of every
+# step, as plain numbers. The optimizer is the caller's: use it as it is. If `batches` is empty, raise a `ValueError`.
+#
+# <details><summary>Hint 1: where to start</summary>
+#
+# Prepare both models before the first step. Then you need two loops, one inside the other, and a list that exists
+# before both of them.
+#
+# </details>
+#
+# <details><summary>Hint 2: which tools</summary>
+#
+# You have written both parts: `freeze` for the teacher and `train_step` for the step. `student.train()` switches the
+# mode. `len(batches)` tells you whether there is anything to train on.
+#
+# </details>
+#
+# <details><summary>Hint 3: in words</summary>
+#
+# For each epoch, for each batch: take a step with the T and α that were passed in, and append its loss to the list.
+# Return the list after both loops, not inside one of them.
+#
+# </details>
+
+
+# %% exercise="train"
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    """Train the student for some epochs, one step per batch.
+
+    student, teacher: in any mode; the teacher is frozen, and the student trained in
+    train mode. batches: a list of batches as `train_step` takes them. optimizer: holds
+    the student's weights. epochs: how often to go through all batches, in their order.
+    Returns a list of floats: the loss of every step, epochs × number of batches.
+    Raises ValueError if there is no batch.
+    """
+    if len(batches) == 0:
+        raise ValueError("batches is empty; training needs at least one batch")
+    freeze(teacher)
+    student.train()
+    losses = []
+    for _ in range(epochs):
+        for batch in batches:
+            loss = train_step(student, teacher, batch, optimizer, temperature, alpha)
+            losses.append(loss)
+    return losses
+
+
+# %% check="train" points=4
+check(train)
+
+# %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **A list that is too short**: count. As long as the number of batches: the loop over epochs is missing, or an
+#   iterator was used up. As long as the number of epochs: you append once per epoch. One entry: `return` is inside a
+#   loop.
+# - **`TypeError: 'NoneType' object is not iterable`** further down in the lab: the return is missing.
+# - **Other losses for the student that arrives in eval mode**: call `student.train()` before the first step.
+#
+# </details>
+
+# %% [markdown]
+# ## Quiz 2 · Steps and epochs
+#
+# Your run below will take 300 steps on 300 rows, with 8 rows in a batch. How often does the student
+# read each row?
+#
+# - **A** Once, because 300 steps are enough for 300 rows.
+# - **B** About eight times: one epoch takes 38 steps.
+# - **C** 300 times, once in every step.
+
+# %% quiz="how_often" points=1
+how_often = "B"
+
+# %% [markdown]
 # ## Overfit one batch
 #
-# A good first test of any training step is to overfit a single small batch: train on it again and again until the model
-# knows it by heart. If the loss does not fall, the mistake is in the step, and you find out within seconds.
+# A good first test of any training loop is to overfit a single small batch: train on it again and again until the model
+# knows it by heart. If the loss does not fall, the mistake is in your code, and you find out within seconds. With
+# `train` this is one call: a list of one batch, and 40 epochs.
 #
 # **Predict first.** You train twice on the same four rows, once with α = 0 (hard labels only) and once with α = 1
-# (teacher only). Which loss starts higher? Which one is lower after 40 steps? (With α = 1 the loss is T² · KL, at
-# T = 3.)
+# (teacher only, where the loss is T² · KL at T = 3).
 
 # %%
-four_rows = {
-    name: part[:4] for name, part in next(iter(load_batches("tiny")[0])).items()
-}
+predict(
+    "overfit",
+    "Which of the two losses is lower after 40 steps?",
+    choices=["hard labels only, α = 0", "teacher only, α = 1", "both are 0"],
+)
+
+# %%
+first_batch = next(iter(load_batches("tiny")[0]))
+four_rows = {name: part[:4] for name, part in first_batch.items()}
 
 
 def overfit(alpha, steps=40):
     """The losses of a tiny student that gets the same four rows at every step."""
-    pupil = load_student("tiny").train()
+    pupil = load_student("tiny")
     adamw = torch.optim.AdamW(pupil.parameters(), lr=1e-2)
-    return [
-        train_step(pupil, tiny_teacher, four_rows, adamw, 3.0, alpha)
-        for _ in range(steps)
-    ]
+    found = train(pupil, tiny_teacher, [four_rows], adamw, steps, 3.0, alpha)
+    print(f"α = {alpha:g}: {steps} steps, loss {found[0]:.2f} to {found[-1]:.2f}")
+    return found
 
 
 # %%
@@ -499,19 +736,13 @@ by_heart = {
 }
 
 # %%
-figures = [
-    f"{key}: {found[0]:.2f} to {found[-1]:.2f}" for key, found in by_heart.items()
-]
-figure, axes = plt.subplots(figsize=(7, 3.2))
-lines(axes, range(1, 41), by_heart)
-axes.set(xlabel="step, always on the same four rows", ylabel="loss (nats per token)")
-axes.set_ylim(bottom=0)
-show(figure, alt=f"Loss over 40 steps on one batch, in nats. {'; '.join(figures)}.")
+plots.overfitted_batch(by_heart)
+reveal("overfit", min(by_heart, key=lambda name: by_heart[name][-1]))
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
 #
-# Both losses fall, so the step learns. Neither reaches 0 within these 40 steps.
+# Both losses fall, so the loop learns. Neither reaches 0 within these 40 steps.
 #
 # With α = 1, the smallest possible loss is 0, for a student that predicts exactly what the teacher predicts. After 40
 # steps it is still about half a nat. T² makes it look large: it is 9 times a KL divergence of less than 0.06 nats. And
@@ -531,23 +762,32 @@ show(figure, alt=f"Loss over 40 steps on one batch, in nats. {'; '.join(figures)
 # A common recipe forgets the shift: it compares the logits at position s with the token at position s.
 #
 # **Predict first.** You train one tiny student this way, on hard labels only, and another with the shift, for 60 steps
-# each. Which loss is lower at the end? Then both continue "Mia felt". What does each one predict?
+# each. Then both continue "Mia felt".
+
+# %%
+predict(
+    "no_shift",
+    "Which student has the lower loss at the end?",
+    choices=["the one without the shift", "the one with the shift", "neither"],
+)
 
 
 # %%
 def labels_only(shift, steps=60):
     """A tiny student trained on hard labels, with the shift or without; its losses."""
-    pupil, losses = load_student("tiny").train(), []
+    pupil = load_student("tiny").train()
     optimizer = torch.optim.AdamW(pupil.parameters(), lr=1e-2)
-    for _, batch in zip(range(steps), load_batches("tiny")[0], strict=False):
-        pair = pupil(**batch).logits, make_labels(**batch)
-        scores, targets = next_token_pairs(*pair) if shift else pair
-        loss = F.cross_entropy(scores.flatten(0, 1), targets.flatten())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return pupil.eval(), losses
+    title = f"{'With' if shift else 'Without'} the shift"
+    with LiveCurve(title, steps, unit="nats per token") as live:
+        for _, batch in zip(range(steps), load_batches("tiny")[0], strict=False):
+            pair = pupil(**batch).logits, make_labels(**batch)
+            scores, targets = next_token_pairs(*pair) if shift else pair
+            loss = F.cross_entropy(scores.flatten(0, 1), targets.flatten())
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            live.add(loss.item())
+    return pupil.eval(), live.losses
 
 
 # %%
@@ -563,16 +803,20 @@ def likeliest(model, prompt, tier=None, count=3):
 
 # %%
 def compare_shifts():
-    """Train without and with the shift; print the last loss and the next tokens."""
+    """Train without and with the shift, and print what comes out; the last losses."""
+    last = {}
     for name, shift in {"without the shift": False, "with the shift": True}.items():
-        pupil, losses = labels_only(shift)
+        pupil, found = labels_only(shift)
         next_tokens = likeliest(pupil, "Mia felt", "tiny").items()
-        said = ", ".join(f"{word} {p:.2f}" for word, p in next_tokens)
-        print(f"{name:18} last loss {losses[-1]:.3f} nats")
+        said = ", ".join(f"{name} {p:.2f}" for name, p in next_tokens)
+        print(f"{name:18} last loss {found[-1]:.3f} nats")
         print(f"{'':18} after “Mia felt” comes: {said}")
+        last[f"the one {name}"] = found[-1]
+    return last
 
 
-compare_shifts()
+last_losses = compare_shifts()
+reveal("no_shift", min(last_losses, key=last_losses.get))
 
 # %% [markdown]
 # <details><summary>What this shows</summary>
@@ -590,12 +834,14 @@ compare_shifts()
 # %% [markdown]
 # ## The run
 #
-# Now train on the tier's text. A run may be interrupted: by you, by a laptop that goes to sleep, or by a service that
-# takes its GPU back. Therefore it saves a *checkpoint* every 50 steps. A checkpoint holds the student's weights, the
-# optimizer's running means, the state of the random number generator, and the step. All of them are needed to continue
-# as if nothing had happened.
+# Now train on the tier's text. The function `run` below is your `train` with three additions: it shows a live curve, it
+# counts steps in place of epochs, and it can be interrupted. A run may be interrupted: by you, by a laptop that goes to
+# sleep, or by a service that takes its GPU back. Therefore it saves a *checkpoint* every 50 steps. A checkpoint holds
+# the student's weights, the optimizer's running means, the state of the random number generator, and the step. All of
+# them are needed to continue as if nothing had happened.
 #
-# - **Interrupt it** while it runs (the ■ button). The current step is finished, and a checkpoint is saved.
+# - **Interrupt it** while it runs (the ■ button). The current step is finished, a checkpoint is saved, and a line says
+#   where it stopped.
 # - **Run the cell again**, and it resumes from there.
 # - A checkpoint keeps what a wrong `train_step` has done. After you change that function, set `start_again = True`.
 
@@ -610,8 +856,8 @@ training_batches = [
 ]
 training_rows = sum(len(each["input_ids"]) for each in training_batches)
 print(f"{steps} steps of {settings.batch_size} rows; {len(training_batches)} batches")
-epochs = steps * settings.batch_size / training_rows
-print(f"{training_rows} rows of text, so {epochs:.1f} epochs")
+passes = steps * settings.batch_size / training_rows
+print(f"{training_rows} rows of text, so {passes:.1f} epochs")
 
 
 # %%
@@ -619,6 +865,7 @@ def run(student, steps):
     """Train the student, resuming from its checkpoint; return all its losses."""
     T, alpha = settings.temperature, settings.alpha
     kept = {"tier": settings.name, "steps": steps, "temperature": T, "alpha": alpha}
+    freeze(teacher)
     optimizer = torch.optim.AdamW(student.train().parameters(), settings.learning_rate)
     found = load_checkpoint(checkpoint, student, optimizer, settings=kept)
     done, losses = found or (0, [])
@@ -631,16 +878,20 @@ def run(student, steps):
                 now = {"step": step + 1, "losses": live.losses}
                 save_checkpoint(checkpoint, student, optimizer, **now, settings=kept)
             if stop():
-                message = f"after step {step + 1}; run the cell again to go on"
-                raise KeyboardInterrupt(message)
+                raise RunStopped(step + 1)
     return live.losses
 
 
 # %% [markdown]
-# An *epoch* is one pass over the training text.
-#
-# **Predict first.** Draw the curve that you expect: the loss over the steps, from the first to the last. Does it come
-# down to 0? If not, what keeps it up?
+# **Predict first.** Draw the curve that you expect: the loss from the first step to the last. Does it come down to 0?
+# If not, what keeps it up?
+
+# %%
+predict(
+    "loss_curve",
+    "The loss of this run over its steps, in nats per token",
+    curve={"x": ("step", 1, steps), "y": ("loss (nats per token)", 0, 4)},
+)
 
 # %%
 if start_again:
@@ -651,22 +902,12 @@ student = load_student().to(device)
 losses = run(student, steps)
 
 # %%
-curves = {"each step": losses, "mean of the last 20 steps": running_mean(losses)}
-ending = running_mean(losses)[-1]
-figure, axes = plt.subplots(figsize=(7, 3.4))
-lines(axes, range(1, len(losses) + 1), curves)
-if settings.name == "tiny":
+bound = None
+if settings.name == "tiny":  # where the entropy of the language is known
     entropy = KnownLanguage.stories().row_entropy(settings.length)
     bound = (1 - settings.alpha) * entropy
-    axes.axhline(bound, color="black", linestyle=":", label="bound, (1 − α) · H")
-    axes.legend(fontsize="small")
-axes.set(xlabel="step", ylabel="loss (nats per token)")
-axes.set_ylim(bottom=0)
-show(
-    figure,
-    alt=f"The loss over {len(losses)} steps: {losses[0]:.2f} nats per token at the "
-    f"first step, {ending:.2f} on average over the last 20.",
-)
+plots.training_curve(losses, bound)
+reveal("loss_curve", (range(1, len(losses) + 1), losses))
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
@@ -685,6 +926,44 @@ show(
 # falling curve too. Lab 04 measures both, for this student as well.
 #
 # </details>
+
+# %% [markdown]
+# ## Quiz 3 · A loss that climbs
+#
+# You change something in your loop, and start again. The first loss is the same as always. But from 1.8 nats it climbs
+# to more than 6, on the training rows and on held-out rows alike. The learning rate is the usual one. What is the most
+# likely mistake?
+#
+# - **A** The student overfits: it has read its training rows too often.
+# - **B** The gradients are never cleared.
+# - **C** The student is in eval mode while it trains.
+# - **D** The labels are not shifted.
+
+# %% quiz="climbing_loss" points=1
+climbing_loss = "B"
+
+# %% [markdown]
+# ## Read your curve
+#
+# These are four runs of the tiny student, 300 steps each, on hard labels. The solid line is the loss on the training
+# rows, the dashed line the loss on held-out rows. Each panel has its own scale. One run is healthy. In each of the
+# others, one thing was changed.
+#
+# ![Four panels with two lines each, the loss on training rows and on held-out rows over 300 steps. Healthy: both fall
+# together. Overfitting: the training loss falls to nearly 0, the held-out loss rises. Learning rate too high: both jump
+# up and stay high. zero_grad forgotten: both climb.](../../docs/figures/read_your_curve.svg)
+#
+# - **Healthy.** Both lines fall together, fast at first, then more slowly.
+# - **Overfitting.** The student read the same 24 rows again and again. Its training loss is the lowest of the four, and
+#   its held-out loss climbs above 5. Look at both lines, or you take this run for the best one. More text helps, or
+#   fewer steps.
+# - **Learning rate too high.** The loss jumps to more than twice its first value and never comes back. With a rate a
+#   hundred times the healthy one, every step overshoots. Divide it by ten and try again.
+# - **Gradients never cleared.** The first step is right. From then on the old gradients are added to the new ones, and
+#   the updates no longer point downhill. With a smaller rate, this can take many steps to show.
+#
+# Two of these can look alike after a few steps. So test one suspicion at a time: clear the gradients, divide the rate,
+# measure on held-out rows.
 
 # %% [markdown]
 # ## The teacher of the tiny tier
@@ -711,8 +990,15 @@ show(
 #
 # This is one example, not a measurement.
 #
-# **Predict first.** Suppose teacher and trained student agree on the likeliest token. Will they agree on the second and
-# third too?
+# **Predict first.** Suppose teacher and trained student agree on the likeliest token.
+
+# %%
+predict(
+    "ranks",
+    "Rank the teacher's six likeliest tokens by probability, for the teacher and for "
+    "your student. Up to which rank do the two agree?",
+    choices=["the first", "the second or third", "the fourth or beyond"],
+)
 
 
 # %%
@@ -736,26 +1022,29 @@ beach, town = "Tom walked to the beach and found a", "The children went to the"
 opening = beach if settings.name == "tiny" else town
 names, answers = chances(opening)
 
+
 # %%
-heights = [
-    f"{key} {', '.join(f'{p:.2f}' for p in found)}" for key, found in answers.items()
-]
-figure, axes = plt.subplots(figsize=(8, 3.4))
-bars(axes, names, answers)
-axes.set(xlabel="next token", ylabel="probability", title=f"{opening} …")
-show(
-    figure,
-    alt="Grouped bars: the probabilities of the teacher's six likeliest tokens, "
-    f"{', '.join(names)}. {'; '.join(heights)}.",
-)
+def same_order(answers):
+    """How many of the teacher's tokens the student puts in the same order."""
+    chosen = answers["student after"]
+    falling = [a >= b for a, b in zip(chosen, chosen[1:], strict=False)]
+    return next((n for n, falls in enumerate(falling, 1) if not falls), len(chosen))
+
+
+plots.next_token_chances(f"{opening} …", names, answers)
+count = same_order(answers)
+RANKS = ["the first", "the second or third", "the fourth or beyond"]
+reveal("ranks", RANKS[(count > 1) + (count > 3)])
 
 # %% [markdown]
 # ## Self-check
 #
-# **1. White box and black box.** What you have just done is *white-box* distillation: you can read the teacher's
+# **White box and black box.** What you have just done is *white-box* distillation: you can read the teacher's
 # logits. In *black-box* distillation the teacher is a service that returns text. (a) Which lines of your `train_step`
 # are then impossible, and what is the student trained on instead? (b) What does the student miss, and why is it done
 # all the same?
+#
+# *Four to six sentences, about 5 minutes.*
 
 # %% [markdown] answer="white_and_black_box" points=2
 # (a) You cannot get the teacher's logits for a given text, so neither the teacher's forward pass nor the soft term is
@@ -767,8 +1056,10 @@ show(
 # often available only as a service, and because teacher and student then need not share a tokenizer.
 
 # %% [markdown]
-# **2. Is it the teacher?** A colleague shows you a curve like yours: "The loss fell from 3 to 1, so distillation
+# **Is it the teacher?** A colleague shows you a curve like yours: "The loss fell from 3 to 1, so distillation
 # works." Which run is missing before you can say that, and what must be the same in both runs?
+#
+# *Three or four sentences, about 5 minutes.*
 
 # %% [markdown] answer="missing_control" points=2
 # The missing run is a control: a student trained on hard labels only, with the same start, the same text, the same
@@ -782,10 +1073,35 @@ show(
 # - Freezing takes **two switches**: eval mode for what the teacher computes, `requires_grad` for its gradients.
 # - Labels come from the **attention mask**. Padding and end of text may be the same token.
 # - The **shift** happens in one place. Student and teacher get the same slice.
-# - Clear, backward, step; return a number. Overfit one batch before the run.
-# - A loss that is too good means a bug. A loss that falls says nothing about the teacher; lab 04 measures that.
+# - A step: clear, backward, step, return a number. A run: set the modes, loop over epochs and batches, keep every loss.
+# - Overfit one batch before the run. A loss that is too good means a bug.
+# - Read the training loss beside the held-out loss. A loss that falls says nothing about the teacher; lab 04 measures
+#   that.
 # - The tiny teacher is nearly an oracle. Do not expect gains of this size from a real one.
 # - A run can be interrupted. Save everything that it needs to resume.
+
+# %% [markdown]
+# ## Reading list
+#
+# **Required**
+#
+# - Hinton, Vinyals and Dean 2015, [Distilling the Knowledge in a Neural Network](https://arxiv.org/abs/1503.02531),
+#   sections 1 and 2: the loss that you have just trained with.
+# - Sanh et al. 2019, [DistilBERT](https://arxiv.org/abs/1910.01108), sections 2 and 3: the same recipe for a language
+#   model, with a student that starts from the teacher's layers.
+#
+# **Optional**
+#
+# - Kim and Rush 2016, [Sequence-Level Knowledge Distillation](https://arxiv.org/abs/1606.07947): what to do if you get
+#   text from the teacher and no logits.
+# - Karpathy 2019, [A Recipe for Training Neural Networks](https://karpathy.github.io/2019/04/25/recipe/): overfit one
+#   batch, and other tests before the first long run.
+#
+# **Reference**
+#
+# - PyTorch, [Optimization](https://docs.pytorch.org/tutorials/beginner/basics/optimization_tutorial.html) and
+#   [Autograd mechanics](https://docs.pytorch.org/docs/stable/notes/autograd.html), on `requires_grad`, eval mode and
+#   `no_grad`.
 
 # %% [markdown]
 # ## Stretch goals
@@ -797,4 +1113,5 @@ show(
 #   number generator out of the checkpoint. From which step on do the curves differ, and why?
 # - Put the student in eval mode for the run. The tiny student has a dropout of 0.1. Does it end better or worse on
 #   held-out text?
+# - Shuffle the batches anew in every epoch of `train`. Is the student better on held-out text?
 # - Make the teacher worse on purpose: divide its logits by 5 before the loss. Which α still helps?

@@ -249,6 +249,10 @@ def pairs_cases(draw):
 # ------------------------------------------------------------------------------------------------------ train_step
 
 
+# With a dropout of 1, train mode shows in the loss without random numbers, which are not the same on all machines.
+ALL_DROPPED = {"dropout": 1.0, "rate": 0.2}
+
+
 def step_arguments(seed, data, *, rate=0.5, dropout=0.0, rest=(2.0, 0.3)):
     """Student, teacher, batch, optimizer, and what follows them. The teacher has dropout, in eval mode."""
     return (
@@ -273,6 +277,8 @@ def train_step_examples():
         step_case("default_settings", step_arguments(512, data, rest=()), about="called without T and α"),
         step_case("three_steps", step_arguments(510, data), steps=3, about="three steps on the same batch"),
         step_case("teacher_untouched", step_arguments(510, data), "teacher", about="what becomes of the teacher"),
+        step_case("student_drops", step_arguments(514, data, **ALL_DROPPED), "value", "mode",
+                  about="a student with a dropout of 1, in train mode"),
         validation("train_step", "heat", step_arguments(510, data, rest=(0.0, 0.3)), good=step_arguments(510, data),
                    about="a temperature of 0"),
     ]  # fmt: skip
@@ -337,10 +343,81 @@ def train_step_cases(draw):
     ]
 
 
+# ----------------------------------------------------------------------------------------------------------- train
+
+
+def run_arguments(seed, batches, epochs, *, arrives, rest=(2.0, 0.3), rate=0.3, dropout=0.0):
+    """Student, teacher, batches, optimizer, epochs, and what follows them; `arrives`: what is so about the models."""
+    unfrozen = {"training": True} if arrives == "unfrozen teacher" else {"frozen": True}
+    return (
+        ModelSpec("gpt2", seed=seed, scale=0.6, dropout=dropout, training=arrives != "resting student"),
+        ModelSpec("gpt2", seed=seed + 1, width=12, scale=0.8, dropout=0.3, **unfrozen),
+        batches,
+        ModelSpec("sgd", of=0, learning_rate=rate),
+        epochs,
+        *rest,
+    )
+
+
+def run_case(name, arguments, *watch, weight=1.0, about=""):
+    return Case("train", name, arguments, observe="training", options={"watch": list(watch) or ["value"]},
+                weight=weight, about=about)  # fmt: skip
+
+
+def train_examples():
+    batches = [batch(71, 2, 5, [5, 3]), batch(72, 2, 4, [2, 4]), batch(73, 1, 4, [4])]
+    ready, resting, unfrozen = ({"arrives": how} for how in ("ready", "resting student", "unfrozen teacher"))
+    return [
+        run_case("one_epoch", run_arguments(710, batches, 1, **ready), about="three batches, one epoch"),
+        run_case("two_epochs", run_arguments(710, batches, 2, **ready), "value", "kind",
+                 about="three batches, two epochs"),
+        run_case("settings_default", run_arguments(712, batches[:2], 2, rest=(), **ready),
+                 about="called without T and α"),
+        run_case("student_rests", run_arguments(714, batches[:2], 1, dropout=1.0, **resting),
+                 about="a student that arrives in eval mode; its dropout is 1"),
+        run_case("teacher_unfrozen", run_arguments(716, batches[:1], 1, **unfrozen), "teacher",
+                 about="a teacher that arrives unfrozen"),
+        validation("train", "no_batches", run_arguments(710, [], 2, **ready),
+                   good=run_arguments(710, batches, 1, **ready), about="no batch to train on"),
+    ]  # fmt: skip
+
+
+def train_cases(draw):
+    def batches_of(label, *rows):
+        return [batch(draw(f"{label} {number}"), len(lengths), max(lengths), lengths)
+                for number, lengths in enumerate(rows)]  # fmt: skip
+
+    three = batches_of("three", draw.shuffled("first", 6, 2), draw.shuffled("second", 3, 5), [4])
+    four = batches_of("four", [4], draw.shuffled("even", 2, 5), [3, 3], [6])
+    lone = batches_of("lone", draw.shuffled("rows", 5, 3, 2))
+    ready, resting, unfrozen = ({"arrives": how} for how in ("ready", "resting student", "unfrozen teacher"))
+    good = run_arguments(draw(700), three, 1, **ready)
+    return [
+        run_case("one_epoch", good, weight=2.0, about="one epoch"),
+        run_case("three_epochs", run_arguments(draw(702), three, 3, **ready), "value", "student", weight=3.0,
+                 about="several epochs: the losses, and the student's weights afterwards"),
+        run_case("four_batches", run_arguments(draw(704), four, 2, rest=(1.0, 0.6), **ready), "value", "kind",
+                 weight=2.0, about="batches of different sizes; plain numbers are returned"),
+        run_case("lone_batch", run_arguments(draw(706), lone, 4, rest=(3.0, 1.0), **ready),
+                 about="the same batch again and again"),
+        run_case("settings_default", run_arguments(draw(708), three, 2, rest=(), **ready),
+                 about="called without T and α"),
+        run_case("student_rests", run_arguments(draw(710), four, 1, dropout=1.0, **resting), weight=2.0,
+                 about="a student with a dropout of 1 that arrives in eval mode"),
+        run_case("student_ready", run_arguments(draw(712), three, 1, dropout=0.4, **ready),
+                 about="a student with dropout that arrives in train mode"),
+        run_case("teacher_unfrozen", run_arguments(draw(714), three, 2, **unfrozen), "value", "teacher", weight=2.0,
+                 about="a teacher that arrives unfrozen"),
+        validation("train", "no_batches", run_arguments(draw(700), [], 1, **ready), good=good,
+                   about="no batch to train on"),
+    ]  # fmt: skip
+
+
 def examples():
     """The visible examples: their inputs and the right values go to students with the check."""
     return [
         *freeze_cases_from(10), *count_examples(), *make_labels_examples(), *pairs_examples(), *train_step_examples(),
+        *train_examples(),
     ]  # fmt: skip
 
 
@@ -353,4 +430,5 @@ def cases(seed):
         *make_labels_cases(draw),
         *pairs_cases(draw),
         *train_step_cases(draw),
+        *train_cases(draw.within("train")),
     ]

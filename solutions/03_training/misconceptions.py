@@ -13,8 +13,9 @@ from helpers.grader.course.cases import misconception
 from helpers.losses import distillation_loss
 
 FROZEN, SIZE, LABELS = "A frozen teacher", "The size of a model", "From a batch to labels"
-SHIFT, STEP, FREEZE = "The shift by one token", "One training step", "Exercise 1: Freeze a model"
-COUNT, COPYING = "Exercise 2: Count the parameters", "Training without the shift"
+SHIFT, STEP, FREEZE = "The shift by one token", "One training step", "Exercise 1 · Freeze a model"
+COUNT, COPYING = "Exercise 2 · Count the parameters", "Training without the shift"
+LOOP, TRAIN = "From a step to a run", "Exercise 6 · The training loop"
 
 
 # What the lab's setup cell defines, and the earlier exercises, correct except for validation.
@@ -216,7 +217,7 @@ def labels_padding_is_minus_one(input_ids, attention_mask):
 @misconception(
     "make_labels",
     "You write -100 into the input tokens, and the model cannot read a token -100. Create a new tensor.",
-    read="Exercise 3: Labels from a batch",
+    read="Exercise 3 · Labels from a batch",
 )
 def labels_in_place(input_ids, attention_mask):
     input_ids[attention_mask == 0] = IGNORE
@@ -326,7 +327,7 @@ def pairs_cut_vocabulary(logits, labels):
 @misconception(
     "next_token_pairs",
     "You merge rows and positions into one axis. Return (B, S - 1, V) and (B, S - 1), as the loss expects.",
-    read="Exercise 4: Align logits and labels",
+    read="Exercise 4 · Align logits and labels",
 )
 def pairs_flattened(logits, labels):
     return logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()
@@ -493,7 +494,7 @@ def step_shifted_twice(student, teacher, batch, optimizer, temperature=3.0, alph
 @misconception(
     "train_step",
     "You do not pass temperature and alpha on, so the loss always uses its own defaults.",
-    read="Exercise 5: The training step",
+    read="Exercise 5 · The training step",
 )
 def step_settings_ignored(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]
@@ -510,7 +511,7 @@ def step_settings_ignored(student, teacher, batch, optimizer, temperature=3.0, a
 @misconception(
     "train_step",
     "You swap α and 1 − α: with α = 1 the student learns from the teacher only.",
-    read="Exercise 5: The training step",
+    read="Exercise 5 · The training step",
 )
 def step_alpha_swapped(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]
@@ -617,7 +618,7 @@ def step_returns_a_sum(student, teacher, batch, optimizer, temperature=3.0, alph
 @misconception(
     "train_step",
     "You use the model's own loss, on hard labels only, so the teacher has no effect. Use distillation_loss.",
-    read="Exercise 5: The training step",
+    read="Exercise 5 · The training step",
 )
 def step_teacher_not_heard(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]
@@ -627,3 +628,225 @@ def step_teacher_not_heard(student, teacher, batch, optimizer, temperature=3.0, 
     loss.backward()
     optimizer.step()
     return loss.item()
+
+
+# ----------------------------------------------------------------------------------------------------------- train
+
+
+def freeze(model):
+    return model.eval().requires_grad_(False)
+
+
+def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
+    input_ids, attention_mask = batch["input_ids"], batch["attention_mask"]
+    labels = make_labels(input_ids, attention_mask)
+    student_logits, aligned = next_token_pairs(student(input_ids, attention_mask=attention_mask).logits, labels)
+    with torch.no_grad():
+        teacher_logits, _ = next_token_pairs(teacher(input_ids, attention_mask=attention_mask).logits, labels)
+    loss = distillation_loss(student_logits, teacher_logits, aligned, temperature, alpha)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@misconception(
+    "train",
+    "You go through the batches only once. Either the loop over epochs is missing, or you loop over an iterator, which "
+    "is used up after one pass.",
+    read=LOOP,
+)
+def train_one_epoch_only(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    return [train_step(student, teacher, batch, optimizer, temperature, alpha) for batch in batches]
+
+
+@misconception("train", "Your return is inside the loop, so training ends after the first step.", read=TRAIN)
+def train_returns_in_the_loop(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    losses = []
+    for _ in range(epochs):
+        for batch in batches:
+            losses.append(train_step(student, teacher, batch, optimizer, temperature, alpha))
+            return losses
+
+
+@misconception(
+    "train",
+    "You return one loss per epoch, that of its last step. Return the loss of every step.",
+    read=TRAIN,
+)
+def train_last_loss_of_each_epoch(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    losses = []
+    for _ in range(epochs):
+        for batch in batches:
+            loss = train_step(student, teacher, batch, optimizer, temperature, alpha)
+        losses.append(loss)
+    return losses
+
+
+@misconception(
+    "train",
+    "You return the mean loss of each epoch. The mean hides what happens within an epoch: return the loss of every "
+    "step.",
+    read=TRAIN,
+)
+def train_mean_of_each_epoch(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    means = []
+    for _ in range(epochs):
+        losses = [train_step(student, teacher, batch, optimizer, temperature, alpha) for batch in batches]
+        means.append(sum(losses) / len(losses))
+    return means
+
+
+@misconception(
+    "train",
+    "You start a new list of losses in every epoch, so only the last epoch is left. Create the list before the loops.",
+    read=TRAIN,
+)
+def train_losses_start_again(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    for _ in range(epochs):
+        losses = [train_step(student, teacher, batch, optimizer, temperature, alpha) for batch in batches]
+    return losses
+
+
+@misconception(
+    "train",
+    "Your loops are nested the wrong way round: each batch is repeated before the next one is read. An epoch is a pass "
+    "over all batches.",
+    read=LOOP,
+)
+def train_batches_outside(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    return [
+        train_step(student, teacher, batch, optimizer, temperature, alpha) for batch in batches for _ in range(epochs)
+    ]
+
+
+@misconception(
+    "train",
+    "You do not pass temperature and alpha on, so train_step always uses its own defaults.",
+    read=TRAIN,
+)
+def train_settings_ignored(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    return [train_step(student, teacher, batch, optimizer) for _ in range(epochs) for batch in batches]
+
+
+@misconception(
+    "train",
+    "You leave the student in the mode in which it arrives. In eval mode it trains without its dropout: call train "
+    "first.",
+    read=LOOP,
+)
+def train_student_left_in_eval_mode(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    return [
+        train_step(student, teacher, batch, optimizer, temperature, alpha) for _ in range(epochs) for batch in batches
+    ]
+
+
+@misconception(
+    "train",
+    "You do not freeze the teacher, and it may arrive unfrozen: its dropout then makes the targets noisy.",
+    read=FROZEN,
+)
+def train_teacher_not_frozen(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    student.train()
+    return [
+        train_step(student, teacher, batch, optimizer, temperature, alpha) for _ in range(epochs) for batch in batches
+    ]
+
+
+@misconception("train", "You return the sum of the losses. Return a list with the loss of every step.", read=TRAIN)
+def train_sum_of_losses(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    return sum(
+        train_step(student, teacher, batch, optimizer, temperature, alpha) for _ in range(epochs) for batch in batches
+    )
+
+
+@misconception("train", "You train and return nothing. Return the list of losses.", read=TRAIN)
+def train_returns_nothing(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    for _ in range(epochs):
+        for batch in batches:
+            train_step(student, teacher, batch, optimizer, temperature, alpha)
+
+
+@misconception(
+    "train",
+    "You train in a different order from the one given, last batch first. Go through `batches` from front to back.",
+    read=LOOP,
+)
+def train_batches_reversed(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    return [
+        train_step(student, teacher, batch, optimizer, temperature, alpha)
+        for _ in range(epochs)
+        for batch in reversed(batches)
+    ]
+
+
+@misconception(
+    "train",
+    "You train one epoch too few: range(1, epochs) has epochs − 1 numbers.",
+    read=TRAIN,
+)
+def train_one_epoch_too_few(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    return [
+        train_step(student, teacher, batch, optimizer, temperature, alpha)
+        for _ in range(1, epochs)
+        for batch in batches
+    ]
+
+
+@misconception(
+    "train",
+    "You leave out the last batch of each epoch. A smaller batch counts too.",
+    read=LOOP,
+)
+def train_last_batch_dropped(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    return [
+        train_step(student, teacher, batch, optimizer, temperature, alpha)
+        for _ in range(epochs)
+        for batch in batches[: max(1, len(batches) - 1)]
+    ]
+
+
+# What each letter of a quiz means.
+QUIZZES = {
+    "end_of_text": {
+        "A": "It would not stop early: end-of-text tokens never count, so nothing makes them more likely.",
+        "B": "Right. No position is ever trained to predict the end of a text, so the student has no reason to stop.",
+        "C": "The end-of-text token tells whoever generates where to stop. It carries a lot of meaning.",
+    },
+    "how_often": {
+        "A": "A step reads a batch of 8 rows, not one row: 300 steps read 2,400 rows.",
+        "B": "Right. 300 rows make 38 batches, and 300 steps go through them about eight times: eight epochs.",
+        "C": "Each step reads 8 of the 300 rows, so a row comes up once per epoch of 38 steps.",
+    },
+    "climbing_loss": {
+        "A": "A student that overfits has a training loss that falls. Here it rises on the training rows too.",
+        "B": "Right. The first step is as always. From the second on, the old gradients push in stale directions.",
+        "C": "Without its dropout the student still learns, and the loss falls.",
+        "D": "Without the shift the loss falls far too low, since copying is easier than predicting.",
+    },
+}

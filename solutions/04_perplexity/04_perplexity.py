@@ -22,13 +22,18 @@
 # - compute a perplexity that does not depend on how the rows are batched;
 # - find the bugs in one that does;
 # - compute which share of the gap to the teacher a student has closed;
-# - compare with a control over several seeds, with intervals, and claim no more than they show.
+# - compare two students on the same rows, with a bootstrap interval, and claim no more than it shows;
+# - say what a control is, what several seeds are for, and what neither of them covers.
 #
-# **Time:** about 75 minutes.
+# **Time:** about 100 minutes (58 for reading, figures and questions, 42 for the exercises).
 #
 # **You need:** labels and the shift (lab 03).
 #
-# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like.
+# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like. The badges
+# say how hard and how important an exercise is. In a hurry, skip exercise 3 and the section on choosing a student.
+#
+# If you are stuck, `solution(token_nll)` shows how we write that exercise, once you have passed its check or failed it
+# three times. `skip(token_nll)` lets you go on with ours, for no points.
 
 # %% setup=true
 import math
@@ -45,15 +50,13 @@ import os
 import random
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-
+from helpers import plots
 from helpers.bootstrap import estimate_ratio
-from helpers.checks import check
+from helpers.checks import check, predict, reveal
 from helpers.data.batches import encode_rows, make_batches
 from helpers.data.known_language import KnownLanguage
 from helpers.engine.checkpoint import load_checkpoint
 from helpers.models import load_student, load_teacher, load_tokenizer
-from helpers.plots import COLORS, lines, show
 from helpers.setup.preflight import preflight
 from helpers.tiers import load_batches, tier_of
 from helpers.training import DistillConfig, distill, freeze
@@ -85,16 +88,25 @@ original = freeze(load_student().to(device))
 # The NLL divided by the number of predictions is the mean loss. The exponential of the mean loss is the *perplexity*. A
 # model with perplexity 8 is, on average, as uncertain as if it had to choose among 8 equally likely tokens.
 #
-# **Predict first.** What is the perplexity of a model that knows nothing and gives all V tokens the same probability?
-# And of a model that knows every token in advance?
+# ![Two rows of tokens. Each token after the first has a bar, its negative log-probability; first tokens and padding
+# have none. All bars are added and divided by their number, and the exponential of that mean is the
+# perplexity.](../../docs/figures/perplexity_average.svg)
+#
+# **Predict first.** Suppose a model knows nothing and gives all V tokens the same probability.
+
+# %%
+predict(
+    "uniform",
+    f"What is its perplexity, with a vocabulary of V = {len(tokenizer):,} tokens?",
+    unit="perplexity",
+)
 
 # %%
 V = len(tokenizer)
 uniform = math.log(V)
-print(
-    f"uniform:         mean NLL {uniform:.3f} nats, perplexity {math.exp(uniform):.0f}"
-)
-print(f"knows the token: mean NLL {0:.3f} nats, perplexity {math.exp(0):.0f}")
+for name, nats in {"uniform": uniform, "knows every token": 0.0}.items():
+    print(f"{name:18} mean NLL {nats:.3f} nats, perplexity {math.exp(nats):.0f}")
+reveal("uniform", V)
 
 # %% [markdown]
 # Three mistakes corrupt a measurement silently.
@@ -106,7 +118,9 @@ print(f"knows the token: mean NLL {0:.3f} nats, perplexity {math.exp(0):.0f}")
 #   Sums you can simply add. So return a sum and a count, and divide once, at the very end.
 
 # %% [markdown]
-# ## Exercise 1: Total NLL of a batch
+# ## Exercise 1 · Total NLL of a batch
+#
+# ●●●○○ difficulty · ●●●●● importance · about 14 minutes
 #
 # Write `token_nll`. For one batch it returns the total NLL and the number of predicted tokens. For a batch without a
 # single prediction it returns 0 and 0.
@@ -158,13 +172,30 @@ def token_nll(model, batch):
 check(token_nll)
 
 # %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **A total that changes from call to call**: the model is in train mode, and its dropout is active.
+# - **A count that is too large by the number of rows**: you count the ones in the mask. Each row has one prediction
+#   fewer than tokens.
+# - **NaN for the batch without predictions**: a mean over nothing. Return 0 and 0 there, or sum instead of averaging.
+#
+# </details>
+
+# %% [markdown]
 # ## One number for a text
 #
 # You measure a text in batches, and batches differ: the last one is smaller, and some hold more padding. You want the
 # perplexity of the *text*, however it is batched.
 #
 # **Predict first.** A model reads 98 easy tokens at 1 nat each in one batch, and 2 hard tokens at 6 nats each in
-# another. What is the mean loss per token? What do you get if you average the two means, or the two perplexities?
+# another. The perplexity per token is $e^{1.1} = 3.0$.
+
+# %%
+predict(
+    "two_batches",
+    "What do you get if you average the two batches' perplexities instead?",
+    unit="perplexity",
+)
 
 
 # %%
@@ -177,15 +208,18 @@ def three_averages(*parts):
     print(f"perplexity per token:         {math.exp(total / count):.2f}")
     print(f"from the mean of the means:   {math.exp(average):.2f}")
     print(f"as the mean of perplexities:  {sum(perplexities) / len(means):.2f}")
+    return sum(perplexities) / len(means)
 
 
-three_averages((98 * 1.0, 98), (2 * 6.0, 2))
+reveal("two_batches", three_averages((98 * 1.0, 98), (2 * 6.0, 2)))
 
 # %% [markdown]
 # The second and the third way give two tokens the same weight as ninety-eight.
 
 # %% [markdown]
-# ## Exercise 2: Perplexity of a text
+# ## Exercise 2 · Perplexity of a text
+#
+# ●●○○○ difficulty · ●●●●● importance · about 8 minutes
 #
 # Write `perplexity`, for a model and a list of batches. If there is nothing to predict, there is no perplexity: raise a
 # `ValueError`.
@@ -233,6 +267,15 @@ def perplexity(model, batches):
 check(perplexity)
 
 # %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **The right value for one batch, a wrong one for two**: you average per batch. Add up nats and tokens first.
+# - **`ZeroDivisionError`**: that is Python's error for an empty text. Test the count, and raise a `ValueError`.
+# - **A much smaller value, such as 2.3 where 10 is due**: you return the mean NLL, without the exponential.
+#
+# </details>
+
+# %% [markdown]
 # ## The bug hunt
 #
 # Here is a common recipe for the perplexity. It is short, it runs, and its values look plausible. The model is in eval
@@ -270,22 +313,30 @@ for rows in (1, 16):
 # %% [markdown]
 # There is one model and one text, but the recipe gives two values.
 #
-# **Predict first.** Draw how both continue for batches of 1, 2, 4, …, 64 rows. Which line is level? Does the other one
-# come closer to it?
+# **Predict first.** Both measures will now be computed for batches of 1, 2, 4, … 64 rows.
+
+# %%
+predict(
+    "level",
+    "How does the recipe's value change as the batches grow?",
+    choices=["it rises", "it falls", "it approaches yours", "it jumps up and down"],
+)
 
 # %%
 sizes = [1, 2, 4, 8, 16, 32, 64]
 ways = {"the common recipe": recipe_perplexity, "yours": perplexity}
 found = {key: [in_batches(way, size) for size in sizes] for key, way in ways.items()}
+plots.perplexity_by_batch_size(sizes, found)
 
-# %%
-ends = [f"{key}: from {each[0]:.2f} to {each[-1]:.2f}" for key, each in found.items()]
-figure, axes = plt.subplots(figsize=(7, 3.2))
-lines(axes, sizes, found, marker="o")
-axes.set(xscale="log", xlabel="rows in a batch", ylabel="perplexity")
-axes.set_xticks(sizes, sizes, minor=False)
-axes.minorticks_off()
-show(figure, alt=f"Perplexity over 1 to 64 rows in a batch. {'; '.join(ends)}.")
+
+def course_of(values):
+    """How a curve runs, in the words of the question."""
+    steps = [b - a for a, b in zip(values, values[1:], strict=False)]
+    rises, falls = all(s > 0 for s in steps), all(s < 0 for s in steps)
+    return "it rises" if rises else "it falls" if falls else "it jumps up and down"
+
+
+reveal("level", course_of(found["the common recipe"]))
 
 # %% [markdown]
 # Now find out why. Change one thing at a time and see which line becomes level. Some questions to start with: over
@@ -310,8 +361,10 @@ def count_positions(parts):
 count_positions(make_batches(padded, 32))
 
 # %% [markdown]
-# **1. The bug hunt.** (a) Name the bugs of `recipe_perplexity`, and what each one does to the value. (b) Why does the
+# **The bug hunt.** (a) Name the bugs of `recipe_perplexity`, and what each one does to the value. (b) Why does the
 # value depend on the batch size? (c) What is the smallest change that repairs it?
+#
+# *Six to eight sentences, about 8 minutes.*
 
 # %% [markdown] answer="bug_hunt" points=3
 # (a) First, the labels are all tokens, so padding is predicted and scored too. The model has never seen padding after
@@ -329,8 +382,16 @@ count_positions(make_batches(padded, 32))
 # %% [markdown]
 # ### One bug at a time
 #
-# **Predict first.** First you repair only the labels, so that padding is not predicted. Then you repair the weight as
-# well. After which repair does the value no longer depend on the batch size?
+# First repair only the labels, so that padding is not predicted. Then repair the weight as well.
+#
+# **Predict first.**
+
+# %%
+predict(
+    "repairs",
+    "After which repair does the value no longer depend on the batch size at all?",
+    choices=["after the first", "after both", "after neither"],
+)
 
 
 # %%
@@ -348,11 +409,22 @@ def repaired(model, batches, right_weight):
 
 
 # %%
-for rows in sizes[::2]:
-    halfway = repaired(tiny_student, make_batches(padded, rows), right_weight=False)
-    wholly = repaired(tiny_student, make_batches(padded, rows), right_weight=True)
-    both = f"labels repaired {halfway:.4f}   weight too {wholly:.4f}"
-    print(f"rows in a batch: {rows:2}   {both}")
+halfway, wholly = (
+    [repaired(tiny_student, make_batches(padded, rows), weight) for rows in sizes]
+    for weight in (False, True)
+)
+for rows, half, whole in zip(sizes, halfway, wholly, strict=True):
+    print(f"rows in a batch: {rows:2}   labels repaired {half:.4f}   both {whole:.4f}")
+
+
+def first_level(*repairs):
+    """After which repair all values agree, in the words of the question."""
+    level = [max(values) - min(values) < 1e-5 * values[0] for values in repairs]
+    first, both = "after the first", "after both"
+    return first if level[0] else both if level[1] else "after neither"
+
+
+reveal("repairs", first_level(halfway, wholly))
 
 # %% [markdown]
 # <details><summary>What the numbers show</summary>
@@ -378,7 +450,9 @@ for rows in sizes[::2]:
 # above 1. If the student starts out as good as the teacher, there is no gap, and the share is undefined.
 
 # %% [markdown]
-# ## Exercise 3: Share of the gap closed
+# ## Exercise 3 · Share of the gap closed
+#
+# ●○○○○ difficulty · ●●○○○ importance · about 5 minutes · a warm-up
 #
 # Write `gap_closed`. Raise a `ValueError` if before equals teacher.
 #
@@ -417,8 +491,17 @@ def gap_closed(teacher, before, after):
     return gained / (math.log(before) - math.log(teacher))
 
 
-# %% check="gap_closed" points=3
+# %% check="gap_closed" points=1
 check(gap_closed)
+
+# %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **`ZeroDivisionError`**: before equals teacher, and there is no gap. Test for it first.
+# - **0.91 where 0.5 is due**: from 100 to 10 with a teacher at 1 you computed 90 / 99. Take logarithms first.
+# - **A negative share for a student that improved**: one of the two differences is the wrong way round.
+#
+# </details>
 
 # %% [markdown]
 # ## The control
@@ -539,21 +622,26 @@ candidates = {"teacher": [teacher], "original": [original], **students}
 if yours:
     candidates["from lab 03"] = yours
 measured = {key: nll_of_rows(group) for key, group in candidates.items()}
-tokens = measured["teacher"][1]
+counts = measured["teacher"][1]
 nll = {key: sums for key, (sums, _) in measured.items()}
 estimates = {
-    key: estimate_ratio(sums.mean(dim=0), tokens, scale=math.exp)
+    key: estimate_ratio(sums.mean(dim=0), counts, scale=math.exp)
     for key, sums in nll.items()
 }
 each_seed = {
-    key: [math.exp(float(one.sum() / tokens.sum())) for one in sums]
+    key: [math.exp(float(one.sum() / counts.sum())) for one in sums]
     for key, sums in nll.items()
 }
 
 # %% [markdown]
-# **Predict first.** Before you look, put the models in order: teacher, original, hard labels only, distilled, and your
-# student from lab 03. By how much do the distilled student and the control differ, compared with what both gained over
-# the original?
+# **Predict first.** The original student starts far from the teacher. Both kinds of training close a part of this gap.
+
+# %%
+predict(
+    "control_share",
+    "Which share of the gap does the control close, with hard labels only?",
+    unit="percent",
+)
 
 
 # %%
@@ -569,31 +657,13 @@ def print_table():
 
 
 print_table()
-
+closed = gap_closed(
+    *(estimates[key].value for key in ("teacher", "original", "hard labels only"))
+)
+reveal("control_share", round(100 * closed))
 
 # %%
-def plot_perplexities():
-    """Draw each model's perplexity with its interval, and the single seeds."""
-    said = [
-        f"{k} {e.value:.2f}, {e.low:.2f} to {e.high:.2f}" for k, e in estimates.items()
-    ]
-    figure, axes = plt.subplots(figsize=(7.5, 3))
-    for place, (key, one) in enumerate(estimates.items()):
-        ends = [[one.value - one.low], [one.high - one.value]]
-        style = {"fmt": "o", "color": COLORS[place], "capsize": 5}
-        axes.errorbar([one.value], [place], xerr=ends, **style)
-        height = [place + 0.25] * len(each_seed[key])
-        axes.plot(each_seed[key], height, "|", color="black", markersize=9)
-    axes.set(yticks=range(len(estimates)), yticklabels=list(estimates))
-    axes.set(xlabel="perplexity (lower is better)", ylim=(len(estimates) - 0.5, -0.5))
-    show(
-        figure,
-        alt="Perplexities as points, with bars for the 95 % interval over rows: "
-        f"{'; '.join(said)}. Small strokes below the points mark single seeds.",
-    )
-
-
-plot_perplexities()
+plots.perplexities(estimates, each_seed)
 
 # %% [markdown]
 # Your student from lab 03 is a single run, and it differs from the distilled students in two ways: its learning rate
@@ -601,40 +671,145 @@ plot_perplexities()
 # others does not tell you which difference is the reason.
 
 # %% [markdown]
+# ## A difference on every row
+#
+# Two intervals that overlap do not show that two students are equally good, and you cannot compare them by eye. All
+# students were measured on the *same* rows, and a hard row is hard for all of them. Most of the width of each interval
+# comes from which rows are hard, and that is the same for both. The next cell shows it.
+
+# %%
+first, second = (nll[key].mean(dim=0) / counts for key in arms)
+plots.rows_of_two_students(first, second, *arms)
+
+# %% [markdown]
+# Rows differ by far more than the two students do on any one row. So take the difference on each row *first*, and then
+# estimate how certain the mean of the differences is. This is a **paired** comparison. What is common to both students
+# cancels out.
+#
+# The bootstrap works as before: draw rows with replacement. But in each draw, both students get the same rows, and the
+# sum of the gains is divided by the tokens of *those* rows. The gain per token is the measured value. The draws show
+# only how far it might lie from what other rows would have given. The middle 95 % of them are the interval: 2.5 % of
+# the draws lie below it, and 2.5 % above it.
+
+# %% [markdown]
+# ## Exercise 4 · The paired difference
+#
+# ●●●○○ difficulty · ●●●●● importance · about 15 minutes
+#
+# Write `paired_difference`. It gets the total NLL of each row for a control and for a distilled student, the number of
+# tokens in each row, and the rows of every draw, as indices. It returns three numbers: what the distilled student
+# gained over the control, in nats per token and positive if it is better, and the two ends of the 95 % interval. Take
+# them as the 0.025 and the 0.975 quantile of the draws. Nothing in your function is random, because the draws are
+# given. If the first three tensors differ in shape, raise a `ValueError`.
+#
+# <details><summary>Hint 1: where to start</summary>
+#
+# Compute the gain on each row, as a total in nats. Then the value: the sum of the gains over the sum of the tokens.
+# Then the same for each draw.
+#
+# </details>
+#
+# <details><summary>Hint 2: which tools</summary>
+#
+# You can index a tensor of shape `(rows,)` with a tensor of indices `(resamples, rows)`. The result has the shape of
+# the indices: one line for each draw. `torch.quantile` interpolates between neighbours, and so does `numpy.percentile`.
+#
+# </details>
+#
+# <details><summary>Hint 3: what to avoid</summary>
+#
+# Do not average the rows' own means: a row of three tokens would count as much as one of thirty. Do not divide by all
+# tokens in a draw: a draw holds some rows twice and others not at all. The value itself does not depend on the draws.
+#
+# </details>
+
+
+# %% exercise="paired_difference"
+def paired_difference(control, distilled, tokens, draws):
+    """Return a student's gain over a control on the same rows, with its interval.
+
+    control, distilled: `(rows,)`, total NLL of each row in nats. tokens: `(rows,)`,
+    predicted tokens of each row. draws: `(resamples, rows)`, the indices of the rows in
+    each draw, with replacement.
+    Returns three numbers in nats per token: the gain, positive if distilled is better,
+    and the 0.025 and 0.975 quantiles of the gains of the draws.
+    Raises ValueError unless control, distilled and tokens have the same shape.
+    """
+    if not control.shape == distilled.shape == tokens.shape:
+        shapes = [tuple(each.shape) for each in (control, distilled, tokens)]
+        raise ValueError(f"control, distilled and tokens must match, not {shapes}")
+    gains = control - distilled
+    value = gains.sum() / tokens.sum()
+    of_draws = gains[draws].sum(dim=1) / tokens[draws].sum(dim=1)
+    low, high = of_draws.quantile(0.025), of_draws.quantile(0.975)
+    return value.item(), low.item(), high.item()
+
+
+# %% check="paired_difference" points=5
+check(paired_difference)
+
+# %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **The value is right and the ends are not**: look at what you divide by in a draw, and at the quantiles: 0.025 and
+#   0.975.
+# - **One number is off by a factor of several hundred**: you return totals, not nats per token.
+# - **`quantile() input tensor must be either float or double dtype`**: the gains are integers. Their sums over tokens
+#   are not; take the quantile of those.
+# - **"Bad input must raise a ValueError"**: a column of tokens, `(rows, 1)`, broadcasts against a row. Compare shapes.
+#
+# </details>
+
+# %% [markdown]
 # ## What distillation added
 #
-# Do not compare two intervals by eye. All students were measured on the same rows, and a hard row is hard for all of
-# them. Take the difference on each row, and estimate how certain *that* is (a *paired* comparison). Then put it in a
-# sentence. The rule for the sentence is in the code, and was fixed before the numbers were known. It makes no claim
-# from fewer than three seeds.
+# The draws are made once, with a seed, so that everybody gets the same interval from the same rows. Then put the
+# comparison in a sentence. The rule for the sentence is in the code, and was fixed before the numbers were known. It
+# makes no claim from fewer than three seeds.
 
 
 # %%
+def draw_rows(rows, resamples=1000):
+    """Rows drawn with replacement, `(resamples, rows)`; always the same draws."""
+    source = torch.Generator().manual_seed(0)
+    return torch.randint(rows, (resamples, rows), generator=source)
+
+
 def statement(control, distilled, tokens):
     """What distillation added to the control. Both: NLL in nats, `(seeds, rows)`."""
-    gain = estimate_ratio((control - distilled).mean(dim=0), tokens)
+    means = control.mean(dim=0), distilled.mean(dim=0)
+    gain, low, high = paired_difference(*means, tokens, draw_rows(len(tokens)))
     better = int((distilled.sum(dim=1) < control.sum(dim=1)).sum())
-    numbers = f"{gain.value:+.4f} nats per token "
-    numbers += f"({gain.low:+.4f} to {gain.high:+.4f} over rows), "
+    numbers = f"{gain:+.4f} nats per token ({low:+.4f} to {high:+.4f} over rows), "
     numbers += f"better in {better} of {len(control)} seed(s)"
     if len(control) < 3:
         return f"Too few seeds for a claim: {numbers}."
-    if gain.low > 0 and better == len(control):
+    if low > 0 and better == len(control):
         return f"Distillation added something beyond the control: {numbers}."
-    if gain.high < 0 and better == 0:
+    if high < 0 and better == 0:
         return f"Distillation did harm, compared with the control: {numbers}."
     return f"No gain over the control is shown: {numbers}."
 
 
 # %% [markdown]
-# **Predict first.** The control has closed some share of the gap. Will the sentence begin with "Distillation added" or
-# with "No gain"? (On a larger tier, with its single seed, it begins with "Too few seeds".)
+# **Predict first.**
 
 # %%
-print(statement(nll["hard labels only"], nll["distilled"], tokens))
+BEGINNINGS = [
+    "Distillation added something",
+    "No gain over the control",
+    "Distillation did harm",
+    "Too few seeds",
+]
+predict("sentence", "How will the sentence begin?", choices=BEGINNINGS)
+
+# %%
+comparison = statement(nll["hard labels only"], nll["distilled"], counts)
+print(comparison)
 total_gain = math.log(estimates["original"].value / estimates["distilled"].value)
 print(f"From the original to the distilled student: {total_gain:+.4f} nats per token.")
 print("Only the part in the first sentence is due to the teacher.")
+reveal("sentence", next(each for each in BEGINNINGS if comparison.startswith(each)))
 
 # %% [markdown]
 # <details><summary>How to read this</summary>
@@ -642,10 +817,26 @@ print("Only the part in the first sentence is due to the teacher.")
 # The second line is what a report without a control would show. The first line is what the teacher added, with this
 # text, these settings and this number of steps.
 #
+# Compare the width of the interval with those in the plot above: the paired one is much narrower. The rows carried most
+# of the uncertainty, and they cancel out.
+#
 # The interval over rows says nothing about other seeds. And three seeds are few: if the teacher made no difference, the
 # distilled student would still win all three with a probability of 1/8.
 #
 # </details>
+
+# %% [markdown]
+# ## Quiz 1 · Two intervals that overlap
+#
+# Two students were measured on the same rows. Their perplexities are 9.4 and 9.1, and the two intervals
+# overlap. What follows?
+#
+# - **A** There is no difference between them.
+# - **B** The second one is better, because 9.1 is less than 9.4.
+# - **C** Nothing yet. The interval of the paired difference decides.
+
+# %% quiz="overlap" points=1
+overlap = "C"
 
 # %% [markdown]
 # ## How good was the teacher?
@@ -665,9 +856,19 @@ print("Only the part in the first sentence is due to the teacher.")
 #
 # ### Which α and which T?
 #
-# **Predict first.** The labs use T = 3. For α = 0.5 and this teacher, which of T = 1, 3, 5 and 10 gives the smallest
-# distance to the truth?
-#
+# **Predict first.** The labs use T = 3.
+
+# %%
+predict(
+    "best_temperature",
+    "For α = 0.5 and this teacher, which T gives the smallest distance to the truth?",
+    choices=["T = 1", "T = 3", "T = 5 or T = 10, about equally good"],
+)
+
+# %% fold=true
+reveal("best_temperature", "T = 5 or T = 10, about equally good")
+
+# %% [markdown]
 # <details><summary>What was measured</summary>
 #
 # Means over five seeds, in nats per token, with the learning rate that suited α = 0.5 and T = 3:
@@ -690,26 +891,54 @@ print("Only the part in the first sentence is due to the teacher.")
 # ## A real teacher, real text
 #
 # If you stay in the tiny tier, this is what the laptop tier gives at full length: 240 steps of 8 rows, T = 2, α = 0.5.
-# The teacher is a language model with 135 million weights. The student starts from half of its layers. These are
-# perplexities on held-out rows:
-#
+# The teacher is a language model with 135 million weights. The student starts from half of its layers. Each stroke is
+# one run, measured on held-out rows, and the dotted line is the teacher itself.
+
+# %% fold=true
+WIKITEXT = {
+    "hard labels only": [50.84, 50.78, 50.75],
+    "labels and teacher": [45.58, 46.13, 45.62],
+    "teacher only": [92.90, 92.55, 92.99],
+}
+PYTHON = {
+    "hard labels only": [33.74],
+    "labels and teacher": [19.44],
+    "teacher only": [30.85],
+}
+plots.a_real_teacher(
+    {"WikiText-2, three seeds": WIKITEXT, "Python reference, one seed": PYTHON},
+    {"WikiText-2, three seeds": 60.94, "Python reference, one seed": 19.64},
+)
+
+# %% [markdown]
 # | text | teacher itself | hard labels only | labels and teacher | teacher only |
 # | --- | ---: | ---: | ---: | ---: |
 # | WikiText-2, mean of three seeds | 60.9 | 50.8 | 45.8 | 92.8 |
 # | Python language reference, one seed | 19.6 | 33.7 | 19.4 | 30.9 |
+
+# %% [markdown]
+# ## Quiz 2 · Better than its teacher
 #
-# **Predict first.** On WikiText-2 the control is better than the teacher itself. How is that possible? And why is
-# teacher-only training the worst there, when it is the best in the tiny tier?
+# On WikiText-2 the control is better than the teacher itself. How is that possible?
 #
-# <details><summary>What the table shows</summary>
+# - **A** Smaller models generalise better than larger ones.
+# - **B** The students were trained on this kind of text, and the teacher was not.
+# - **C** The perplexity must be computed wrongly: a student cannot beat its teacher.
+
+# %% quiz="beats_its_teacher" points=1
+beats_its_teacher = "B"
+
+# %% [markdown]
+# <details><summary>What the figure shows</summary>
 #
-# The students were trained on this kind of text, and the teacher was not. So hard labels carry something that the
-# teacher does not know, and a student that learns from the teacher alone cannot find it out. The combination was best
-# on both texts.
+# Hard labels carry something that this teacher does not know: what this kind of text is like. A student that learns
+# from the teacher alone cannot find it out. That is why teacher-only training is the worst on WikiText-2, although it
+# is the best in the tiny tier. The combination was best on both texts.
 #
 # On WikiText-2 the three seeds of each arm differ little: from 50.7 to 50.8 with hard labels only, and from 45.6 to
-# 46.1 with labels and teacher. But all of them used **the same split** into training and held-out rows. Seeds do not
-# show what another split would give, so do not carry the size of this gain over to other text.
+# 46.1 with labels and teacher. But all of them used **the same split** into training and held-out rows, and only one
+# split was run so far. The gain depends on the split. Seeds do not show what another split would give, so do not carry
+# the size of this gain over to other text, not even to other text from WikiText-2.
 #
 # On the Python text the control was *overfitting*: in its last 20 steps it lost 1.2 nats per token on the training
 # rows, against 3.5 on held-out rows. The soft targets prevented much of that. This is a single seed: it shows what
@@ -722,12 +951,50 @@ print("Only the part in the first sentence is due to the teacher.")
 # </details>
 
 # %% [markdown]
+# ## Choosing a student
+#
+# A student needs an architecture and its first weights. There are two common ways to get them.
+#
+# - **Keep some of the teacher's layers.** The student has the teacher's width and tokenizer, so you can copy layers as
+#   its first weights, and later match hidden states too. Cost falls only in proportion to the layers that you drop.
+# - **Take another model**, smaller in every dimension. It can be as small as you like, and if it has been trained
+#   already, it starts with knowledge of its own. But its hidden states do not fit the teacher's, and if its tokenizer
+#   differs, its logits do not fit either. Then only the teacher's text is left to learn from.
+#
+# If you keep layers, it matters which ones. The student of the laptop tier has 15 of the teacher's 30. These are its
+# perplexities on WikiText-2 as soon as the other layers are gone, and after 8 steps of 4 rows:
+#
+# | layers kept | at once | after 8 steps |
+# | --- | ---: | ---: |
+# | the first half | 8.6 billion | 45,340 |
+# | every second one, from the second on | 4.3 million | 5,124 |
+# | evenly spread, both ends kept | 703,000 | 2,576 |
+# | both ends, without the middle | 5,658 | 238 |
+# | the ones that change the hidden state most | 531 | 100 |
+#
+# Each row is one short run, which shows where a student *starts*. It does not show where it ends after long training.
+# The measure in the last row, how far each layer turns the hidden state, comes from ShortGPT (Men et al. 2024).
+
+# %% [markdown]
+# ## Quiz 3 · Which student?
+#
+# A model with 70 billion weights is too expensive to serve. You compare two students: one with 7
+# billion that keeps some of its layers, and another model with 3 billion and a different tokenizer. Which of these
+# reasons speaks for the *smaller* one?
+#
+# - **A** You want to match hidden states layer by layer.
+# - **B** You want to train on the teacher's logits, token by token.
+# - **C** The task is narrow, such as sorting messages into ten classes, and what counts is the cost of each request.
+# - **D** The task needs long chains of reasoning, and quality counts most.
+
+# %% quiz="which_student" points=1
+which_student = "C"
+
+# %% [markdown]
 # ## What they write
 #
 # Perplexity is not everything. Let each model continue the same beginning, sampling each token from its own
-# probabilities.
-#
-# **Predict first.** Which of the models will you recognise by its mistakes?
+# probabilities. Cover the names: which of the models do you recognise by its mistakes?
 
 
 # %%
@@ -750,9 +1017,11 @@ for opening in tiny_openings if settings.name == "tiny" else ["The city is"]:
 # %% [markdown]
 # ## Self-check
 #
-# **2. What was added?** (a) Copy your statement from above, and say in your own words what it claims and what it does
+# **What was added?** (a) Copy your statement from above, and say in your own words what it claims and what it does
 # not claim. (b) A report says: "Our distilled student went from a perplexity of 46 to 36." Which two explanations does
 # that leave open, and which run tells them apart?
+#
+# *Four to six sentences, about 5 minutes.*
 
 # %% [markdown] answer="what_was_added" points=2
 # (a) It claims that on these held-out rows, after this number of steps, the loss per token of the distilled students is
@@ -771,9 +1040,32 @@ for opening in tiny_openings if settings.name == "tiny" else ["The city is"]:
 # - A value that depends on the batch size has a wrong weight in it.
 # - Measure in eval mode; n tokens give n − 1 predictions; padding gives none.
 # - Measure gains in nats, and shares of a gap in logarithms.
+# - Compare two models row by row: take the difference first, then its interval.
 # - **No control, no claim.** Same start, same text, same steps, several seeds, intervals. "No gain is shown" is a
 #   result too.
 # - How much a teacher adds depends on how good it is on this text. Say which teacher and which text you measured.
+
+# %% [markdown]
+# ## Reading list
+#
+# **Required**
+#
+# - Hugging Face, [Perplexity of fixed-length models](https://huggingface.co/docs/transformers/perplexity): what the
+#   measure averages, and what it does to long texts.
+# - Dror et al. 2018, [The Hitchhiker's Guide to Testing Statistical Significance in
+#   NLP](https://aclanthology.org/P18-1128/), sections 2 and 3: paired tests, and the bootstrap among them.
+#
+# **Optional**
+#
+# - Men et al. 2024, [ShortGPT](https://arxiv.org/abs/2403.03853): which layers a model can do without.
+# - Muralidharan et al. 2024, [Compact Language Models via Pruning and Knowledge
+#   Distillation](https://arxiv.org/abs/2407.14679) (Minitron): choosing a student by pruning, at full size.
+# - Stanton et al. 2021, [Does Knowledge Distillation Really Work?](https://arxiv.org/abs/2106.05945): how closely
+#   students follow their teachers, and why that is not the same as a low loss.
+#
+# **Reference**
+#
+# - Efron and Tibshirani 1993, *An Introduction to the Bootstrap*, chapter 13: the percentile interval.
 
 # %% [markdown]
 # ## Stretch goals

@@ -48,9 +48,9 @@ def model(seed, **settings):
     return ModelSpec("gpt2", seed=seed, **settings)
 
 
-def noisy(seed):
+def noisy(seed, dropout=0.4):
     """A model as training leaves it: in train mode, with dropout."""
-    return model(seed, dropout=0.4, training=True)
+    return model(seed, dropout=dropout, training=True)
 
 
 # ------------------------------------------------------------------------------------------------------- token_nll
@@ -61,7 +61,8 @@ def token_nll_examples():
     return [
         Case(name, "two_rows", (model(11), batch(12, [4, 2])), about="two rows of different lengths"),
         Case(name, "no_padding", (model(11), batch(13, [4, 4], ends=False)), about="no padding"),
-        Case(name, "arrives_noisy", (noisy(14), batch(12, [4, 2])), about="a model in train mode, with dropout"),
+        # a dropout of 1 needs no random numbers, so that the mistake gives the same value on every machine
+        Case(name, "arrives_noisy", (noisy(14, 1.0), batch(12, [4, 2])), about="a model in train mode, dropout 1"),
         Case(name, "nothing_predicted", (model(11), batch(15, [1, 1], 3)), about="nothing to predict"),
     ]
 
@@ -125,7 +126,7 @@ def perplexity_examples():
     return [
         Case(name, "one_batch", (model(21), [rows]), about="one batch"),
         Case(name, "two_batches", (model(21), split(rows, 2, 1)), about="the same rows in two batches"),
-        Case(name, "arrives_noisy", (noisy(24), [rows]), about="a model in train mode, with dropout"),
+        Case(name, "arrives_noisy", (noisy(24, 1.0), [rows]), about="a model in train mode; its dropout is 1"),
         validation(name, "nothing", nothing, good=(model(21), [rows]), about="nothing to predict"),
     ]
 
@@ -234,12 +235,80 @@ def gap_closed_cases(draw):
     ]
 
 
+# ----------------------------------------------------------------------------------------------- paired_difference
+
+
+def rows_measured(draw, label, rows, gain, spread=1.0):
+    """Total NLL of each row for two models, and its tokens; hard rows are hard for both, `gain` is in nats a token."""
+    source = torch.Generator().manual_seed(draw(label))
+    tokens = torch.randint(3, 40, (rows,), generator=source)
+    hardness = 2 + 3 * torch.rand(rows, generator=source)
+    gains = gain + spread * (torch.rand(rows, generator=source) - 0.5)
+    control = torch.round(tokens * hardness * 100) / 100
+    return control, torch.round((control - tokens * gains) * 100) / 100, tokens
+
+
+def draws_of(draw, label, resamples, rows):
+    return torch.randint(rows, (resamples, rows), generator=torch.Generator().manual_seed(draw(f"{label}, draws")))
+
+
+def paired_arguments(draw, label, rows, resamples, gain, spread=1.0):
+    return *rows_measured(draw, label, rows, gain, spread), draws_of(draw, label, resamples, rows)
+
+
+def paired_difference_examples():
+    name, draw = "paired_difference", Draw(0)
+    by_hand = (
+        torch.tensor([10.0, 40.0, 6.0]), torch.tensor([8.0, 38.0, 7.0]), torch.tensor([4, 20, 2]),
+        torch.tensor([[0, 1, 2], [0, 0, 0], [2, 2, 1], [1, 1, 1], [0, 2, 2]]),
+    )  # fmt: skip
+    some = paired_arguments(draw, "example", 6, 40, 0.3)
+    control, distilled, tokens, draws = some
+    return [
+        Case(name, "by_hand", by_hand, about="three rows and five draws, to follow by hand"),
+        Case(name, "some_gain", some, about="six rows and 40 draws"),
+        Case(name, "some_harm", paired_arguments(draw, "harm", 5, 40, -0.2), about="a student that got worse"),
+        validation(name, "row_short", (control, distilled[1:], tokens, draws), good=some, about="a row too few"),
+        validation(name, "tokens_column", (control, distilled, tokens[:, None], draws), good=some,
+                   about="tokens as a column, which broadcasts"),
+    ]  # fmt: skip
+
+
+def paired_difference_cases(draw):
+    name = "paired_difference"
+    good = paired_arguments(draw, "good", 8, 60, 0.25)
+    control, distilled, tokens, draws = good
+    longer = paired_arguments(draw, "many", 30, 200, 0.05, 0.4)
+    level = rows_measured(draw, "level", 7, 0.2)
+    even = torch.full((7,), draw.integer("tokens", 10, 20))
+    return [
+        Case(name, "some_gain", good, weight=2.0, about="a student that got better"),
+        Case(name, "some_harm", paired_arguments(draw, "harm", 6, 50, -0.3), about="a student that got worse"),
+        Case(name, "many_rows", longer, weight=2.0, about="many rows and draws"),
+        Case(name, "no_gain", paired_arguments(draw, "none", 9, 60, 0.0), about="hardly any difference"),
+        Case(name, "even_rows", (level[0], level[1], even, draws_of(draw, "even", 40, 7)),
+             about="rows with the same number of tokens"),
+        Case(name, "lone_row", paired_arguments(draw, "lone", 1, 20, 0.4), about="one row"),
+        Case(name, "double_precision", (control.double(), distilled.double(), tokens, draws),
+             about="losses in float64"),
+        Case(name, "few_draws", paired_arguments(draw, "few", 5, 3, 0.2), about="only a few draws"),
+        validation(name, "row_short", (control, distilled[1:], tokens, draws), good=good, about="a row too few"),
+        validation(name, "tokens_column", (control, distilled, tokens[:, None], draws), good=good,
+                   about="tokens as a column"),
+    ]  # fmt: skip
+
+
 def examples():
     """The visible examples: their inputs and the right values go to students with the check."""
-    return [*token_nll_examples(), *perplexity_examples(), *gap_closed_examples()]
+    return [*token_nll_examples(), *perplexity_examples(), *gap_closed_examples(), *paired_difference_examples()]
 
 
 def cases(seed):
     """The hidden cases that the judge runs, drawn from a run's seed."""
     draw = Draw(seed)
-    return [*token_nll_cases(draw), *perplexity_cases(draw), *gap_closed_cases(draw)]
+    return [
+        *token_nll_cases(draw),
+        *perplexity_cases(draw),
+        *gap_closed_cases(draw),
+        *paired_difference_cases(draw.within("paired_difference")),
+    ]

@@ -16,10 +16,12 @@ from helpers.labels import make_labels, next_token_pairs
 DEFINITION, NUMBER, HUNT = "Negative log-likelihood and perplexity", "One number for a text", "The bug hunt"
 GAP, NLL, WHOLE, SHARE = (
     "The share of the gap",
-    "Exercise 1: Total NLL of a batch",
-    "Exercise 2: Perplexity of a text",
-    "Exercise 3: Share of the gap closed",
+    "Exercise 1 · Total NLL of a batch",
+    "Exercise 2 · Perplexity of a text",
+    "Exercise 3 · Share of the gap closed",
 )
+
+ROWS, PAIRED = "A difference on every row", "Exercise 4 · The paired difference"
 
 
 # What the lab's setup cell defines, and the earlier exercises, correct except for validation.
@@ -106,6 +108,38 @@ def nll_padding_scored(model, batch):
     logits, labels = next_token_pairs(logits, batch["input_ids"])
     total = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), reduction="sum")
     return total.item(), labels.numel()
+
+
+def _own_loss(model, batch):
+    """The model's own loss with all tokens as labels: its mean is over padding too."""
+    model.eval()
+    with torch.no_grad():
+        logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+    logits, labels = next_token_pairs(logits, batch["input_ids"])
+    total = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), reduction="sum").item()
+    return total / max(1, labels.numel())
+
+
+@misconception(
+    "token_nll",
+    "You pass all tokens as labels, so the model's own loss is a mean over padding too. Pass labels that are -100 for "
+    "padding.",
+    read=HUNT,
+)
+def nll_own_loss_over_padding(model, batch):
+    count = batch["attention_mask"][:, 1:].sum().item()
+    return _own_loss(model, batch) * count, count
+
+
+@misconception(
+    "token_nll",
+    "You pass all tokens as labels, so the model's own loss is a mean over padding too, and you multiply it by the "
+    "number of text tokens. Mask padding with -100, and count the labels that are left after the shift.",
+    read=HUNT,
+)
+def nll_of_the_common_recipe(model, batch):
+    count = batch["attention_mask"].sum().item()
+    return _own_loss(model, batch) * count, count
 
 
 @misconception(
@@ -338,3 +372,192 @@ def gap_logarithm_of_differences(teacher, before, after):
 )
 def gap_from_after(teacher, before, after):
     return (math.log(before) - math.log(after)) / max(1e-9, abs(math.log(after) - math.log(teacher)))
+
+
+# ----------------------------------------------------------------------------------------------- paired_difference
+
+
+def _ends(drawn):
+    drawn = drawn.double()
+    return drawn.quantile(0.025).item(), drawn.quantile(0.975).item()
+
+
+def _paired(sums, tokens, draws):
+    sums = sums.double()
+    return (sums.sum() / tokens.sum()).item(), *_ends(sums[draws].sum(dim=1) / tokens[draws].sum(dim=1))
+
+
+@misconception(
+    "paired_difference",
+    "The sign is wrong. Subtract the distilled student from the control, so that a gain is positive.",
+    read=PAIRED,
+)
+def paired_the_other_way(control, distilled, tokens, draws):
+    return _paired(distilled - control, tokens, draws)
+
+
+@misconception(
+    "paired_difference",
+    "You average the rows' own means, so a row of three tokens counts as much as one of thirty. Divide the sum of "
+    "the gains by the sum of the tokens.",
+    read=ROWS,
+)
+def paired_rows_not_weighted(control, distilled, tokens, draws):
+    each = (control - distilled) / tokens
+    low, high = _ends(each[draws].mean(dim=1))
+    return each.mean().item(), low, high
+
+
+@misconception(
+    "paired_difference",
+    "You return totals. Divide by the tokens to get nats per token.",
+    read=PAIRED,
+)
+def paired_not_divided(control, distilled, tokens, draws):
+    gains = (control - distilled).double()
+    low, high = _ends(gains[draws].sum(dim=1))
+    return gains.sum().item(), low, high
+
+
+@misconception(
+    "paired_difference",
+    "You draw the gains and divide by all tokens. Each draw holds other rows, so it has its own number of tokens.",
+    read=ROWS,
+)
+def paired_tokens_not_drawn(control, distilled, tokens, draws):
+    gains = (control - distilled).double()
+    low, high = _ends(gains[draws].sum(dim=1) / tokens.sum())
+    return (gains.sum() / tokens.sum()).item(), low, high
+
+
+@misconception(
+    "paired_difference",
+    "You compute an interval for each model and subtract them. That ignores that a hard row is hard for both: "
+    "take the difference on each row first.",
+    read=ROWS,
+)
+def paired_two_intervals(control, distilled, tokens, draws):
+    (c, c_low, c_high), (d, d_low, d_high) = _paired(control, tokens, draws), _paired(distilled, tokens, draws)
+    return c - d, c_low - d_high, c_high - d_low
+
+
+@misconception(
+    "paired_difference",
+    "You use 1.96 standard deviations of the draws. The exercise asks for their quantiles, which need no bell "
+    "curve.",
+    read=PAIRED,
+)
+def paired_by_standard_deviation(control, distilled, tokens, draws):
+    value, _, _ = _paired(control - distilled, tokens, draws)
+    drawn = (control - distilled).double()[draws].sum(dim=1) / tokens[draws].sum(dim=1)
+    reach = 1.96 * drawn.std().item()
+    return value, value - reach, value + reach
+
+
+@misconception(
+    "paired_difference",
+    "You leave out 5 % at each end, which makes a 90 % interval. For 95 %, leave out 2.5 % at each end.",
+    read=PAIRED,
+)
+def paired_ninety_percent(control, distilled, tokens, draws):
+    gains = (control - distilled).double()
+    drawn = gains[draws].sum(dim=1) / tokens[draws].sum(dim=1)
+    return (gains.sum() / tokens.sum()).item(), drawn.quantile(0.05).item(), drawn.quantile(0.95).item()
+
+
+@misconception(
+    "paired_difference",
+    "You return the smallest and the largest draw. With more draws this interval only grows; use the quantiles.",
+    read=PAIRED,
+)
+def paired_smallest_and_largest(control, distilled, tokens, draws):
+    gains = (control - distilled).double()
+    drawn = gains[draws].sum(dim=1) / tokens[draws].sum(dim=1)
+    return (gains.sum() / tokens.sum()).item(), drawn.min().item(), drawn.max().item()
+
+
+@misconception(
+    "paired_difference",
+    "You return the mean of the draws as the value. The value is measured on the rows as they are; the draws only "
+    "say how certain it is.",
+    read=ROWS,
+)
+def paired_mean_of_the_draws(control, distilled, tokens, draws):
+    gains = (control - distilled).double()
+    drawn = gains[draws].sum(dim=1) / tokens[draws].sum(dim=1)
+    return drawn.mean().item(), *_ends(drawn)
+
+
+@misconception(
+    "paired_difference",
+    "You subtract perplexities. Measure the gain in nats, as in the share of the gap.",
+    read=GAP,
+)
+def paired_perplexities(control, distilled, tokens, draws):
+    def perplexity_of(sums, counts):
+        return torch.exp(sums.sum(dim=-1).double() / counts.sum(dim=-1))
+
+    drawn = perplexity_of(control[draws], tokens[draws]) - perplexity_of(distilled[draws], tokens[draws])
+    return (perplexity_of(control, tokens) - perplexity_of(distilled, tokens)).item(), *_ends(drawn)
+
+
+@misconception(
+    "paired_difference",
+    "You draw other rows for the distilled student than for the control. Both need the same rows in every draw.",
+    read=ROWS,
+)
+def paired_other_rows(control, distilled, tokens, draws):
+    value, _, _ = _paired(control - distilled, tokens, draws)
+    others = draws.flip(0)
+    first = control.double()[draws].sum(dim=1) / tokens[draws].sum(dim=1)
+    return value, *_ends(first - distilled.double()[others].sum(dim=1) / tokens[others].sum(dim=1))
+
+
+@misconception(
+    "paired_difference",
+    "You return the upper end first. The order is value, low, high.",
+    read=PAIRED,
+)
+def paired_ends_swapped(control, distilled, tokens, draws):
+    value, low, high = _paired(control - distilled, tokens, draws)
+    return value, high, low
+
+
+@misconception(
+    "paired_difference",
+    "You return the value alone. Without an interval nobody can say whether it is more than chance.",
+    read=PAIRED,
+)
+def paired_value_only(control, distilled, tokens, draws):
+    return _paired(control - distilled, tokens, draws)[0]
+
+
+@misconception(
+    "paired_difference",
+    "You sum over the draws, not over the rows of each draw: the rows are the second axis.",
+    read=PAIRED,
+)
+def paired_draws_summed_the_wrong_way(control, distilled, tokens, draws):
+    gains = (control - distilled).double()
+    return (gains.sum() / tokens.sum()).item(), *_ends(gains[draws].sum(dim=0) / tokens[draws].sum(dim=0))
+
+
+# What each letter of a quiz means.
+QUIZZES = {
+    "overlap": {
+        "A": "Overlapping intervals do not show that: what makes a row hard for both students is in both of them.",
+        "B": "9.1 is less than 9.4 on these rows. Whether it would be on other rows is what the interval has to show.",
+        "C": "Right. Only the difference on the same rows, with its own interval, can decide.",
+    },
+    "beats_its_teacher": {
+        "A": "There is no such rule. Before it was trained, the same student was far worse than the teacher.",
+        "B": "Right. The labels carry what this kind of text is like, and the teacher has never been trained on it.",
+        "C": "Nothing keeps a student from being better than its teacher on one kind of text, if it was trained on it.",
+    },
+    "which_student": {
+        "A": "That speaks for the student that keeps the teacher's layers: its hidden states have the same width.",
+        "B": "That needs the same tokenizer, which the other model does not have.",
+        "C": "Right. A narrow task needs less capacity, and the smaller model costs less for every request.",
+        "D": "That speaks for the larger student: reasoning suffers most when a model gets small.",
+    },
+}

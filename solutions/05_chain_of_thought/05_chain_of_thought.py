@@ -24,37 +24,48 @@
 # - explain why a right answer is not enough to keep a trace;
 # - write a filter, and measure what it gains and what it costs;
 # - make training examples that teach a student to write the solution and to stop, but not to write the question;
+# - train a student on such examples, in batches of rows that differ in length;
 # - compare students fairly: same start, same number of steps, several seeds, confidence intervals.
 #
-# **Time:** about 100 minutes. Your computer works for about 2 of them.
+# **Time:** about 130 minutes (65 for reading, figures and questions, 65 for the exercises). Your computer works for
+# about 2 of them.
 #
 # **You need:** next-token training and masked labels (lab 03), and regular expressions in Python.
 #
-# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like.
+# ![The pipeline: problems with answers go to the teacher, which writes traces. Answer and steps are verified, and bad
+# traces dropped. The rest is made compact and turned into examples with the question masked. The student trains on
+# them, and is compared with the control on held-out problems.](../../docs/figures/reasoning_pipeline.svg)
+#
+# Work from top to bottom. Under each exercise there is a check, which you can run as often as you like. The badges
+# say how hard and how important an exercise is. In a hurry, skip exercises 4 and 5.
+#
+# If you are stuck, `solution(compact)` shows how we write that exercise, once you have passed its check or failed it
+# three times. `skip(compact)` lets you go on with ours, for no points.
 
 # %% setup=true
 import re
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from helpers.labels import next_token_pairs
+from helpers.losses import hard_loss
 
 IGNORE = -100  # the label of a token that does not count
 
 # %%
-import matplotlib.pyplot as plt
-
-from helpers.bootstrap import Estimate
-from helpers.checks import check
+from helpers import plots
+from helpers.checks import check, predict, reveal, solution
 from helpers.data.word_problems import (
     make_problems,
     problem_tokenizer,
     solved_problems,
 )
-from helpers.live_curve import LiveCurve
-from helpers.plots import COLORS, LINES, bars, show
 from helpers.reasoning.fine_tuning import (
     FineTuneConfig,
     load_reasoner,
-    train_on_examples,
+    scheduled_adamw,
+    training_order,
 )
 from helpers.reasoning.generation import SamplingConfig, write_traces
 from helpers.reasoning.scoring import (
@@ -108,7 +119,9 @@ print(solution)
 # without an answer is not a trace with the answer 0.
 
 # %% [markdown]
-# ## Exercise 1: Read the answer
+# ## Exercise 1 · Read the answer
+#
+# ●●○○○ difficulty · ●●●●○ importance · about 8 minutes
 #
 # Write `extract_answer`. It returns the number after the last `####` as an `int`, or `None`.
 #
@@ -154,6 +167,16 @@ def extract_answer(trace):
 check(extract_answer)
 
 # %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **`TypeError: 'NoneType' object is not subscriptable`**: the pattern did not match, and you read its group all the
+#   same. Test the match first.
+# - **`ValueError: invalid literal for int()`**: the text still holds a comma. Remove commas before `int`.
+# - **A number where None is due**: the last mark has nothing after it. Look only at what follows the *last* mark.
+#
+# </details>
+
+# %% [markdown]
 # ## Reading the steps
 #
 # Two things about a step can be checked from the text alone: that it contains an equation, and that the equation holds.
@@ -169,7 +192,9 @@ check(extract_answer)
 #   digits.
 
 # %% [markdown]
-# ## Exercise 2: Check the steps
+# ## Exercise 2 · Check the steps
+#
+# ●●●○○ difficulty · ●●●●● importance · about 12 minutes
 #
 # Write `verify_steps`. It returns `True` if the trace has at least one step and every equation in it holds, otherwise
 # `False`. It ignores the answer's line.
@@ -222,6 +247,15 @@ def verify_steps(trace):
 check(verify_steps)
 
 # %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **`ZeroDivisionError`**: a trace divides by 0. Rewrite the test without a division.
+# - **True for a trace without steps**: `all([])` is True. Ask whether there is an equation at all.
+# - **`re.error: bad character range`**: in `[+-*/]` the minus sign means a range. Put it first.
+#
+# </details>
+
+# %% [markdown]
 # ## A teacher that makes mistakes
 #
 # The student is a language model with two layers and 121,728 weights. It has been trained on a little of everything:
@@ -265,8 +299,14 @@ print(drawn[0][3])
 # so it does not notice, and a student that learns from these traces learns the mixed-up names too.
 #
 # **Predict first.** Sort the traces by two questions: is the answer right, and do the steps hold? That makes four
-# kinds. Roughly how large is each? In particular, how many traces have the right answer *and* a step that does not
-# hold?
+# kinds.
+
+# %%
+predict(
+    "lucky",
+    "Which share of the traces has the right answer after a step that does not hold?",
+    unit="percent",
+)
 
 # %%
 kinds = {"both": [], "answer only": [], "steps only": [], "neither": []}
@@ -289,22 +329,8 @@ sort_traces()
 # %%
 total = len(SEEDS) * PROBLEMS
 share = {kind: 100 * len(found) / total for kind, found in kinds.items()}
-names = [
-    "both right",
-    "right answer,\nwrong step",
-    "steps hold,\nwrong answer",
-    "neither",
-]
-figure, axes = plt.subplots(figsize=(7, 3))
-bars(axes, names, {"traces": list(share.values())})
-axes.set(xlabel="kind of trace", ylabel="share of the teacher's traces (%)")
-show(
-    figure,
-    alt="Four bars, the kinds of traces that the teacher wrote. Answer and steps "
-    f"right: {share['both']:.0f} %. Right answer after a wrong step: "
-    f"{share['answer only']:.1f} %. Steps that hold, wrong answer: "
-    f"{share['steps only']:.1f} %. Neither: {share['neither']:.1f} %.",
-)
+plots.kinds_of_traces(share)
+reveal("lucky", round(share["answer only"], 1))
 
 # %% [markdown]
 # <details><summary>What you should see</summary>
@@ -338,7 +364,9 @@ for kind in ("answer only", "steps only", "neither"):
 # nothing to do with the question. That is one of the stretch goals.
 
 # %% [markdown]
-# ## Exercise 3: Keep or discard a trace
+# ## Exercise 3 · Keep or discard a trace
+#
+# ●●○○○ difficulty · ●●●●● importance · about 8 minutes
 #
 # Write `keep_trace`. It returns `True` if a student should learn from this trace: the answer is right, there is at
 # least one step and all steps hold, there are at most 8 steps, and no equation occurs twice.
@@ -386,7 +414,18 @@ def keep_trace(problem, trace):
 check(keep_trace)
 
 # %% [markdown]
-# ## Exercise 4: Filter a set of traces
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **False for exactly 8 steps**: you count lines, the answer's line among them, or you test with `<`.
+# - **True for a wrong answer**: you look for the number anywhere in the trace. Use `extract_answer`.
+# - **False for two steps with the same result**: only the whole equation must not occur twice.
+#
+# </details>
+
+# %% [markdown]
+# ## Exercise 4 · Filter a set of traces
+#
+# ●●○○○ difficulty · ●●○○○ importance · about 7 minutes
 #
 # Now apply the filter to a whole set. Write `filter_traces`. `problems` and `traces` are two lists of the same length:
 # trace number i belongs to problem number i. If several traces were sampled for a problem, that problem is in the list
@@ -439,8 +478,23 @@ def filter_traces(problems, traces):
 check(filter_traces)
 
 # %% [markdown]
-# **Predict first.** Does the filter keep as large a share of the hard problems as of the easy ones? What follows for
-# the data that the student is trained on?
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **`TypeError: unhashable type: 'dict'`**: a problem cannot go into a set. Its question can.
+# - **A pair is missing**: you remember the question alone, or the trace alone. Both together make the pair.
+# - **The order is wrong**: a set has no order. Use it to remember, and a list for the result.
+#
+# </details>
+
+# %% [markdown]
+# **Predict first.** The teacher makes more mistakes on longer problems.
+
+# %%
+predict(
+    "kept_at_five",
+    "Of the traces for problems of five steps, which share does the filter keep?",
+    unit="percent",
+)
 
 # %%
 kept = {seed: filter_traces(asked[seed], drawn[seed]) for seed in SEEDS}
@@ -450,15 +504,8 @@ counts = range(1, 6)
 kept_share = [100 * kept_steps.count(k) / drawn_steps.count(k) for k in counts]
 
 # %%
-shares = [f"k = {k}: {kept_share[k - 1]:.0f} %" for k in counts]
-figure, axes = plt.subplots(figsize=(7, 3))
-bars(axes, [str(k) for k in counts], {"kept": kept_share})
-axes.set(xlabel="steps of the problem, k", ylabel="traces kept (%)", ylim=(0, 105))
-show(
-    figure,
-    alt="Bars: the share of the teacher's traces that the filter keeps, by the number "
-    "of steps. " + ", ".join(shares),
-)
+plots.kept_by_steps(counts, kept_share)
+reveal("kept_at_five", round(kept_share[-1]))
 
 # %% [markdown]
 # <details><summary>What the plot shows</summary>
@@ -471,7 +518,9 @@ show(
 # </details>
 
 # %% [markdown]
-# ## Exercise 5: Compact traces
+# ## Exercise 5 · Compact traces
+#
+# ●○○○○ difficulty · ●●○○○ importance · about 5 minutes · a warm-up
 #
 # The student's reasoning does not have to look like the teacher's. For a human reader, the words around an equation
 # explain it. If nobody reads the student's traces, those words are only tokens to pay for. Write `compact`. It keeps
@@ -511,8 +560,18 @@ def compact(trace):
     return "\n".join([*equations, answer_line])
 
 
-# %% check="compact" points=2
+# %% check="compact" points=1
 check(compact)
+
+# %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **Tuples in place of text**: the pattern has groups, so `findall` returns them. Leave the parentheses out.
+# - **A text that looks right and is called different**: there is a newline at the end, or a comma is missing in the
+#   answer's line.
+# - **An equation is missing**: you left out one that does not hold, or one that occurs twice. Both stay.
+#
+# </details>
 
 # %%
 full = kept[0][-1][1]
@@ -535,7 +594,9 @@ for text in (full, compact(full)):
 # Each label belongs to the token at its own position, as in lab 03: the training loop shifts, once.
 
 # %% [markdown]
-# ## Exercise 6: Make a training example
+# ## Exercise 6 · Make a training example
+#
+# ●●○○○ difficulty · ●●●●● importance · about 10 minutes
 #
 # Write `make_example`. It returns two 1-D tensors of the same length, `input_ids` and `labels`. Tokenise the parts
 # separately (question, newline, trace), so that no token crosses the border between what is masked and what is learned:
@@ -584,10 +645,111 @@ def make_example(problem, trace, tokenizer):
 # %% check="make_example" points=4
 check(make_example)
 
+# %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **The two tensors differ in length**: the end-of-text token is missing in one of them.
+# - **One token fewer than expected, in the last example**: you tokenised question and trace in one go, and the
+#   tokenizer joined the newline with what follows.
+# - **-100 where a number is due**: you mask by token id. Mask by position.
+#
+# </details>
+
 # %%
 for token_id, target in zip(*make_example(*kept[0][0], lab_tokenizer), strict=True):
     learned = "·" if target == IGNORE else "learned"
     print(repr(lab_tokenizer.decode(token_id)), learned, end="   ")
+
+# %% [markdown]
+# ## From examples to a student
+#
+# Training on such examples is called *supervised fine-tuning*, or SFT. It is lab 03's loop with the hard term alone:
+# nobody asks the teacher for logits here, because its text is all there is. Two things are new.
+#
+# - **Rows differ in length.** To put them in one batch, pad them on the right. Padding is never learned, so pad the
+#   *labels* with -100. It does not matter which token pads the input: a causal model does not look to the right.
+# - **Arms differ in their number of examples.** A fair comparison takes the same number of *steps* in every arm, with
+#   the same number of examples in each. So the loop counts steps, and when it comes to the last example, it goes on
+#   with the first.
+
+# %% [markdown]
+# ## Exercise 7 · Train one arm
+#
+# ●●●○○ difficulty · ●●●●● importance · about 15 minutes
+#
+# Write `train_arm`. Each step takes the next `batch_size` examples, in their order; after the last one comes the first
+# again, also in the middle of a batch. It pads them to one batch, computes the mean loss over the labels that count,
+# and takes one step of the optimizer. The student may arrive in any mode. Train it in train mode, and leave it in eval
+# mode, ready to be examined. Return the loss of every step, as plain numbers. If there are no examples, raise a
+# `ValueError`.
+#
+# <details><summary>Hint 1: where to start</summary>
+#
+# Write the loop over the steps first. Which examples belong to step 0, which to step 1? Then write what happens to one
+# batch.
+#
+# </details>
+#
+# <details><summary>Hint 2: which tools</summary>
+#
+# The setup cell imports three functions. `pad_sequence` takes a list of 1-D tensors, `batch_first=True` and a
+# `padding_value`. `next_token_pairs` shifts, and `hard_loss` is the cross-entropy over the labels that are not -100.
+# The remainder of a division, `%`, leads from the last example back to the first.
+#
+# </details>
+#
+# <details><summary>Hint 3: in words</summary>
+#
+# Pad the inputs with any token and the labels with -100. Let the student read the inputs, pair its logits with the
+# labels, compute the loss. Clear, backward, step, and append the number.
+#
+# </details>
+
+
+# %% exercise="train_arm"
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    """Train a student on examples for a number of steps.
+
+    student: in any mode; called with input_ids `(B, S)`, its output has `logits`
+    `(B, S, V)`. examples: a list of pairs of 1-D tensors, input_ids and labels, as
+    `make_example` returns them. optimizer: holds the student's weights. steps: how many
+    to take, each on the next batch_size examples, starting again after the last one.
+    Returns a list of floats: the mean loss of each step, over labels that are not -100.
+    Raises ValueError if there is no example.
+    """
+    if len(examples) == 0:
+        raise ValueError("examples is empty; an arm needs at least one")
+    student.train()
+    losses = []
+    for step in range(steps):
+        places = range(step * batch_size, (step + 1) * batch_size)
+        chosen = [examples[place % len(examples)] for place in places]
+        input_ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        learned = [labels for _, labels in chosen]
+        labels = pad_sequence(learned, batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(input_ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+# %% check="train_arm" points=5
+check(train_arm)
+
+# %% [markdown]
+# <details><summary>Help – I'm getting …</summary>
+#
+# - **"stack expects each tensor to be equal size"**: rows differ in length. Pad them first.
+# - **`IndexError: Target 100 is out of bounds` or a loss that is too low**: the labels are padded with a token. Pad
+#   them with -100.
+# - **`RuntimeError: … must match the size of tensor`**: logits and labels are one position apart. Pass both to
+#   `next_token_pairs`.
+# - **Too few losses**: you stop at the last example. The number of steps is given; go on with the first.
+#
+# </details>
 
 # %% [markdown]
 # ## Four students
@@ -625,33 +787,48 @@ def examine(model, temperature=0.0):
 def teach(name, pairs_of):
     """Train a student for each seed on its pairs of problem and trace; examine it."""
     runs = []
-    with LiveCurve(name, steps=STEPS * len(SEEDS)) as live:
-        for seed in SEEDS:
-            student = load_reasoner("student")
-            examples = [make_example(*pair, lab_tokenizer) for pair in pairs_of[seed]]
-            config = FineTuneConfig(steps=STEPS, seed=seed)
-            train_on_examples(student, examples, config, watch=live.add)
-            runs.append(examine(student))
+    for seed in SEEDS:
+        student, config = load_reasoner("student"), FineTuneConfig(STEPS, seed=seed)
+        examples = [make_example(*pair, lab_tokenizer) for pair in pairs_of[seed]]
+        ordered = training_order(examples, config)
+        adamw = scheduled_adamw(student, config)
+        found = train_arm(student, ordered, adamw, STEPS, config.batch_size)
+        runs.append(examine(student))
+        right = f"{100 * accuracy(runs[-1:]).value:.0f} % right"
+        print(f"{name}, seed {seed}: loss {found[0]:.2f} to {found[-1]:.2f}, {right}")
     outcomes[name] = runs
-    print(f"{name}: {100 * accuracy(runs).value:.0f} % of the held-out problems right")
+
+
+def solved(name):
+    """How many held-out problems a student solves, in percent, over all seeds."""
+    return round(100 * accuracy(outcomes[name]).value)
 
 
 untrained = [examine(load_reasoner("student"))]
 print(f"student before: {100 * accuracy(untrained).value:.0f} % right")
 
 # %% [markdown]
-# **Predict first.** Write down four numbers: the share of the held-out problems that each student will get right. Then
-# run the four cells. You can watch the loss of each.
+# `training_order` shuffles the examples and groups those of about the same length, so that little of a batch is
+# padding. `scheduled_adamw` is AdamW with the warm-up and cosine schedule of lab 04. Everything else is your code.
+#
+# **Predict first.** Before training, the student is right on about a third of the problems.
+
+# %%
+predict("answers_alone", "How many will “answer only” solve?", unit="percent")
+predict("raw_traces", "How many will “raw traces” solve?", unit="percent")
+predict("compact_traces", "And “filtered and compact”?", unit="percent")
 
 # %%
 answers_alone = {
     seed: [(made, f"#### {made['answer']}") for made in asked[seed]] for seed in SEEDS
 }
 teach("answer only", answers_alone)
+reveal("answers_alone", solved("answer only"))
 
 # %%
 raw = {seed: list(zip(asked[seed], drawn[seed], strict=True)) for seed in SEEDS}
 teach("raw traces", raw)
+reveal("raw_traces", solved("raw traces"))
 
 # %%
 teach("filtered", kept)
@@ -659,7 +836,8 @@ teach("filtered", kept)
 # %%
 short = {seed: [(made, compact(long)) for made, long in kept[seed]] for seed in SEEDS}
 teach("filtered and compact", short)
-students = dict(outcomes)
+reveal("compact_traces", solved("filtered and compact"))
+four = dict(outcomes)
 
 # %% [markdown]
 # The losses of the four cannot be compared, because they are means over different texts. That is why you compare
@@ -667,11 +845,17 @@ students = dict(outcomes)
 #
 # ### Accuracy against the number of steps
 #
-# **Predict first.** Which of the four curves falls fastest with k? Where will the student before training be? And the
-# teacher, whose traces they have read?
+# **Predict first.** The teacher gets longer problems wrong more often, and so do its students.
 
 # %%
-compared = students | {
+predict(
+    "five_steps",
+    "Which of the four students is best on problems of five steps?",
+    choices=list(four),
+)
+
+# %%
+compared = four | {
     "teacher, sampled": [examine(teacher, temperature=SAMPLED)],
     "student before": untrained,
 }
@@ -679,76 +863,20 @@ by_steps = {
     name: [accuracy(runs, k) for k in counts] for name, runs in compared.items()
 }
 
-
-# %%
-def percent(estimates):
-    """Values in percent, and how far their intervals reach down and up."""
-    below = [100 * (e.value - e.low) for e in estimates]
-    above = [100 * (e.high - e.value) for e in estimates]
-    return [100 * e.value for e in estimates], [below, above]
-
-
-STYLES = [
-    {"color": COLORS[color], "marker": marker, "linestyle": LINES[index], "capsize": 3}
-    for index, (color, marker) in enumerate(
-        zip((0, 1, 2, 3, 4, 6), "os^DvX", strict=True)
-    )
-]
-
-
-def legend_outside(axes):
-    """Put the legend beside the plot, where it covers no error bar."""
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
-
-
-# %%
-rows = [
-    f"{name}: " + ", ".join(f"{100 * e.value:.0f}" for e in row) + " %."
-    for name, row in by_steps.items()
-]
-figure, axes = plt.subplots(figsize=(7, 4))
-for index, (name, estimates) in enumerate(by_steps.items()):
-    values, reach = percent(estimates)
-    places = [k + 0.06 * (index - 2.5) for k in counts]
-    axes.errorbar(places, values, yerr=reach, label=name, **STYLES[index])
-axes.set(xlabel="steps of the problem, k", ylabel="right answers (%)", ylim=(-3, 103))
-axes.set_xticks(list(counts))
-legend_outside(axes)
-show(
-    figure,
-    alt="Share of right answers over the number of steps from 1 to 5, with 95 % "
-    "intervals. " + " ".join(rows),
-)
+plots.accuracy_by_steps(counts, by_steps)
+reveal("five_steps", max(four, key=lambda name: by_steps[name][-1].value))
 
 # %% [markdown]
 # ### Accuracy against tokens
 #
-# **Predict first.** A trace costs tokens each time the student answers. Plot tokens to the right and accuracy upwards.
-# Which corner is the best one, and which student comes nearest to it?
+# A trace costs tokens each time the student answers. Plot tokens to the right and accuracy upwards.
+#
+# **Predict first.** Which corner of such a plot is the best one, and which student comes nearest to it?
 
 # %%
 cost = {name: tokens_written(runs) for name, runs in compared.items()}
 overall = {name: accuracy(runs) for name, runs in compared.items()}
-
-figure, axes = plt.subplots(figsize=(7, 3.6))
-for index, (name, tokens) in enumerate(cost.items()):
-    values, reach = percent([overall[name]])
-    across = [[tokens.value - tokens.low], [tokens.high - tokens.value]]
-    style = STYLES[index] | {"linestyle": "none", "label": name}
-    axes.errorbar(tokens.value, values, xerr=across, yerr=reach, **style)
-axes.set(xlabel="tokens written per problem (mean)", ylabel="right answers (%)")
-axes.set(ylim=(-3, 103), xlim=(0, None))
-legend_outside(axes)
-rows = [
-    f"{name}: {cost[name].value:.0f} tokens, {100 * overall[name].value:.0f} %."
-    for name in compared
-]
-show(
-    figure,
-    alt="Right answers over tokens written per problem, a point with 95 % intervals "
-    "for each model. " + " ".join(rows),
-)
+plots.accuracy_by_tokens(cost, overall)
 
 # %% [markdown]
 # The next cell puts the numbers into words. It compares two models problem by problem. If the interval of the
@@ -761,8 +889,8 @@ for name, other in (
     ("filtered", "raw traces"),
     ("filtered and compact", "filtered"),
 ):
-    print(describe_difference(name, other, compare(students[name], students[other])))
-control = compare(students["answer only"], untrained * len(SEEDS))
+    print(describe_difference(name, other, compare(four[name], four[other])))
+control = compare(four["answer only"], untrained * len(SEEDS))
 print(describe_difference("answer only", "student before", control))
 saved = 1 - cost["filtered and compact"].value / cost["filtered"].value
 print(f"The compact student writes {100 * saved:.0f} % fewer tokens than “filtered”.")
@@ -806,7 +934,14 @@ print(f"The compact student writes {100 * saved:.0f} % fewer tokens than “filt
 # - **Equal number of traces**: raw traces against as many filtered ones, taken from more problems. This is the question
 #   to ask if training is your main cost.
 #
-# **Predict first.** Does the filter help in either comparison? In which does it look better?
+# **Predict first.**
+
+# %%
+predict(
+    "filter_helps",
+    "In which comparison is the filtered student better than the raw one?",
+    choices=["in both", "at equal problems", "at equal traces", "in neither"],
+)
 
 # %%
 filled_up = {}
@@ -819,11 +954,16 @@ for seed in SEEDS:
 teach("filtered, as many traces", filled_up)
 
 # %%
+helped = []
 for name, read in (("filtered", kept), ("filtered, as many traces", filled_up)):
     mean_read = sum(len(read[seed]) for seed in SEEDS) // len(SEEDS)
     print(f"{mean_read} traces against {PROBLEMS} raw ones.")
     difference = compare(outcomes[name], outcomes["raw traces"])
     print(describe_difference(name, "raw traces", difference), "\n")
+    helped.append(difference.low > 0)
+verdicts = {(True, True): "in both", (True, False): "at equal problems"}
+verdicts |= {(False, True): "at equal traces", (False, False): "in neither"}
+reveal("filter_helps", verdicts[tuple(helped)])
 
 # %% [markdown]
 # <details><summary>How to read this</summary>
@@ -856,10 +996,15 @@ for name, read in (("filtered", kept), ("filtered, as many traces", filled_up)):
 # gpu tier the model is Qwen2.5-1.5B-Instruct, and you have to bring the problems: set `DISTILLAB_GSM8K` to the path of
 # a file in GSM8K's format, or the cell stops with a `ValueError`. We have not measured that tier yet.
 #
-# **Predict first.** Most of the model's traces end in a wrong answer. How many of 400 will your filter keep? Can a
-# model learn anything from so few, and what would it be: to calculate, or to write in the form that was asked for?
+# **Predict first.** Most of the model's traces end in a wrong answer.
 
 # %%
+predict(
+    "kept_of_400", "How many of the 400 traces will your filter keep?", unit="traces"
+)
+
+# %%
+from helpers.bootstrap import Estimate
 from helpers.reasoning.self_distillation import distil_real_model
 
 real = distil_real_model(keep=filter_traces)
@@ -874,18 +1019,14 @@ def report_real_model():
         if name.startswith("after against"):
             other = name.removeprefix("after against ")
             print(describe_difference("after", other, Estimate(**found)))
-    rights = {name: Estimate(**arm["accuracy"]) for name, arm in real["arms"].items()}
-    figure, axes = plt.subplots(figsize=(7, 3))
-    values, reach = percent(list(rights.values()))
-    axes.bar(list(rights), values, yerr=reach, capsize=4, color=COLORS[0])
-    axes.set(ylabel="right answers (%)", ylim=(0, 100))
-    rows = [f"{name}: {100 * e.value:.0f} %." for name, e in rights.items()]
-    alt = f"Right answers of {real['model']} with 95 % intervals. " + " ".join(rows)
-    show(figure, alt=alt)
+    plots.real_model(real["model"], real["arms"])
 
 
 if real is not None:
     report_real_model()
+
+# %% fold=true
+reveal("kept_of_400", 22 if real is None else real["kept_traces"])
 
 # %% [markdown]
 # <details><summary>How to read this</summary>
@@ -934,11 +1075,90 @@ if real is not None:
 # arXiv:2305.04388).
 
 # %% [markdown]
+# ## Quiz 1 · What Orca showed
+#
+# Which of these does Orca's result support?
+#
+# - **A** Explanations from the teacher taught a student more than short answers did.
+# - **B** Every step of the teacher's explanations was right.
+# - **C** A student with 13 billion weights reached GPT-4.
+
+# %% quiz="orca" points=1
+orca = "A"
+
+# %% [markdown]
+# ## Small models, and where they come from
+#
+# Not every good small model is a distilled one. This is what the makers report; the dates say how old that is.
+#
+# | model | sizes (billions) | how it became good | source |
+# | --- | --- | --- | --- |
+# | Phi-3 | 3.8 to 14 | filtered web pages and synthetic text | arXiv:2404.14219, April 2024 |
+# | Gemma 2 | 2, 9 | trained on a larger model's probabilities | arXiv:2408.00118, July 2024 |
+# | Llama 3.2 | 1, 3 | pruned from Llama 3.1 8B, then its logits | Meta's announcement, September 2024 |
+# | DeepSeek-R1-Distill | 1.5 to 70 | fine-tuned on a larger model's traces | arXiv:2501.12948, January 2025 |
+# | SmolLM2 | 0.1 to 1.7 | much selected data, no teacher's logits | arXiv:2502.02737, February 2025 |
+
+# %% [markdown]
+# ## Quiz 2 · Who learned from logits?
+#
+# Which two of them learned from a teacher's logits, and not only from its text?
+#
+# - **A** Phi-3 and SmolLM2.
+# - **B** Gemma 2 and Llama 3.2.
+# - **C** DeepSeek-R1-Distill and Phi-3.
+
+# %% quiz="from_logits" points=1
+from_logits = "B"
+
+# %% [markdown]
+# ## License and terms of use
+#
+# Whether you may train on a teacher's text is a question of its license or its terms of use, and the answers differ.
+# Three examples, each with the date of the text:
+#
+# - **OpenAI's terms of use** (January 2024) forbid using output to develop models that compete with OpenAI.
+# - **The Llama 3.1 license** (July 2024) allows using output to improve other models. If you distribute such a model,
+#   its name has to begin with "Llama". Companies with more than 700 million monthly users need a license of their own.
+# - **DeepSeek-R1** (January 2025) is under the MIT license, and its authors state that distillation is allowed.
+#
+# Terms change, and these may have changed since. Read the current ones before you sample the first trace, keep a copy
+# with its date, and ask a lawyer if money depends on it. This section is no legal advice.
+
+# %% [markdown]
+# ## Quiz 3 · License first
+#
+# You want to sell a model that was trained on traces from a commercial service. What comes first?
+#
+# - **A** Remove the service's name from the traces.
+# - **B** Read the current terms of the service: they may forbid it, whatever you do to the traces.
+# - **C** Nothing. Text that a model writes belongs to whoever asked for it.
+
+# %% quiz="license_first" points=1
+license_first = "B"
+
+# %% [markdown]
+# ## Quiz 4 · Whose text?
+#
+# All of your students learned from text that the *teacher* wrote. This is *off-policy* distillation. *On-policy*, the
+# student writes, and the teacher scores what the student wrote, token by token. Which problem does that address?
+#
+# - **A** A student that learns only from the teacher's text never has to go on from its own mistakes, but when it
+#   answers, it must (*exposure bias*).
+# - **B** The teacher's text costs tokens, and on-policy training needs no teacher.
+# - **C** The teacher's tokenizer differs from the student's.
+
+# %% quiz="whose_text" points=1
+whose_text = "A"
+
+# %% [markdown]
 # ## Self-check
 #
-# **1. Right for the wrong reasons.** A colleague filters by the answer only: "The answer is what we are paid for, and
+# **Right for the wrong reasons.** A colleague filters by the answer only: "The answer is what we are paid for, and
 # almost all traces with a right answer are right." Name two kinds of traces that pass this filter and should not. What
 # does each of them do to the student? And when would you agree with your colleague after all?
+#
+# *Four to six sentences, about 5 minutes.*
 
 # %% [markdown] answer="right_for_wrong_reasons" points=2
 # Traces with a wrong step and a right answer pass: mistakes cancel out, or the answer was guessed. The student learns
@@ -952,8 +1172,10 @@ if real is not None:
 # either case.
 
 # %% [markdown]
-# **2. Equal steps.** The four students took the same number of steps with the same number of examples in each. In which
+# **Equal steps.** The four students took the same number of steps with the same number of examples in each. In which
 # respects were they *not* treated equally? Name two, and for one of them say which student it favours.
+#
+# *Three or four sentences, about 5 minutes.*
 
 # %% [markdown] answer="equal_steps" points=2
 # They did not train on the same number of tokens: a verbose trace has about twice as many learned tokens as a compact
@@ -973,7 +1195,32 @@ if real is not None:
 # - A filter removes hard problems too, and here it did not help. Compare at equal problems *and* at equal traces, or
 #   you measure the wrong thing. Be ready to find no effect, or harm.
 # - You choose the form of the student's traces. Compact ones took about half of the tokens here.
-# - Mask the prompt, train the end-of-text token, shift once.
+# - Mask the prompt, pad the labels with -100, train the end-of-text token, shift once.
+# - Before you train on a teacher's text, read its license.
+
+# %% [markdown]
+# ## Reading list
+#
+# **Required**
+#
+# - Hsieh et al. 2023, [Distilling Step-by-Step](https://arxiv.org/abs/2305.02301): rationales as a second task for a
+#   small model.
+# - Zelikman et al. 2022, [STaR](https://arxiv.org/abs/2203.14465): training on traces whose answer is right.
+#
+# **Optional**
+#
+# - Kim and Rush 2016, [Sequence-Level Knowledge Distillation](https://arxiv.org/abs/1606.07947): training on a
+#   teacher's text, in its original form.
+# - Agarwal et al. 2023, [On-Policy Distillation of Language Models](https://arxiv.org/abs/2306.13649) (GKD), and Gu et
+#   al. 2023, [MiniLLM](https://arxiv.org/abs/2306.08543): the student learns from text that it wrote itself.
+# - Magister et al. 2023, [Teaching Small Language Models to Reason](https://arxiv.org/abs/2212.08410).
+# - DeepSeek-AI 2025, [DeepSeek-R1](https://arxiv.org/abs/2501.12948), section 2.4: distillation into small models.
+# - Turpin et al. 2023, [Language Models Don't Always Say What They Think](https://arxiv.org/abs/2305.04388).
+#
+# **Reference**
+#
+# - Cobbe et al. 2021, [Training Verifiers to Solve Math Word Problems](https://arxiv.org/abs/2110.14168) (GSM8K).
+# - Python, [Regular Expression HOWTO](https://docs.python.org/3/howto/regex.html).
 
 # %% [markdown]
 # ## Stretch goals

@@ -5,12 +5,16 @@ there are and what the last line holds can be varied one at a time. Numbers diff
 of hidden cases come from the run's seed.
 """
 
+import torch
+
 from helpers.checks.fixtures import ModelSpec
 from helpers.data.word_problems import NAMES, THINGS
-from helpers.grader.course.cases import Case
+from helpers.grader.course.cases import Case, validation
 from helpers.grader.course.draw import Draw
 
 FORBIDDEN = ("helpers.reasoning.chain_of_thought",)  # it holds this lab's answers
+
+IGNORE, VOCABULARY = -100, 7  # of the examples that `train_arm` gets
 
 TOKENIZER = ModelSpec("tokenizer", of="problems")
 JOINING = ModelSpec("tokenizer", of="problems, joining")  # takes a newline and the mark after it as one token
@@ -455,6 +459,72 @@ def make_example_cases(draw):
     ]  # fmt: skip
 
 
+# ------------------------------------------------------------------------------------------------------- train_arm
+
+
+def example_rows(seed, *lengths):
+    """An example for each pair of lengths, of the prompt and of what is learned, which ends in the token 0."""
+    source = torch.Generator().manual_seed(seed)
+    examples = []
+    for prompt, learned in lengths:
+        ids = torch.randint(1, VOCABULARY, (prompt + learned,), generator=source)
+        ids[-1] = 0
+        examples.append((ids, torch.where(torch.arange(prompt + learned) < prompt, IGNORE, ids)))
+    return examples
+
+
+def arm_arguments(seed, examples, steps, batch_size, *, rate=0.3, dropout=0.0, training=True):
+    student = ModelSpec("gpt2", seed=seed, scale=0.6, dropout=dropout, training=training)
+    return student, examples, ModelSpec("sgd", of=0, learning_rate=rate), steps, batch_size
+
+
+def arm_case(name, arguments, *watch, weight=1.0, about=""):
+    return Case("train_arm", name, arguments, observe="training", options={"watch": list(watch) or ["value"]},
+                weight=weight, about=about)  # fmt: skip
+
+
+def train_arm_examples():
+    four = example_rows(81, (2, 3), (3, 2), (1, 5), (2, 1))
+    five = example_rows(82, (2, 2), (1, 3), (3, 3), (2, 4), (1, 2))
+    good = arm_arguments(810, four, 1, 2)
+    return [
+        arm_case("lone_step", good, about="one step on two examples of the same length"),
+        arm_case("four_steps", arm_arguments(812, four, 4, 2), "value", "kind",
+                 about="four steps: the four examples are read twice"),
+        arm_case("wraps_around", arm_arguments(814, five, 3, 3),
+                 about="five examples, three in a step: the second step goes on with the first example"),
+        arm_case("student_rests", arm_arguments(816, four, 2, 2, dropout=1.0, training=False, rate=0.1), "value",
+                 "mode", about="a student that arrives in eval mode; its dropout is 1"),
+        validation("train_arm", "no_examples", arm_arguments(810, [], 1, 2), good=good, about="no example"),
+    ]  # fmt: skip
+
+
+def train_arm_cases(draw):
+    def rows(label, *lengths):
+        return example_rows(draw(label), *draw.shuffled(f"{label}, order", *lengths))
+
+    six = rows("six", (2, 4), (4, 1), (1, 2), (3, 3), (2, 6), (5, 2))
+    five = rows("five", (1, 4), (3, 2), (2, 2), (4, 5), (2, 1))
+    three = rows("three", (2, 3), (1, 1), (3, 5))
+    good = arm_arguments(draw(900), six, 3, 2)
+    return [
+        arm_case("one_pass", good, "value", "student", weight=2.0, about="as many steps as a pass takes"),
+        arm_case("several_passes", arm_arguments(draw(902), three, 5, 3), "value", "student", weight=2.0,
+                 about="several passes"),
+        arm_case("wraps_around", arm_arguments(draw(904), five, 4, 3), weight=2.0,
+                 about="a batch that ends with the first examples again"),
+        arm_case("more_than_all", arm_arguments(draw(906), three, 2, 4), about="batches larger than the whole set"),
+        arm_case("lone_example", arm_arguments(draw(908), three[:1], 3, 1), "value", "kind",
+                 about="one example again and again; plain numbers are returned"),
+        arm_case("part_of_them", arm_arguments(draw(910), six, 2, 2), about="fewer steps than a pass takes"),
+        arm_case("student_rests", arm_arguments(draw(912), five, 3, 2, dropout=1.0, training=False, rate=0.1),
+                 "value", "mode", weight=2.0, about="a student with a dropout of 1 that arrives in eval mode"),
+        arm_case("student_ready", arm_arguments(draw(914), six, 2, 3), "mode",
+                 about="the mode in which the student is left"),
+        validation("train_arm", "no_examples", arm_arguments(draw(900), [], 1, 2), good=good, about="no example"),
+    ]  # fmt: skip
+
+
 # ------------------------------------------------------------------------------------------------------- the lab
 
 
@@ -466,6 +536,7 @@ def examples():
         *filter_traces_examples(),
         *compact_examples(),
         *make_example_examples(),
+        *train_arm_examples(),
     ]
 
 
@@ -479,4 +550,5 @@ def cases(seed):
         *filter_traces_cases(draw.within("filter_traces")),
         *compact_cases(draw.within("compact")),
         *make_example_cases(draw.within("make_example")),
+        *train_arm_cases(draw.within("train_arm")),
     ]

@@ -7,13 +7,17 @@ the names of the lab's setup cell and of earlier exercises, which are made right
 import re
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from helpers.grader.course.cases import misconception
+from helpers.labels import next_token_pairs
+from helpers.losses import hard_loss
 
 FORM, LUCK, MASK = "The form of a trace", "Right for the wrong reasons", "What the student is trained on"
-ANSWER, STEPS = "Exercise 1: Read the answer", "Exercise 2: Check the steps"
-KEEP, FILTER = "Exercise 3: Keep or discard a trace", "Exercise 4: Filter a set of traces"
-SHORT, EXAMPLE = "Exercise 5: Compact traces", "Exercise 6: Make a training example"
+ANSWER, STEPS = "Exercise 1 · Read the answer", "Exercise 2 · Check the steps"
+KEEP, FILTER = "Exercise 3 · Keep or discard a trace", "Exercise 4 · Filter a set of traces"
+SHORT, EXAMPLE = "Exercise 5 · Compact traces", "Exercise 6 · Make a training example"
+ROWS, ARM = "From examples to a student", "Exercise 7 · Train one arm"
 
 
 # What the lab's setup cell gives, and the earlier exercises.
@@ -640,6 +644,12 @@ def compact_new_answer_line(trace):
     return "\n".join([*(match[0] for match in re.finditer(EQUATION, trace)), f"#### {extract_answer(trace)}"])
 
 
+@misconception("compact", "Your text ends in a newline. Put newlines between the lines only.", read=SHORT)
+def compact_newline_at_the_end(trace):
+    found = re.findall(r"-?\d+ [-+*/] -?\d+ = -?\d+", trace)
+    return "\n".join([*found, trace.splitlines()[-1]]) + "\n"
+
+
 # -------------------------------------------------------------------------------------------------- make_example
 
 
@@ -788,3 +798,353 @@ def example_with_rows(problem, trace, tokenizer):
     prompt = tokenizer(problem["question"] + "\n", add_special_tokens=False)["input_ids"]
     target = [*tokenizer(trace, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
     return torch.tensor([prompt + target]), torch.tensor([[IGNORE] * len(prompt) + target])
+
+
+# ------------------------------------------------------------------------------------------------------ train_arm
+
+
+@misconception(
+    "train_arm",
+    "You train on the question too: you use the tokens as labels. The labels of each example say what is learned.",
+    read=MASK,
+)
+def arm_learns_the_question(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([ids for ids, _ in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You pad the labels with a token, so the student is trained on padding. Pad them with -100.",
+    read=ROWS,
+)
+def arm_learns_padding(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You do not shift: the student is asked for the token that it has just read. Use next_token_pairs.",
+    read=MASK,
+)
+def arm_unshifted(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(student(ids).logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You shift twice: each position is asked for the token after the next.",
+    read=MASK,
+)
+def arm_shifted_twice(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        logits = student(ids).logits
+        loss = hard_loss(logits[:, :-2], labels[:, 2:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "Every step trains on the first batch. Each step needs the next examples.",
+    read=ARM,
+)
+def arm_first_batch_only(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for _ in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You stop at the last example. Arms have different numbers of examples and need the same number of steps: go "
+    "on with the first.",
+    read=ROWS,
+)
+def arm_stops_after_one_pass(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for start in range(0, min(len(examples), steps * batch_size), batch_size):
+        chosen = examples[start : start + batch_size]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "The last batch of a pass is smaller than the others. Fill it up with the first examples, so that every step "
+    "has the same number.",
+    read=ARM,
+)
+def arm_smaller_last_batch(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        parts = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
+        chosen = parts[step % len(parts)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You never clear the gradients. The first step is right, but from the second on the old gradients are added.",
+    read=ARM,
+)
+def arm_gradients_never_cleared(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "The student arrives in eval mode, and you leave it there, so it trains without its dropout. Call train "
+    "first.",
+    read=ARM,
+)
+def arm_student_left_in_eval_mode(student, examples, optimizer, steps, batch_size=32):
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You leave the student in train mode. It will be examined next, and dropout would change its answers.",
+    read=ARM,
+)
+def arm_student_left_in_train_mode(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You average the rows' own losses, so a row with one learned token counts as much as one with ten. Take the "
+    "mean over all tokens that count.",
+    read=ARM,
+)
+def arm_mean_over_rows(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        scores, due = next_token_pairs(student(ids).logits, labels)
+        loss = torch.stack([hard_loss(one[None], row[None]) for one, row in zip(scores, due, strict=True)]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You train on one example in each step, whatever batch_size says.",
+    read=ARM,
+)
+def arm_one_example_a_step(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[step % len(examples)]]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You cut all rows to the shortest one, and the end of the longer solutions is never learned. Pad instead.",
+    read=ROWS,
+)
+def arm_cuts_to_the_shortest(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        shortest = min(len(ids) for ids, _ in chosen)
+        ids = torch.stack([ids[:shortest] for ids, _ in chosen])
+        labels = torch.stack([labels[:shortest] for _, labels in chosen])
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You pad on the left, so every token of a shorter row stands at another position and reads padding first. Pad "
+    "on the right.",
+    read=ROWS,
+)
+def arm_pads_on_the_left(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids.flip(0) for ids, _ in chosen], batch_first=True).flip(1)
+        labels = [labels.flip(0) for _, labels in chosen]
+        labels = pad_sequence(labels, batch_first=True, padding_value=IGNORE).flip(1)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+
+
+@misconception(
+    "train_arm",
+    "You return the last loss. Return a list with the loss of every step.",
+    read=ARM,
+)
+def arm_last_loss_only(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in chosen], batch_first=True)
+        labels = pad_sequence([labels for _, labels in chosen], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses[-1]
+
+
+# What each letter of a quiz means.
+QUIZZES = {
+    "orca": {
+        "A": "Right. What the teacher was asked for made the difference.",
+        "B": "Nobody checked the steps one by one, so the result cannot support this.",
+        "C": "It came close to ChatGPT on some tasks and stayed behind GPT-4.",
+    },
+    "from_logits": {
+        "A": "Both were trained on selected or synthetic text. No logits of a teacher were involved.",
+        "B": "Right. Gemma 2 learned from a larger model's probabilities, Llama 3.2 from the logits of larger ones.",
+        "C": "Both learned from text: traces in one case, filtered and synthetic pages in the other.",
+    },
+    "license_first": {
+        "A": "Terms of use speak of the output, not of a name in it. Removing the name changes nothing.",
+        "B": "Right. If the terms forbid it, no filter helps, and the traces are money spent for nothing.",
+        "C": "Whoever asked may own the text and still have agreed, in the terms of use, not to train on it.",
+    },
+    "whose_text": {
+        "A": "Right. On-policy training corrects the student on the text that it writes itself.",
+        "B": "The teacher is still needed: it scores every token that the student writes.",
+        "C": "Scoring token by token needs the same tokenizer, so on-policy training makes this problem harder.",
+    },
+}

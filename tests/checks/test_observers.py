@@ -161,3 +161,16 @@ def test_a_model_is_looked_at_whatever_is_replaced(name, monkeypatch):
     assert decode(trained["teacher's weights with a gradient"]) == 1
     assert decode(trained["teacher's weights that can be trained"]) == 1
     assert decode(trained["teacher's parts in train mode"]) == 2
+
+
+def test_training_without_a_teacher_observes_the_losses_and_the_mode():
+    def train(student, examples):
+        student.inner.train()
+        return [0.5, 0.25]
+
+    watch = {"watch": ("value", "kind", "mode")}
+    seen = observe("training", train, [Two().eval(), [1, 2]], watch)["values"]
+    assert decode(seen["value"]) == [0.5, 0.25] and seen["kind of value"] == "numbers"
+    assert decode(seen["student's parts in train mode"]) == 1
+    tensors = observe("training", lambda student: [torch.ones(())], [Two()], watch)["values"]
+    assert tensors["kind of value"] == "tensors"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 from pathlib import Path
@@ -74,6 +75,11 @@ def test_lab_04_at_full_length_says_what_distillation_added(labs, lab_03):
     assert numbers["teacher"] < numbers["from lab 03"] < numbers["original"]
     assert numbers["teacher"] < numbers["distilled"] < numbers["hard labels only"] < numbers["original"]
     assert "Distillation added something beyond the control: +0." in text and "better in 3 of 3 seed(s)" in text
+    low, high = map(float, re.search(r"nats per token \(([+-][\d.]+) to ([+-][\d.]+) over rows\)", text).groups())
+    alone = list(
+        map(float, re.search(r"^hard labels only +[\d.]+   ([\d.]+) to ([\d.]+)", text, re.MULTILINE).groups())
+    )
+    assert high - low < math.log(alone[1] / alone[0]) / 2, "the paired interval is much narrower"
     line = r"batch: +{}   the common recipe (\S+)   yours (\S+)"
     one, many = (re.search(line.format(size), text).groups() for size in (1, 16))
     assert one[0] != many[0] and one[1] == many[1]

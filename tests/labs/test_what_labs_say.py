@@ -6,12 +6,12 @@ import ast
 import math
 import re
 from statistics import mean, stdev
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import torch
 
-from helpers.bootstrap import estimate_ratio
 from helpers.data.known_language import KnownLanguage
 from helpers.data.teacher_logits import load_teacher_logits, readable
 from helpers.data.word_problems import NAMES, make_problems, problem_tokenizer
@@ -106,7 +106,7 @@ def test_code_fits_beside_the_file_browser(name):
     assert [line for line in code if len(line) > 88] == []
 
 
-@pytest.mark.parametrize("name", ["01_temperature", "02_loss"])
+@pytest.mark.parametrize("name", LABS)
 def test_the_minutes_of_exercises_and_questions_add_up_to_those_of_the_lab(name):
     text = text_of(name)
     stated = re.search(
@@ -372,6 +372,22 @@ def test_lab_03_says_where_teacher_only_is_the_worst():
     assert worst == "teacher only" and "teacher-only training is the worst of the three" in text_of("03_training")
 
 
+def test_lab_03_says_what_its_gallery_shows():
+    found, text = result("read_your_curve"), text_of("03_training")
+    runs = found["runs"]
+    assert found["setting"]["steps"] == 300 and "four runs of the tiny student, 300 steps each" in text
+    healthy, overfitted, wild, climbing = runs.values()
+    assert f"read the same {overfitted['rows']} rows again and again" in text
+    assert max(overfitted["held_out"]) == overfitted["held_out"][-1] > 5 and "climbs above 5" in text
+    assert min(run["train"][-1] for run in runs.values()) == overfitted["train"][-1] < 0.2
+    assert wild["learning_rate"] == pytest.approx(100 * healthy["learning_rate"]) and "a hundred times" in text
+    assert min(wild["train"][1:]) > 2 * wild["train"][0] and "more than twice its first value" in text
+    assert climbing["learning_rate"] == healthy["learning_rate"] and not climbing["zero_grad"]
+    assert climbing["train"][0] == pytest.approx(1.8, abs=0.05) and 6 < climbing["train"][-1] < 7
+    assert "from 1.8 nats it climbs to more than 6" in text
+    assert abs(healthy["train"][-1] - healthy["held_out"][-1]) < 0.02
+
+
 # -------------------------------------------------------------------------------------------------------------- lab 04
 
 
@@ -466,12 +482,49 @@ def test_lab_04_says_what_the_seeds_of_the_real_teacher_bear(laptop):
 )
 def test_lab_04_claims_no_more_than_its_seeds_bear(gains, start):
     cells = [cell.source for cell in released("04_perplexity").cells if cell.cell_type == "code"]
-    space = {"estimate_ratio": estimate_ratio}
+    space = dict(Lab(ROOT / "solutions" / "04_perplexity").reference)
     exec(next(source for source in cells if "def statement(" in source), space)
     distilled = torch.full((len(gains), 30), 10.0)
     control = distilled + torch.tensor(gains)[:, None] * 10
     said = space["statement"](control, distilled, torch.full((30,), 10))
     assert said.startswith(start) and f"better in {sum(gain > 0 for gain in gains)} of {len(gains)} seed(s)" in said
+
+
+def test_lab_04_draws_the_runs_of_the_real_teacher(laptop):
+    cells = [cell.source for cell in released("04_perplexity").cells if cell.cell_type == "code"]
+    drawn, source = [], next(source for source in cells if "a_real_teacher(" in source)
+    exec(source, {"plots": SimpleNamespace(a_real_teacher=lambda *given: drawn.extend(given))})
+    runs, teachers = drawn
+    keys = {"WikiText-2, three seeds": "wikitext", "Python reference, one seed": "python"}
+    assert list(runs) == list(teachers) == list(keys)
+    for text, key in keys.items():
+        seeds = 3 if key == "wikitext" else 1
+        for arm, values in runs[text].items():
+            assert values == [round(value, 2) for value in perplexities(laptop, key, arm, seeds)]
+        own = laptop["units"][f"{key}/teacher and student before"]["teacher"]["perplexity"]["value"]
+        assert teachers[text] == round(own, 2)
+    # "… the worst on WikiText-2, although it is the best in the tiny tier"
+    tiny = result("tiny_distillation")["arms"]
+    assert min(tiny, key=lambda arm: tiny[arm]["distance"]["mean"]) == "teacher only"
+
+
+def test_lab_04_says_where_a_student_of_half_the_layers_starts(laptop):
+    text, units = text_of("04_perplexity"), laptop["units"]
+    rows = {
+        "the first half": ("8.6 billion", 1e9),
+        "1, 3, 5 …": ("4.3 million", 1e6),
+        "evenly, both ends kept": ("703,000", 1),
+        "both ends, no middle": ("5,658", 1),
+        "those that turn most": ("531", 1),
+    }
+    names = ["the first half", "every second one, from the second on", "evenly spread, both ends kept",
+             "both ends, without the middle", "the ones that change the hidden state most"]  # fmt: skip
+    for name, (cut, (said, unit)) in zip(names, rows.items(), strict=True):
+        unit_of = units[f"cut/{cut}"]
+        assert float(said.split()[0].replace(",", "")) == pytest.approx(unit_of["at_once"] / unit, rel=0.01)
+        assert f"| {name} | {said} | {unit_of['after']:,.0f} |" in text
+        assert (unit_of["steps"], unit_of["rows_a_step"], len(unit_of["kept"])) == (8, 4, 15)
+    assert "after 8 steps of 4 rows" in text and "has 15 of the teacher's 30" in text
 
 
 # -------------------------------------------------------------------------------------------------------------- lab 05

@@ -3,15 +3,20 @@
 import pytest
 import torch
 
+from helpers.checks.observers import weights_of
 from helpers.data.word_problems import make_problems, problem_tokenizer, solved_problems
+from helpers.labels import next_token_pairs
+from helpers.losses import hard_loss
 from helpers.models import new_model
 from helpers.reasoning.chain_of_thought import make_example
 from helpers.reasoning.fine_tuning import (
     FineTuneConfig,
     collate,
-    length_grouped_batches,
+    length_grouped,
     load_reasoner,
+    scheduled_adamw,
     train_on_examples,
+    training_order,
     without_dropout,
 )
 from helpers.reasoning.generation import write_traces
@@ -34,10 +39,10 @@ def test_a_batch_is_filled_up_on_the_right_and_filling_does_not_count():
     assert batch["labels"].tolist() == [[-100, 6, -100], [-100, 8, 9]]
 
 
-def test_batches_go_through_all_examples_and_hold_length_grouped_batches():
+def test_batches_go_through_all_examples_and_group_them_by_length():
     some = examples(80)
-    batches = length_grouped_batches(some, batch_size=10, seed=0)
-    rows = [next(batches) for _ in range(8)]
+    batches = length_grouped(some, batch_size=10, seed=0)
+    rows = [collate(next(batches)) for _ in range(8)]
     firsts = sorted(tuple(row[row != 0].tolist()) for batch in rows for row in batch["input_ids"])
     assert firsts == sorted(tuple(ids[ids != 0].tolist()) for ids, _ in some)
     padding = sum(int((batch["input_ids"] == 0).sum()) - 10 for batch in rows)
@@ -46,8 +51,25 @@ def test_batches_go_through_all_examples_and_hold_length_grouped_batches():
 
 
 def test_few_examples_come_again():
-    batches = length_grouped_batches(examples(3), batch_size=8, seed=0)
-    assert next(batches)["input_ids"].shape[0] == 8
+    batches = length_grouped(examples(3), batch_size=8, seed=0)
+    assert len(next(batches)) == 8
+
+
+def test_a_plain_loop_over_the_training_order_trains_the_same_student():
+    """As lab 05 does it: its students write the loop, and the order and the optimizer are given."""
+    some, config = examples(20, steps=(1,)), FineTuneConfig(steps=5, batch_size=8, seed=4)
+    one, two = small_model(), small_model().train()
+    losses = train_on_examples(one, some, config)
+    ordered, optimizer = training_order(some, config), scheduled_adamw(two, config)
+    assert len(ordered) == 40
+    for step, expected in enumerate(losses):
+        batch = collate(ordered[8 * step : 8 * step + 8])
+        loss = hard_loss(*next_token_pairs(two(batch["input_ids"]).logits, batch["labels"]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        assert loss.item() == pytest.approx(expected, rel=1e-3)
+    assert weights_of(two).allclose(weights_of(one), atol=1e-3)
 
 
 def test_a_student_learns_its_examples_by_heart_and_is_watched():

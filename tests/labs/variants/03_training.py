@@ -411,9 +411,131 @@ def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
     return optimizer.step(closure).item()
 """,
     ],
+    "train": [
+        # the plain loops, the losses appended
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    if len(batches) == 0:
+        raise ValueError("batches is empty")
+    student.train()
+    teacher = freeze(teacher)
+    losses = []
+    for epoch in range(epochs):
+        for batch in batches:
+            loss = train_step(student, teacher, batch, optimizer, temperature=temperature, alpha=alpha)
+            losses.append(loss)
+    return losses
+""",
+        # one loop over all steps, the batch by its remainder
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    if not batches:
+        raise ValueError("no batches")
+    freeze(teacher)
+    student.train()
+    losses = []
+    for step in range(epochs * len(batches)):
+        losses.append(train_step(student, teacher, batches[step % len(batches)], optimizer, temperature, alpha))
+    return losses
+""",
+        # a repeated list
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    if not len(batches):
+        raise ValueError("batches")
+    teacher.eval()
+    for weight in teacher.parameters():
+        weight.requires_grad = False
+    student.train(True)
+    return [train_step(student, teacher, each, optimizer, temperature, alpha) for each in list(batches) * epochs]
+""",
+        # itertools
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    from itertools import chain, repeat
+
+    every = list(chain.from_iterable(repeat(batches, epochs)))
+    if not every:
+        raise ValueError("there is nothing to train on")
+    freeze(teacher)
+    student.train()
+    return list(map(lambda batch: train_step(student, teacher, batch, optimizer, temperature, alpha), every))
+""",
+        # train mode set before every epoch, a tuple of floats
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    assert_batches = [batch for batch in batches]
+    if assert_batches == []:
+        raise ValueError("batches must hold at least one batch")
+    freeze(teacher)
+    losses = ()
+    for _ in range(epochs):
+        student.train()
+        for batch in assert_batches:
+            losses += (float(train_step(student, teacher, batch, optimizer, temperature, alpha)),)
+    return losses
+""",
+        # while, and the teacher frozen again in each epoch
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    if len(batches) < 1:
+        raise ValueError("need a batch")
+    losses, epoch = [], 0
+    while epoch < epochs:
+        freeze(teacher)
+        student.train()
+        losses.extend(train_step(student, teacher, b, optimizer, temperature, alpha) for b in batches)
+        epoch += 1
+    return losses
+""",
+        # the step written out
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    if not batches:
+        raise ValueError("batches is empty")
+    student.train()
+    freeze(teacher)
+    losses = []
+    for _ in range(epochs):
+        for batch in batches:
+            ids, mask = batch["input_ids"], batch["attention_mask"]
+            with torch.no_grad():
+                taught = teacher(ids, attention_mask=mask).logits[:, :-1]
+            said = student(ids, attention_mask=mask).logits[:, :-1]
+            loss = distillation_loss(said, taught, make_labels(ids, mask)[:, 1:], temperature, alpha)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return losses
+""",
+        # the student is left in eval mode afterwards
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    if len(batches) == 0:
+        raise ValueError(f"batches holds {len(batches)} batches; it needs at least one")
+    freeze(teacher)
+    student.train()
+    losses = [
+        train_step(student, teacher, batch, optimizer, temperature, alpha) for _ in range(epochs) for batch in batches
+    ]
+    student.eval()
+    return losses
+""",
+    ],
 }
 
 VARIANTS_WITHOUT_VALIDATION = {
+    "train": """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    freeze(teacher)
+    student.train()
+    losses = []
+    for _ in range(epochs):
+        for batch in batches:
+            losses.append(train_step(student, teacher, batch, optimizer, temperature, alpha))
+    return losses
+""",
     "make_labels": """
 def make_labels(input_ids, attention_mask):
     return torch.where(attention_mask == 0, torch.tensor(-100), input_ids)

@@ -294,9 +294,116 @@ def gap_closed(teacher, before, after):
     return torch.tensor(gain / gap)
 """,
     ],
+    "paired_difference": [
+        # all at once, two quantiles
+        """
+def paired_difference(control, distilled, tokens, draws):
+    if control.shape != distilled.shape or control.shape != tokens.shape:
+        raise ValueError("the shapes differ")
+    gains = control - distilled
+    drawn = gains[draws].sum(dim=1) / tokens[draws].sum(dim=1)
+    low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975], dtype=drawn.dtype))
+    return (gains.sum() / tokens.sum()).item(), low.item(), high.item()
+""",
+        # a loop over the draws
+        """
+def paired_difference(control, distilled, tokens, draws):
+    if control.shape != distilled.shape or control.shape != tokens.shape:
+        raise ValueError("the shapes differ")
+    gains = (control - distilled).double()
+    means = []
+    for rows in draws:
+        means.append(gains[rows].sum() / tokens[rows].sum())
+    means = torch.stack(means)
+    return gains.sum() / tokens.sum(), means.quantile(0.025), means.quantile(0.975)
+""",
+        # numpy
+        """
+def paired_difference(control, distilled, tokens, draws):
+    if control.shape != distilled.shape or control.shape != tokens.shape:
+        raise ValueError("the shapes differ")
+    import numpy as np
+    gains, counts, rows = (control - distilled).numpy(), tokens.numpy(), draws.numpy()
+    drawn = gains[rows].sum(axis=1) / counts[rows].sum(axis=1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return gains.sum() / counts.sum(), low, high
+""",
+        # the two models apart, on the same rows
+        """
+def paired_difference(control, distilled, tokens, draws):
+    if control.shape != distilled.shape or control.shape != tokens.shape:
+        raise ValueError("the shapes differ")
+    def mean(sums, count):
+        return sums.sum(-1) / count.sum(-1)
+
+    value = mean(control, tokens) - mean(distilled, tokens)
+    drawn = mean(control[draws], tokens[draws]) - mean(distilled[draws], tokens[draws])
+    return value.item(), drawn.quantile(0.025).item(), drawn.quantile(0.975).item()
+""",
+        # how often each row was drawn
+        """
+def paired_difference(control, distilled, tokens, draws):
+    if control.shape != distilled.shape or control.shape != tokens.shape:
+        raise ValueError("the shapes differ")
+    n = len(control)
+    times = torch.nn.functional.one_hot(draws, n).sum(dim=1).double()
+    gains, counts = (control - distilled).double(), tokens.double()
+    drawn = (times @ gains) / (times @ counts)
+    return [float(gains.sum() / counts.sum()), float(drawn.quantile(0.025)), float(drawn.quantile(0.975))]
+""",
+        # sorted and interpolated by hand
+        """
+def paired_difference(control, distilled, tokens, draws):
+    if control.shape != distilled.shape or control.shape != tokens.shape:
+        raise ValueError("the shapes differ")
+    gains = (control.double() - distilled.double())
+    drawn = sorted((gains[r].sum() / tokens[r].sum()).item() for r in draws)
+
+    def quantile(q):
+        place = q * (len(drawn) - 1)
+        below = int(place)
+        above = min(below + 1, len(drawn) - 1)
+        return drawn[below] + (place - below) * (drawn[above] - drawn[below])
+
+    return gains.sum().item() / tokens.sum().item(), quantile(0.025), quantile(0.975)
+""",
+        # index_select and view
+        """
+def paired_difference(control, distilled, tokens, draws):
+    if control.shape != distilled.shape or control.shape != tokens.shape:
+        raise ValueError("the shapes differ")
+    gains = control - distilled
+    flat = draws.reshape(-1)
+    sums = gains.index_select(0, flat).view(draws.shape).sum(1)
+    counts = tokens.index_select(0, flat).view(draws.shape).sum(1)
+    ends = torch.quantile((sums / counts).double(), torch.tensor([0.025, 0.975]).double())
+    return torch.stack([gains.sum().double() / tokens.sum(), *ends]).tolist()
+""",
+        # take, and the value as the draw of every row
+        """
+def paired_difference(control, distilled, tokens, draws):
+    if control.shape != distilled.shape or control.shape != tokens.shape:
+        raise ValueError("the shapes differ")
+    gains = control.sub(distilled)
+    every = torch.arange(len(gains))[None]
+
+    def means(rows):
+        return torch.take(gains, rows).sum(dim=1).div(torch.take(tokens, rows).sum(dim=1))
+
+    drawn = means(draws)
+    return means(every)[0], torch.quantile(drawn, 0.025), torch.quantile(drawn, 0.975)
+""",
+    ],
 }
 
 VARIANTS_WITHOUT_VALIDATION = {
+    "paired_difference": """
+def paired_difference(control, distilled, tokens, draws):
+    gains = control - distilled
+    drawn = gains[draws].sum(dim=1) / tokens[draws].sum(dim=1)
+    low, high = torch.quantile(drawn, torch.tensor([0.025, 0.975], dtype=drawn.dtype))
+    return (gains.sum() / tokens.sum()).item(), low.item(), high.item()
+""",
     "perplexity": """
 def perplexity(model, batches):
     pairs = torch.tensor([token_nll(model, batch) for batch in batches], dtype=torch.float64).reshape(-1, 2)

@@ -3,7 +3,24 @@
 Each is the source of an exercise's cell; it sees the names of the lab's setup cells and of the earlier exercises.
 """
 
-VARIANTS_WITHOUT_VALIDATION: dict[str, str] = {}  # this lab's exercises owe none
+VARIANTS_WITHOUT_VALIDATION = {
+    "train_arm": """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    student.train()
+    losses = []
+    for step in range(steps):
+        part = [examples[i % max(1, len(examples))] for i in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in part], batch_first=True)
+        labels = pad_sequence([labels for _, labels in part], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+""",
+}
 
 VARIANTS = {
     "extract_answer": [
@@ -588,6 +605,187 @@ def make_example(problem, trace, tokenizer):
     target.append(tokenizer.eos_token_id)
     labels = torch.nn.functional.pad(torch.tensor(target), (len(prompt), 0), value=-100)
     return torch.tensor(prompt + target), labels
+""",
+    ],
+    "train_arm": [
+        # as a plain loop
+        """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    if not examples:
+        raise ValueError("examples is empty")
+    student.train()
+    losses = []
+    for step in range(steps):
+        batch = [examples[(step * batch_size + i) % len(examples)] for i in range(batch_size)]
+        ids = pad_sequence([e[0] for e in batch], batch_first=True, padding_value=0)
+        labels = pad_sequence([e[1] for e in batch], batch_first=True, padding_value=-100)
+        logits, labels = next_token_pairs(student(ids).logits, labels)
+        loss = hard_loss(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+""",
+        # itertools
+        """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    from itertools import cycle, islice
+
+    if len(examples) == 0:
+        raise ValueError("no examples")
+    student.train()
+    endless, losses = cycle(examples), []
+    for _ in range(steps):
+        inputs, targets = zip(*islice(endless, batch_size))
+        ids = pad_sequence(list(inputs), batch_first=True, padding_value=1)
+        labels = pad_sequence(list(targets), batch_first=True, padding_value=IGNORE)
+        optimizer.zero_grad(set_to_none=True)
+        loss = hard_loss(*next_token_pairs(student(input_ids=ids).logits, labels))
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss))
+    student.train(False)
+    return losses
+""",
+        # the model's own loss
+        """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    if not len(examples):
+        raise ValueError("an arm needs an example")
+    student.train()
+    losses, place = [], 0
+    for _ in range(steps):
+        ids, labels = [], []
+        for _ in range(batch_size):
+            one, two = examples[place]
+            ids.append(one)
+            labels.append(two)
+            place = (place + 1) % len(examples)
+        ids = pad_sequence(ids, batch_first=True)
+        labels = pad_sequence(labels, batch_first=True, padding_value=-100)
+        loss = student(ids, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+""",
+        # cross-entropy by hand, a mask for the model
+        """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    import torch.nn.functional as F
+
+    if len(examples) < 1:
+        raise ValueError("examples")
+    student.train()
+    losses = []
+    for step in range(steps):
+        chosen = [examples[n % len(examples)] for n in range(step * batch_size, step * batch_size + batch_size)]
+        longest = max(len(ids) for ids, _ in chosen)
+        ids = torch.stack([F.pad(ids, (0, longest - len(ids)), value=0) for ids, _ in chosen])
+        labels = torch.stack([F.pad(labels, (0, longest - len(labels)), value=-100) for _, labels in chosen])
+        mask = torch.stack([(torch.arange(longest) < len(ids)).long() for ids, _ in chosen])
+        logits = student(ids, attention_mask=mask).logits[:, :-1]
+        loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), labels[:, 1:].reshape(-1), ignore_index=-100)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+""",
+        # a repeated list, cut in pieces
+        """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    if not examples:
+        raise ValueError("examples is empty")
+    needed = steps * batch_size
+    rows = (list(examples) * (needed // len(examples) + 1))[:needed]
+    student.train()
+    losses = []
+    for start in range(0, needed, batch_size):
+        part = rows[start : start + batch_size]
+        ids = pad_sequence([ids for ids, _ in part], batch_first=True)
+        labels = pad_sequence([labels for _, labels in part], batch_first=True, padding_value=IGNORE)
+        loss = hard_loss(student(ids).logits[:, :-1], labels[:, 1:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return tuple(losses)
+""",
+        # a helper inside, rows read one by one
+        """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    if len(examples) == 0:
+        raise ValueError(f"{len(examples)} examples")
+
+    def total(ids, labels):
+        logits = student(ids[None]).logits[:, :-1]
+        count = (labels[1:] != IGNORE).sum()
+        return hard_loss(logits, labels[None, 1:]) * count, count
+
+    student.train()
+    losses = []
+    for step in range(steps):
+        sums = [total(*examples[(step * batch_size + n) % len(examples)]) for n in range(batch_size)]
+        loss = sum(nll for nll, _ in sums) / sum(count for _, count in sums)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
+""",
+        # a closure for the optimizer
+        """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    if not examples:
+        raise ValueError("there is nothing to train on")
+    student.train()
+    losses = []
+    for step in range(steps):
+        part = [examples[i % len(examples)] for i in range(step * batch_size, (step + 1) * batch_size)]
+        ids, labels = (
+            pad_sequence([pair[k] for pair in part], batch_first=True, padding_value=fill)
+            for k, fill in ((0, 0), (1, -100))
+        )
+
+        def closure():
+            optimizer.zero_grad()
+            loss = hard_loss(*next_token_pairs(student(ids).logits, labels))
+            loss.backward()
+            return loss
+
+        losses.append(optimizer.step(closure).item())
+    student.eval()
+    return losses
+""",
+        # the mean over the tokens that count, by gather
+        """
+def train_arm(student, examples, optimizer, steps, batch_size=32):
+    if not examples:
+        raise ValueError("examples must not be empty")
+    student.train()
+    losses = []
+    for step in range(steps):
+        part = [examples[i % len(examples)] for i in range(step * batch_size, (step + 1) * batch_size)]
+        ids = pad_sequence([ids for ids, _ in part], True)
+        labels = pad_sequence([labels for _, labels in part], True, -100)[:, 1:]
+        log_probs = student(ids).logits[:, :-1].log_softmax(-1)
+        counted = labels != -100
+        picked = log_probs.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
+        loss = -(picked * counted).sum() / counted.sum()
+        student.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    student.eval()
+    return losses
 """,
     ],
 }
