@@ -10,7 +10,9 @@ import pytest
 from helpers.cli import main
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.marking.desk import MarkingDesk, NewMark
 from helpers.grader.reports.feedback import feedback_page
+from helpers.grader.run.publish import default_database
 from tests.browser.conftest import free_port, served
 from tests.conftest import AVERAGE, DOUBLE, ROOT
 
@@ -88,6 +90,21 @@ def test_a_person_marks_in_formgrader_and_the_student_reads_it(formgrader, grade
     assert feedback.get_by_text("Say twice of *what*.").is_visible()
     assert "ada,ada,,8.5" in (graded / "lms_moodle.csv").read_text()
     feedback.close()
+
+
+def test_formgrader_shows_what_was_marked_by_question(formgrader, graded, course, browser):
+    key, desk = "00_mini/answer_why", MarkingDesk(course, graded, default_database(graded))
+    (group,) = desk.groups(key)
+    desk.mark(key, NewMark("me", {group["id"]: group["version"]}, points=1.25, note="Twice of <b>what</b>?"))
+    desk.close()
+    page = browser.new_page()
+    page.goto(f"{formgrader}/formgrader/gradebook/00_mini/00_mini")
+    page.wait_for_function("document.querySelectorAll('table tbody tr').length == 2")
+    page.locator("table tbody tr").filter(has_text=re.compile(r"8\.25 / 9")).locator("a").first.click()
+    page.wait_for_function("window.formgrader?.grades?.loaded && window.formgrader?.comments?.loaded")
+    assert page.locator("input#answer_why").input_value() == "1.25"
+    assert page.locator("textarea#answer_why-comment").input_value() == "Twice of <b>what</b>?"
+    page.close()
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

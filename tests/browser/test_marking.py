@@ -129,7 +129,7 @@ def test_nobodys_markup_acts_and_nobody_is_overwritten(served, open_page):
     assert points(output).count(2.0) == 3 and page.evaluate("window.acted") is None
 
 
-def test_the_page_is_accessible_and_fits(served, open_page, accessible, picture):
+def test_the_page_is_accessible_and_fits(served, open_page, accessible):
     page = open_page(served[0])
     shown(page, "Because")
     page.keyboard.press("1")
@@ -146,7 +146,6 @@ def test_the_page_is_accessible_and_fits(served, open_page, accessible, picture)
         page.locator("#near .answer ins").wait_for()
         accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        picture(f"marking-{colours}-{width}", page)
         page.keyboard.press("?")
         accessible(page, "dialog")
 

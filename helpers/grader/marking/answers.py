@@ -14,10 +14,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 MAX_CHARACTERS = 20_000  # of an answer that are shown and compared
 MIN_SHARE = 0.85
 MAX_PROPOSED = 20  # groups that are nearly the same as another
+MAX_WORDS = 600  # of an answer that is compared with others: the time grows with their square, and students choose them
+KEPT = 20_000  # answers whose normal form is remembered: a class of a thousand with twenty questions
 
 _WORDS = re.compile(r"\w+|[^\w\s]")
 _PIECES = re.compile(r"\w+|[^\w\s]|\s+")
@@ -56,6 +59,7 @@ class NearGroup:
     pieces: tuple[Piece, ...]
 
 
+@lru_cache(maxsize=KEPT)
 def visible(text: str) -> str:
     """Return what a reader sees of an answer: no characters without a glyph, which could hide or reorder text."""
     kept = (character for character in text if character in "\n\t" or unicodedata.category(character) not in _INVISIBLE)
@@ -68,6 +72,7 @@ def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", visible(text)).split())
 
 
+@lru_cache(maxsize=KEPT)
 def group_id(text: str) -> str:
     """Return the id of the group that an answer belongs to."""
     return hashlib.sha256(normalised(text).encode()).hexdigest()[:16]
@@ -91,15 +96,16 @@ def _most_frequent(texts: Iterable[str]) -> str:
 
 def near_identical(own: AnswerGroup, groups: Iterable[AnswerGroup]) -> list[NearGroup]:
     """Return the groups whose answer is nearly the same as that of `own`, the closest first."""
-    matcher = SequenceMatcher(autojunk=False)  # junk would be every frequent word of a long answer
-    matcher.set_seq2(_words(own.text))
+    words, matcher = _words(own.text), SequenceMatcher(autojunk=False)  # junk would be every frequent word
+    matcher.set_seq2(words)
     near = []
     for group in groups:
-        matcher.set_seq1(_words(group.text))
-        # From a cheap upper bound to the share itself.
-        if group.id != own.id and all(
-            bound() >= MIN_SHARE for bound in (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)
-        ):
+        other = _words(group.text)
+        if group.id == own.id or max(len(words), len(other)) > MAX_WORDS:
+            continue
+        matcher.set_seq1(other)
+        bounds = (matcher.real_quick_ratio, matcher.quick_ratio, matcher.ratio)  # each is at most the one before
+        if all(bound() >= MIN_SHARE for bound in bounds):
             near.append(NearGroup(group, matcher.ratio(), differences(own.text, group.text)))
     return sorted(near, key=lambda item: (-item.share, item.group.id))[:MAX_PROPOSED]
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from helpers.grader.course.rubric import RubricItem, read_rubrics
 from helpers.grader.course.source import read_source
 from helpers.grader.errors import GraderError
+from helpers.grader.release import release
 
 ROOT = Path(__file__).parents[3]
 LABS = sorted(path.parent for path in (ROOT / "solutions").glob("*/rubrics.toml"))
@@ -93,3 +95,10 @@ def test_rubrics_of_all_labs_are_tested_and_none_is_released():
     assert len(LABS) >= 5
     assert '"rubrics.toml"' in (ROOT / "nbgrader_config.py").read_text()  # nbgrader would copy it beside the notebook
     assert list((ROOT / "labs").rglob("*.toml")) == []
+
+
+def test_a_release_says_a_slip(course, tmp_path):
+    shutil.copytree(course, tmp_path / "course")
+    (tmp_path / "course" / "solutions" / "00_mini" / "rubrics.toml").write_text('[[who]]\npoints = 2\ntext = "I."\n')
+    with pytest.raises(GraderError, match="no written answer called who"):
+        release(tmp_path / "course")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from helpers.grader.marking.answers import Piece, differences, group_answers, near_identical
+from helpers.grader.marking.answers import MAX_WORDS, Piece, differences, group_answers, near_identical
 
 LONG = "With the teacher first, the average runs over the tokens that the teacher considers likely."
 
@@ -54,3 +54,11 @@ def test_differences_read_as_either_text():
 def test_hidden_characters_are_not_shown():
     (group,) = groups_of("safe\u202e\x1b[31m\ud800 text")
     assert group.text == "safe[31m text"
+
+
+def test_answers_that_take_long_to_compare_are_not_compared():
+    words = "a b " * (MAX_WORDS // 2)
+    first, second = groups_of(words, words + "c")
+    assert near_identical(first, [first, second]) == near_identical(second, [first, second]) == []
+    first, second = groups_of(words[:-2], words)
+    assert [near.group for near in near_identical(first, [first, second])] == [second]

@@ -10,7 +10,7 @@ from nbgrader.api import Gradebook
 from helpers.cli import main
 from helpers.grader.errors import GraderError
 from helpers.grader.marking.desk import MarkingDesk
-from helpers.grader.marking.marks import MarkChanged
+from helpers.grader.marking.marks import AnswerMarks, MarkChanged
 from helpers.grader.marking.questions import Question
 from helpers.grader.run import publish
 from helpers.grader.run.publish import default_database
@@ -114,21 +114,20 @@ def test_a_mark_of_somebody_else_is_shown_and_not_overwritten(desk, output):
     assert mark(desk, now, points=0) == 40  # the marker has seen it, and saves again
 
 
-def test_two_markers_who_save_at_the_same_moment(marking_course, desk, output, monkeypatch):
+@pytest.mark.parametrize(("score", "comment"), [(2.0, None), (None, "Wait.")])
+def test_two_markers_who_save_at_the_same_moment(desk, output, monkeypatch, score, comment):
     """Between reading and writing, formgrader is faster: the database itself compares."""
-    from helpers.grader.marking import marks
-
-    real_write = marks.AnswerMarks.write
+    real_write = AnswerMarks.write
 
     def late(self, changes):
-        mark_in_formgrader(output, "student039", 2.0)
+        mark_in_formgrader(output, "student039", score, comment)
         real_write(self, changes)
 
-    monkeypatch.setattr(marks.AnswerMarks, "write", late)
+    monkeypatch.setattr(AnswerMarks, "write", late)
     with pytest.raises(MarkChanged):
         mark(desk, desk.groups(KEY)[0], points=0)
     entered = in_gradebook(output)
-    assert entered["student039"][0] == 2.0 and entered["student000"][0] is None
+    assert entered["student039"][:2] == (score, comment) and entered["student000"] == (None, None, True)
     assert not (output / "marking.json").exists()
 
 

@@ -22,6 +22,8 @@ from nbgrader.api import Gradebook
 from helpers.cli import main
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.submission import Submission
+from helpers.grader.marking.desk import MarkingDesk, NewMark
+from helpers.grader.marking.marks import MarkChanged
 from helpers.grader.run.cluster import pack
 from helpers.grader.run.grade import GradingOptions, grade
 from tests.conftest import AVERAGE, DOUBLE
@@ -257,3 +259,16 @@ def test_a_postgresql_gradebook_holds_the_same_as_sqlite(course, handed_in, plai
             row for row in theirs if not row.startswith(("s1,", ",,s1,"))
         ]
         assert ours != theirs
+    _mark_by_question(course, tmp_path, postgresql)
+
+
+def _mark_by_question(course, output, database):
+    """Also in PostgreSQL, a mark is replaced only if it is the one that the marker saw."""
+    key, desk = "00_mini/answer_why", MarkingDesk(course, output, database)
+    group = max(desk.groups(key), key=lambda entry: entry["count"])
+    new = NewMark("me", {group["id"]: group["version"]}, points=1.5, note="Why?")
+    assert desk.mark(key, new) == group["count"] > 1
+    with pytest.raises(MarkChanged):
+        desk.mark(key, new)
+    assert desk.undo("me") and desk.groups(key)[0]["version"] == group["version"]
+    desk.close()

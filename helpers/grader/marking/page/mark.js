@@ -4,7 +4,7 @@ import { actionFor } from "./keys.js";
 import * as state from "./state.js";
 import { $, fillHelp, say, showComments, showDraft, showGroup, showNames, showNear, showOverview, showQuestion } from "./view.js";
 
-const marker = crypto.randomUUID(); // of this page, for its own undo
+const marker = (sessionStorage.marker ??= crypto.randomUUID()); // of this tab, for its own undo
 const drafts = new Map(); // by group: what is not saved yet
 const together = new Set(); // groups that get the mark of the one that is shown
 let overview = [], question = null, index = 0, near = [], isNaming = false;
