@@ -110,6 +110,7 @@ def mutated(notebook: dict, draw: random.Random) -> bytes:
     return draw.choice(BYTES)(json.dumps(changed).encode(), draw)
 
 
+@pytest.mark.slow
 def test_no_damaged_notebook_stops_a_run(mini, notebook, tmp_path, fuzz_count):
     whole = json.loads(json.dumps(notebook(DOUBLE, AVERAGE, answer="Because.")))
     draw, reasons, aligned_count = random.Random(20), set(), 0

@@ -124,6 +124,7 @@ class DamagedKernel:
         return NO_REPLY if content is None else reply_of(content)
 
 
+@pytest.mark.slow
 def test_no_damaged_message_stops_the_judge_or_leaves_a_case_without_a_verdict(
     mini, notebook, tmp_path, monkeypatch, fuzz_count
 ):
