@@ -5,18 +5,25 @@ from __future__ import annotations
 import ast
 import os
 import re
+import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbgrader.exchange.default.exchange import Exchange
 
+from helpers.grader.intake.submission import Submission
+from helpers.grader.judging.judgement import Judgement
 from helpers.grader.judging.student_kernel import StudentKernel
+from helpers.grader.judging.submission import judge_submission
 from helpers.grader.limits import Limits
+from helpers.grader.run.retry import judge_in_threads, judge_with_retry
 from helpers.grader.sandbox import root
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.attacks.table import ATTACKS, REFUSED
-from tests.conftest import ROOT
+from tests.conftest import AVERAGE, ROOT
 from tests.grader.sandbox.conftest import in_a_new_root, needs_sandbox
 
 ROWS = 57
@@ -92,3 +99,57 @@ def test_r56_a_link_that_appears_after_the_look_is_not_followed(tmp_path, monkey
         root.copy_folder(str(source), str(target), -1)
     copies = [path for path in target.rglob("*") if path.is_file() and not path.is_symlink()]
     assert all("secret" not in path.read_text() for path in copies)
+
+
+NEEDS_TIME = """def double(values):
+    if values.numel() == 0: raise ValueError
+    import time
+    start = time.process_time()
+    while time.process_time() < start + 0.05: pass
+    return values * 2
+"""
+
+
+@pytest.fixture
+def neighbours():
+    """Fifteen endless processes on one processor, and the set that holds its number.
+
+    Each is in a session of its own, as kernels are: where Linux divides a processor among sessions, they count as many.
+    """
+    processor = {min(os.sched_getaffinity(0))}
+    endless = [
+        subprocess.Popen(
+            ["sh", "-c", "while :; do :; done"],
+            preexec_fn=lambda: os.sched_setaffinity(0, processor),
+            start_new_session=True,
+        )
+        for _ in range(15)
+    ]
+    yield endless, processor
+    for process in endless:
+        process.kill()
+        process.wait()
+
+
+@needs_sandbox
+@pytest.mark.sandbox
+def test_r50_an_honest_answer_beside_endless_processes_keeps_its_points(
+    course, notebook, kernel_name, tmp_path, neighbours
+):
+    """It needs a quarter of a second of the processor that the others use until it is judged again."""
+    endless, processor = neighbours
+    path = tmp_path / "00_mini.ipynb"
+    nbformat.write(notebook(NEEDS_TIME, AVERAGE, before=f"import os\nos.sched_setaffinity(0, {processor})"), path)
+    judge_one = partial(judge_submission, course, limits=Limits(exercise=1.5), kernel_name=kernel_name, seed=1)
+    first: list[Judgement] = []
+
+    def judge_batch(submissions):
+        for submission, judgement in judge_in_threads(submissions, judge_one, workers=1):
+            first.append(judgement)
+            for process in endless:
+                process.kill()
+            yield submission, judgement
+
+    ((_, judgement),) = judge_with_retry(judge_batch, [Submission("ann", "00_mini", path)])
+    assert "timeout" in {row.verdict for row in first[0].of("double")} and first[0].starved
+    assert {row.verdict for row in judgement.of("double")} == {"correct"} and judgement.of("double")[0].seconds < 1.5
