@@ -112,9 +112,10 @@ def gpt2(seed: int, **settings: Any) -> torch.nn.Module:
         config_class(
             vocab_size=chosen.vocabulary, n_positions=chosen.positions, n_embd=chosen.width, n_layer=chosen.layers,
             n_head=chosen.heads, resid_pdrop=chosen.dropout, embd_pdrop=chosen.dropout, attn_pdrop=0.0,
-            tie_word_embeddings=chosen.tied, bos_token_id=0, eos_token_id=0, pad_token_id=0, use_cache=False,
+            tie_word_embeddings=chosen.tied, bos_token_id=0, eos_token_id=0, use_cache=False,
         )
     )  # fmt: skip
+    # It has no pad_token_id, or transformers would warn of rows that end in token 0 and come without a mask.
     model.loss_type = "ForCausalLM"  # transformers does not guess it from this class's name, and warns
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():

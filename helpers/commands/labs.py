@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 
 from helpers.atomic import write_text
-from helpers.checks.progress import FOLDER
 from helpers.commands.common import RESUMABLE, Commands, add_course, fail, missing_extra
 
 
@@ -45,6 +44,8 @@ def _open(folder: Path, name: str) -> None:
     It is a student's JupyterLab: no news, nothing of what nbgrader shows to instructors, and a short log.
     """
     from jupyterlab.labapp import main as jupyterlab
+
+    from helpers.checks.progress import FOLDER  # with torch, which takes seconds to import
 
     settings = folder / FOLDER / "jupyter"
     page = {"disabledExtensions": {"@jupyter/nbgrader": True}}

@@ -55,7 +55,9 @@ def load_reasoner(role: str) -> GPT2LMHeadModel:
     """
     if role not in ("teacher", "student"):
         raise ValueError(f'role is "{role}"; it must be "teacher" or "student"')
-    return without_dropout(load_folder_model(f"reasoning_{role}"))
+    model = without_dropout(load_folder_model(f"reasoning_{role}"))
+    model.config.pad_token_id = None  # or transformers warns of rows that are padded on the right and have no mask
+    return model
 
 
 def without_dropout(model: Model) -> Model:

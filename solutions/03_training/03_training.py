@@ -890,7 +890,7 @@ def run(student, steps):
 predict(
     "loss_curve",
     "The loss of this run over its steps, in nats per token",
-    curve={"x": ("step", 1, steps), "y": ("loss (nats per token)", 0, 4)},
+    curve={"x": ("step", 1, steps), "y": ("loss (nats per token)", 0, 5)},
 )
 
 # %%

@@ -866,6 +866,7 @@ predict(
 )
 
 # %% fold=true
+# what the sweep gave
 reveal("best_temperature", "T = 5 or T = 10, about equally good")
 
 # %% [markdown]

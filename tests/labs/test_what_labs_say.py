@@ -580,6 +580,9 @@ def test_lab_05_says_what_every_model_reached():
         assert f"| {name} | {share_of(row['accuracy'])} | {row['tokens_written']['value']:.1f} |" in text
     before, control = rows["student before"]["accuracy"], rows["answer only"]["accuracy"]
     assert control["low"] < before["value"] < control["high"]  # "learned nothing that shows"
+    moved = [[100 * rows[name]["accuracy_by_steps"][k]["value"] for k in "12345"] for name in list(rows)[:2]]
+    assert f"it even fell, from {moved[0][0]:.1f} % to {moved[1][0]:.1f} %" in text
+    assert all(abs(a - b) < 5 for a, b in list(zip(*moved, strict=True))[1:])  # "moved by less than 5 points"
 
 
 def test_lab_05_says_what_kinds_of_traces_there_were():
