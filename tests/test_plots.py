@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
+from helpers import plots
 from helpers.plots import COLORS, HATCHES, LINES, as_html, bars, lines, show
 
 matplotlib.use("agg")
@@ -173,3 +174,24 @@ def test_no_figure_is_drawn_while_a_class_is_graded(monkeypatch, capsys):
     show(plt.figure(), ALT)
     assert ALT in capsys.readouterr().out and as_html(plt.figure(), ALT) == f"<p>Figure: {escape(ALT)}</p>"
     assert not plt.get_fignums()
+
+
+HALVES = {"one": [0.25, 0.75], "other": [0.5, 0.5]}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("distributions", (["a", "b"], HALVES, "Two"), "Two: bars for the tokens a, b. one: 0.25, 0.75; other:"),
+        ("against_temperature", ([0.1, 1.0, 10.0], {"cup": [0.1, 0.2, 0.3]}, 0.5, "entropy"), "“cup”: 0.10 at T = 0.1"),
+        ("share_of_the_stored", ([1.0, 2.0], HALVES), "at T = 1, 2. “one”: 0.25, 0.75"),
+        ("fitted_students", ([0.5, 0.5], HALVES), "one: peak 0.75 at token 1"),
+        ("kl_and_cross_entropy", ([0.0, 1.0], {"KL": [0.7, 0.0]}, 0.6), "KL 0.00 at c = 1.00"),
+        ("soft_term_by_length", ([1, 10], HALVES), "for S = 1, 10, both axes logarithmic. one: 0.2, 0.8"),
+        ("gradient_against_temperature", ([1.0, 2.0], [1.0, 0.5], [1.0, 0.125], 2.0), "without T²: 1 to 0.12"),
+        ("two_runs", ({1.0: HALVES, 0.5: HALVES},), "α = 0.5, one: 0.75"),
+    ],
+)
+def test_each_named_figure_says_its_values_and_leaves_none_open(name, arguments, told, capsys):
+    getattr(plots, name)(*arguments)
+    assert told in capsys.readouterr().out and not plt.get_fignums()

@@ -19,7 +19,7 @@ def distributions(names: Sequence[str], rows: Mapping[str, Sequence[float]], tit
     bars(axes, names, rows)
     axes.set(xlabel="next token", ylabel="probability", ylim=(0, 1.03 * limit), title=title)
     values = "; ".join(f"{name}: {', '.join(f'{p:.2f}' for p in row)}" for name, row in rows.items())
-    show(figure, alt=f"Bars for the tokens {', '.join(names)}. {title}. {values}.")
+    show(figure, alt=f"{title or 'Probabilities'}: bars for the tokens {', '.join(names)}. {values}.")
 
 
 def against_temperature(

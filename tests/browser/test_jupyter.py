@@ -131,6 +131,10 @@ def test_lab_01_in_jupyterlab(open_page, jupyterlab, accessible, picture):
 def test_lab_02_in_jupyterlab(open_page, jupyterlab):
     page = open_notebook(open_page, jupyterlab, "solved_02_loss", height=1400)
     assert run_all(page) == []
+    first = show_explorer(page, cell_with("02_loss", "LossExplorer("), "Loss explorer")
+    assert list(cells(first, "The loss")) == ["soft term, weighted by α", "hard term, weighted by 1 − α", "total"]
+    expect(first.get_by_label("Student, happy: logit")).to_be_visible()
+    expect(first.get_by_label("Teacher, happy: logit")).to_be_hidden()
     part = show_explorer(page, cell_with("02_loss", "explorer = LossExplorer("), "Loss explorer")
     drag(page, part.get_by_label("α, weight of the soft term"), 0.8)
     part.get_by_label("Student, happy: logit").focus()

@@ -196,6 +196,13 @@ def test_forward_kl_covers_and_reverse_kl_picks(call):
     assert reverse["centre"] == pytest.approx(18, abs=0.2) and reverse["width"] == pytest.approx(3, abs=0.2)
 
 
+def test_the_axis_of_the_bars_ends_just_above_them(call):
+    """At T = 20 no bar of fifty tokens reaches 0.04; an axis up to 1 would be empty."""
+    heights = [0.02, 0.04, 0.05, 0.31, 0.75, 1.0]
+    ends = call("temperature", *[("axisEnd", [height]) for height in heights])
+    assert ends == [0.04, 0.04, 0.1, 0.4, 1, 1]
+
+
 @pytest.mark.parametrize("explorer", ["temperature", "loss", "divergence"])
 def test_an_old_browser_gets_text(call, explorer):
     """The text form is computed from the state alone, with nothing of a browser."""
