@@ -183,6 +183,21 @@ function build({ set, state, redraw }) {
   };
   const tables = throttle(fillTables, 120);
 
+  const paintGradients = (names) => {
+    const { gradients } = parts;
+    const rows = [gradients.soft.with, gradients.soft.without, gradients.hard, gradients.total.with];
+    const largest = Math.max(...rows.flat().map(Math.abs));
+    const span = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25].find((limit) => largest <= limit) || 50;
+    paintBars(gradientPlot, {
+      names,
+      series: rows.map((row, s) => ({ fill: gradientPlot.seriesFill(s), values: row })),
+      low: -span,
+      high: span,
+      ticks: [-span, -span / 2, 0, span / 2, span],
+      digits: 3,
+    });
+  };
+
   const draw = (now, changed) => {
     const { temperature, words: names } = now;
     if (changed.has("detail")) details.forEach((node) => node.toggleAttribute("hidden", !now.detail));
@@ -204,18 +219,7 @@ function build({ set, state, redraw }) {
       ticks,
       value: (amount) => fixed(amount, 2),
     });
-    const { gradients } = parts;
-    const rows = [gradients.soft.with, gradients.soft.without, gradients.hard, gradients.total.with];
-    const largest = Math.max(...rows.flat().map(Math.abs));
-    const span = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25].find((limit) => largest <= limit) || 50;
-    paintBars(gradientPlot, {
-      names,
-      series: rows.map((row, s) => ({ fill: gradientPlot.seriesFill(s), values: row })),
-      low: -span,
-      high: span,
-      ticks: [-span, -span / 2, 0, span / 2, span],
-      digits: 3,
-    });
+    if (now.detail) paintGradients(names); // a hidden plot has no size to draw in
     tables();
   };
   const summary = () =>
