@@ -64,6 +64,8 @@ def predict(
     kept = _kept(name)
     if {key: kept.get(key) for key in record} == record:  # the same question as when the guess was made
         record |= {key: kept[key] for key in ("guess", "truth") if key in kept}
+    elif guess is None:
+        _keep(record)
     if guess is not None:
         record = _with_guess(record, guess)
         _keep(record)

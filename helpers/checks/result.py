@@ -50,6 +50,8 @@ class CheckResult:
             return f"{self.exercise}: not checked yet"
         agreed = sum(finding.passed for finding in self.findings)
         outcome = "all right" if self.passed else "not right yet"
+        if not any(finding.call for finding in self.findings):  # a quiz
+            return f"{self.exercise}: {outcome}"
         return f"{self.exercise}: {outcome}, {agreed} of {len(self.findings)} examples agree"
 
     def __repr__(self) -> str:
@@ -70,7 +72,7 @@ class CheckResult:
 
 
 def _advice(finding: Finding) -> list[tuple[str, str]]:
-    return [("Likely cause", finding.cause), ("Try next", finding.next_step)]
+    return [("Likely cause" if finding.call else "Why", finding.cause), ("Try next", finding.next_step)]
 
 
 def _rows(finding: Finding) -> list[tuple[str, str]]:

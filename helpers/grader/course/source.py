@@ -30,6 +30,7 @@ from helpers.grader.errors import GraderError
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 ROLES = ("exercise", "check", "quiz", "answer", "setup")
 VOCABULARY = {*ROLES, "points", "fold"}
+FOLDED_TITLE = "# @title Run this cell"  # what is seen of a folded cell, in JupyterLab and in Colab
 FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab, and for Colab
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -122,6 +123,8 @@ def _make_cells(kind: str, source: str, header: dict[str, Any]) -> list[Notebook
     cell = (nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell)(source)
     if header.get("fold"):
         cell.metadata.update(copy.deepcopy(FOLDED))
+        if not source.startswith("#"):  # its first line stays in view, and must not give an answer away
+            cell.source = f"{FOLDED_TITLE}\n{source}"
     if role == "exercise":
         cell.source = mark_solution(source, header["exercise"])
         _add_nbgrader_metadata(cell, header["exercise"], solution=True)

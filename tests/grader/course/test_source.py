@@ -84,7 +84,7 @@ def test_a_quiz_becomes_an_answer_and_its_check(tmp_path):
 
 def test_a_folded_cell_hides_its_source_and_nothing_else(tmp_path):
     folded = read(tmp_path, SOURCE.replace('# %%\nprint("the end")', '# %% fold=true\nprint("the end")')).cells[-1]
-    assert folded.metadata.jupyter.source_hidden and folded.source == 'print("the end")'
+    assert folded.metadata.jupyter.source_hidden and folded.source == '# @title Run this cell\nprint("the end")'
 
 
 @pytest.mark.parametrize(
