@@ -194,9 +194,11 @@ def test_marks_stay_with_the_work(desk, marking_course, output):
 
 
 def test_marks_of_formgrader_count_and_are_shown(desk, output):
+    mark(desk, desk.groups(KEY)[-1], items=(TWICE,))
     mark_in_formgrader(output, "student099", 1.25, "Good.")
     last = desk.groups(KEY)[-1]
-    assert last["left"] == 0 and last["mark"]["points"] == 1.25 and last["mark"]["note"] == "Good."
+    shown = (last["mark"]["items"], last["mark"]["points"], last["mark"]["note"])
+    assert last["left"] == 0 and shown == ((), 1.25, "Good."), "the rubric's ticks are no longer what the student got"
     mark_in_formgrader(output, "student099", 1.25, "")  # formgrader leaves "" where a comment is deleted
     assert mark(desk, desk.groups(KEY)[-1], points=1) == 1
 
