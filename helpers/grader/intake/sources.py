@@ -8,6 +8,7 @@ one student.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ from helpers.grader.intake.unicode import printable
 
 ZIP = ".zip"
 FOLDER, ARCHIVE, FILES = "folder", "archive", "files"
+CANVAS_ARCHIVE = re.compile(r"(?:.*_)?submissions(?:-\d+| ?\(\d+\))*", re.IGNORECASE)
+MOODLE_ARCHIVE = re.compile(r".+-.+-\d+(?: ?\(\d+\))*")  # course, assignment and a number
 SECONDS_BETWEEN_ATTACHMENTS = 3  # more than the resolution of an archive's times
 
 
@@ -153,12 +156,13 @@ class Sources:
         """Return the files in an archive of a whole class; none if the archive is one student's.
 
         A student could name files in an archive like a download of other students. So an archive counts as a class's
-        only where its own name is nobody's: with a roster, in a lab's folder, or under the name that an LMS gives it.
+        only under a name that an LMS gives it, or, if the roster says that its name is nobody's, in a lab's folder.
         """
         owner, download = owner_of(entry.name[: -len(ZIP)])
         if download or entry.is_symlink() or self.matcher.knows(owner):
             return []
-        if not (self.matcher.roster or lab or owner.lower().startswith("submissions") or "_submissions" in owner):
+        is_likely = self.matcher.roster is not None and (lab or MOODLE_ARCHIVE.fullmatch(owner))
+        if not (is_likely or CANVAS_ARCHIVE.fullmatch(owner)):
             return []
         names = member_names(Path(entry.path))
         return names if any(_part_of_download(name) for name in names) else []

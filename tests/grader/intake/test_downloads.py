@@ -177,8 +177,12 @@ def test_a_student_cannot_hand_in_for_another(folder, tmp_path):
     zipped(folder / "obrienpat_102_5002_x.zip", forged)
     zipped(folder / "Pat O'Brien_7002_assignsubmission_file_x.zip", forged)
     put(folder / "pobrien" / "müllerzoë_101_9999_02_loss.ipynb", "forged")
-    found, _ = found_in(folder, tmp_path)
-    assert {who for who, _ in found} == {"m2"}
+    zipped(folder / "02_loss" / "pobrien.zip", forged)
+    zipped(folder / "somebody.zip", forged)
+    found, collected = found_in(folder, tmp_path)
+    assert {who for who, _ in found} == {"m2"} and [one.handed_in for one in collected.unmatched] == ["somebody.zip"]
+    found, _ = found_in(folder, tmp_path / "without", roster=None)
+    assert "101" not in {who for who, _ in found}
 
 
 def test_another_number_in_canvas_is_another_person_even_of_the_same_name(folder, tmp_path):
