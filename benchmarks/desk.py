@@ -131,7 +131,7 @@ def make_desk(folder: Path) -> None:
     students = make_students()
     strangers = [Student("Nobody", f"Known{place}", 90_000 + place) for place in range(STRANGERS)]
     attachment = 700_000
-    for lab in (load_lab(COURSE, name) for name in HAND_INS):
+    for place, lab in enumerate(load_lab(COURSE, name) for name in HAND_INS):
         canvas: dict[str, bytes] = {}
         moodle: dict[str, bytes] = {}
         work = list(hand_ins(lab, students))
@@ -141,7 +141,8 @@ def make_desk(folder: Path) -> None:
             for name, content in files.items():
                 attachment += 1
                 canvas[f"{student.canvas_name}_{late}{student.number}_{attachment}_{name}"] = content
-                moodle[f"{student.moodle_name}_{student.number % 1000 + 7000}_assignsubmission_file/{name}"] = content
+                participant = 7_000 + 1_000 * place + student.number % 1_000  # another one in each assignment
+                moodle[f"{student.moodle_name}_{participant}_assignsubmission_file/{name}"] = content
         for lms, members in (("canvas", canvas), ("moodle", moodle)):
             path = folder / lms / lab.name / ("submissions.zip" if lms == "canvas" else f"CS1-{lab.name}-4711.zip")
             path.parent.mkdir(parents=True, exist_ok=True)
