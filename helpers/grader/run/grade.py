@@ -85,9 +85,7 @@ def grade(
         with one_run_at_a_time(output):
             remarks = found.remarks + keep_desk(output, roster, found)
             if not collected:
-                raise GraderError(
-                    f"Nobody on the roster matches any of the {len(found.unmatched)} submissions: {remarks[-1]}"
-                )
+                raise GraderError(f"No submission has a student on the roster. {remarks[-1]}.")
             seed = secret_seed(output)
             graded_now = {(submission.student, submission.lab) for submission in collected}
             require_one_scale(course, of_the_class(JudgementStore(output).all_but(graded_now), roster)[0])

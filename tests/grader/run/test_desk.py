@@ -9,6 +9,7 @@ import pytest
 from helpers.grader.errors import GraderError
 from helpers.grader.run.desk import handed_in, only_lab
 from helpers.grader.run.grade import GradingOptions, grade
+from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 
 CANVAS = """Student,ID,SIS User ID,SIS Login ID,Section
     Points Possible,,,,
@@ -24,9 +25,8 @@ DOWNLOAD = {  # none of these can be read, so no kernel is needed
 
 
 @pytest.fixture
-def desk(course, tmp_path, monkeypatch):
+def desk(course, tmp_path):
     """A function that grades Canvas's download into one output folder, and returns the run's result."""
-    monkeypatch.setattr("helpers.grader.run.grade.prepare", lambda kernel_name: None)
     (tmp_path / "in").mkdir()
     (tmp_path / "class.csv").write_text(CANVAS, encoding="utf-8-sig")
     with zipfile.ZipFile(tmp_path / "in" / "submissions.zip", "w") as archive:
@@ -34,7 +34,7 @@ def desk(course, tmp_path, monkeypatch):
             archive.writestr(name, text)
 
     def run(with_roster=True):
-        options = GradingOptions(roster=tmp_path / "class.csv" if with_roster else None)
+        options = GradingOptions(kernel_name=UNSAFE_KERNEL, roster=tmp_path / "class.csv" if with_roster else None)
         return grade(course, tmp_path / "in", tmp_path / "out", options)
 
     return run
