@@ -10,14 +10,14 @@ import numpy as np
 from helpers.plots.drawing import bars, lines, show
 
 
-def distributions(names: Sequence[str], rows: Mapping[str, Sequence[float]], title: str = "", limit: float = 1) -> None:
+def distributions(names: Sequence[str], rows: Mapping[str, Sequence[float]], title: str = "") -> None:
     """Show bars of probabilities: a group for each token, with a bar for each distribution.
 
-    rows: for each distribution, by its text in the legend, one probability per token. limit: top of the axis.
+    rows: for each distribution, by its text in the legend, one probability per token.
     """
     figure, axes = plt.subplots(figsize=(8.5, 3.4), layout="constrained")
     bars(axes, names, rows)
-    axes.set(xlabel="next token", ylabel="probability", ylim=(0, 1.03 * limit), title=title)
+    axes.set(xlabel="next token", ylabel="probability", title=title)
     values = "; ".join(f"{name}: {', '.join(f'{p:.2f}' for p in row)}" for name, row in rows.items())
     show(figure, alt=f"{title or 'Probabilities'}: bars for the tokens {', '.join(names)}. {values}.")
 

@@ -433,7 +433,7 @@ at = {
     for t in (0.5, 1.0, 2.0, 5.0)
 }
 names = [readable(each) for each in drink.tokens[:8]]
-plots.distributions(names, at, title=f"{drink.prompt} …", limit=0.55)
+plots.distributions(names, at, title=f"{drink.prompt} …")
 chocolate, *_, black = at["T = 5"][:5]
 reveal("chocolate_to_black", (chocolate / black).item())
 
@@ -491,7 +491,7 @@ try_temperature(0.0)
 # %% [markdown]
 # As T approaches 0, all probability goes to the largest logit, and you are back at a hard label. As T grows without
 # limit, all tokens become equally likely, and what the teacher knew is gone. The formula does not cover T = 0,
-# because # it would divide by 0. A program that lets you set a temperature of 0 simply picks the largest logit.
+# because it would divide by 0. A program that lets you set a temperature of 0 simply picks the largest logit.
 
 # %% [markdown]
 # ## Quiz 2 · What a temperature can repair
@@ -536,7 +536,7 @@ print("\n".join(f"T = {t}:  {draw(t)}" for t in (0.3, 1.0, 3.0)))
 # %% [markdown]
 # A student trained on such samples sees eight hard labels and must infer the rest: this is hard distillation. A
 # student trained on the row of probabilities sees all fifty numbers at once: soft distillation. If you can reach a
-# teacher only # through a service that returns text, samples are all you get, whatever temperature you set.
+# teacher only through a service that returns text, samples are all you get, whatever temperature you set.
 
 # %% [markdown]
 # ## Quiz 3 · A million answers at T = 2

@@ -96,8 +96,8 @@ LossExplorer(words=vocabulary, alpha=0.5, temperature=3.0, detail=False)
 # $$L = \alpha \cdot T^2 \cdot \mathrm{KL}(\text{teacher}_T \,\|\, \text{student}_T) + (1 - \alpha) \cdot
 # \mathrm{CE}(\text{labels}, \text{student})$$
 #
-# ![Teacher and student logits are divided by T for the soft loss; the student's logits at T = 1 and the labels give the
-# hard loss; the two are weighted and added.](../../docs/figures/two_paths.svg)
+# ![Teacher and student logits are divided by T for the soft loss; the student's logits at T = 1 and the labels give
+# the hard loss; the two are weighted and added.](../../docs/figures/two_paths.svg)
 #
 # By the end of the lab you have written every part of it.
 
@@ -1274,7 +1274,7 @@ reveal("runs_that_coincide", "α = 1 only")
 # <details><summary>What you should see</summary>
 #
 # With α = 1 the two runs are equal up to rounding. With α = 0.5 the learning rate cannot make up for the missing T²:
-# it # also makes the hard term nine times as strong, and the student follows the labels away from the teacher.
+# it also makes the hard term nine times as strong, and the student follows the labels away from the teacher.
 #
 # </details>
 
