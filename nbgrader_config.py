@@ -40,3 +40,11 @@ c.Judge.processes = 256
 c.Judge.files_mebibytes = 512
 c.Judge.output_mebibytes = 10
 c.Judge.notebook_mebibytes = 20
+
+# Marks carry through: what is wrong only because an earlier exercise of the notebook holds a known mistake gets its own
+# points, and feedback says which exercise it calls. False charges such a mistake each time.
+c.Judge.carry_through = True
+
+# Weights in place of those in cases.py, by "lab/exercise/case"; 0 drops a case for everyone. Grade again after a
+# change: nothing is judged anew, and the command says whose marks change.
+c.Judge.case_weights = {}

@@ -14,7 +14,7 @@ from nbconvert.exporters import NotebookExporter
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
-from traitlets import Float, Integer, Unicode
+from traitlets import Bool, Dict, Float, Integer, Unicode
 
 from helpers.grader.course.lab import load_lab
 from helpers.grader.errors import Refused
@@ -79,6 +79,12 @@ class Judge(NbGraderPreprocessor):
     processes = Integer(256, help="Number of processes and threads of a notebook.").tag(config=True)
     files_mebibytes = Integer(512, help="How much a notebook may write, in MiB.").tag(config=True)
     output_mebibytes = Integer(10, help="How much output of a notebook is kept, in MiB.").tag(config=True)
+    carry_through = Bool(
+        True, help="Whether what is wrong only because an earlier exercise is wrong gets its own points."
+    ).tag(config=True)
+    case_weights = Dict(
+        help="Weights in place of a case's own, by “lab/exercise/case”; 0 drops the case for everyone."
+    ).tag(config=True)
     notebook_mebibytes = Integer(20, help="Largest size of a notebook's file, in MiB.").tag(config=True)
 
     @property

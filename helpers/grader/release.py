@@ -42,6 +42,7 @@ from helpers.checks.fixtures import ModelSpec
 from helpers.checks.quiz import sealed_quiz
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, find_labs
+from helpers.grader.course.lab_files import require_wrong
 from helpers.grader.course.rubric import rubrics_of
 from helpers.grader.course.settings import course_config
 from helpers.grader.course.source import BEGIN, END
@@ -256,6 +257,7 @@ def release(course: Path, names: list[str] | None = None) -> dict[str, str]:
     for name in names or find_labs(course):
         lab = Lab(course / "solutions" / name)
         rubrics_of(lab)  # a slip in them is said now, and not when people mark
+        _require_wrong_misconceptions(lab)
         with tempfile.TemporaryDirectory() as scratch:
             text = generate(lab, Path(scratch), f"sqlite:///{course.resolve()}/gradebook.db")
         texts = {
@@ -267,6 +269,12 @@ def release(course: Path, names: list[str] | None = None) -> dict[str, str]:
             outcomes[str(path.relative_to(course))] = _write(path, text)
         nbformat.write(instructor_notebook(lab), lab.folder / f"{name}.ipynb")
     return outcomes
+
+
+def _require_wrong_misconceptions(lab: Lab) -> None:
+    for exercise in lab.exercises.values():
+        for known in exercise.misconceptions:
+            require_wrong(lab.folder / "misconceptions.py", known, lab.is_right)
 
 
 def _write(path: Path, text: str) -> str:

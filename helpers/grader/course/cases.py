@@ -104,7 +104,7 @@ def shares(cases: Iterable[Case]) -> dict[str, float]:
         raise ValueError("an exercise needs a case that judges a value")
     for_validation = VALIDATION_SHARE if checked else 0.0
     return {
-        case.name: for_validation * case.weight / checked
+        case.name: (for_validation * case.weight / checked if checked else 0.0)
         if case.is_validation
         else (1 - for_validation) * case.weight / computed
         for case in cases

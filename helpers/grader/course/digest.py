@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from helpers.grader.course.settings import carries_through
 from helpers.grader.limits import Limits
 from helpers.paths import PACKAGE
 
@@ -38,4 +39,5 @@ CODE_AT_START = code_on_disk()  # as imported by this process, unless the code c
 def judge_digest(course: Path, limits: Limits, kernel_name: str) -> str:
     """Return the digest of the labs' sources, this package's code, the limits and the kernel."""
     labs = digest_of((Path(course) / "solutions").glob("*/*.py"))
-    return hashlib.sha256(f"{limits}\0{kernel_name}\0{labs}\0{code_on_disk()}".encode()).hexdigest()
+    settings = f"{limits}\0{kernel_name}\0{carries_through(course)}"
+    return hashlib.sha256(f"{settings}\0{labs}\0{code_on_disk()}".encode()).hexdigest()

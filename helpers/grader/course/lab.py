@@ -7,63 +7,28 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import inspect
 import json
 import threading
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from nbformat import NotebookNode
 
 from helpers.checks.compare import differs
 from helpers.checks.encoding import decode, encode
 from helpers.checks.observers import argument_names, observe
-from helpers.grader.course.cases import Case, Misconception, shares
+from helpers.grader.course import lab_files
+from helpers.grader.course.cases import Case, Misconception
 from helpers.grader.course.digest import digest_of
+from helpers.grader.course.exercise import AnswerKey, CaseKey, Exercise, Failed
 from helpers.grader.course.forbidden_imports import forbidden_closure
 from helpers.grader.course.quiz import quiz_case, quiz_explanations, wrong_letters
+from helpers.grader.course.settings import carries_through, case_weights
 from helpers.grader.course.source import read_source
 from helpers.grader.errors import GraderError
-
-
-@dataclass
-class Exercise:
-    """One exercise: the section it is in, what it is worth, and how it is judged."""
-
-    name: str
-    points: float
-    heading: str
-    cases: list[Case] = field(default_factory=list)
-    examples: list[Case] = field(default_factory=list)
-    misconceptions: list[Misconception] = field(default_factory=list)
-    quiz: dict[str, str] = field(default_factory=dict)  # of a quiz, what each letter means
-
-    @cached_property
-    def case_points(self) -> dict[str, float]:
-        """What each case is worth, by name; together, the exercise's points."""
-        return {name: share * self.points for name, share in shares(self.cases).items()}
-
-
-class CaseKey(NamedTuple):
-    """The values of one case: the right ones by label, and by misconception those that it gives where they differ."""
-
-    expected: dict[str, Any]
-    known_wrong: dict[str, dict[str, Any]]
-
-
-AnswerKey = dict[str, CaseKey]  # by the name of the case
-
-
-@dataclass(frozen=True)
-class _Failed:
-    """That an implementation raised on a case: the error's type, message and line."""
-
-    error: dict[str, str]
-
 
 PUBLIC_SEED = 0  # for a lab that is released, reported on or tested, and not judged with
 
@@ -77,16 +42,19 @@ class Lab:
             raise GraderError(f"There is no lab {self.name!r}: {self.source_path} does not exist.")
         self.digest = digest_of(self.folder.glob("*.py"))  # of what is read from here on
         self.notebook: NotebookNode = read_source(self.source_path)
-        self._cases = _load(self.folder / "cases.py")
-        self.forbidden: list[str] = list(self._cases.FORBIDDEN)
+        self.weights, self.carries_through = _settings(self)
+        self._cases_path = self.folder / "cases.py"
+        self._cases = lab_files.load_module(self._cases_path)
+        self.forbidden = lab_files.forbidden_modules(self._cases_path, self._cases)
         self.exercises = self._read_exercises()
         self.answers = self._ids("answer_")
         self._keys: dict[str, AnswerKey] = {}
+        self._mistaken: dict[tuple[Any, ...], dict[str, Any] | None] = {}  # what `with_mistakes` has returned
 
     def drawn(self, seed: int) -> Self:
         """Return this lab with hidden cases drawn from another seed; what does not depend on it is shared."""
         other = copy.copy(self)
-        other.seed, other._keys = seed, {}
+        other.seed, other._keys, other._mistaken = seed, {}, {}
         other.exercises = other._read_exercises()
         return other
 
@@ -104,21 +72,18 @@ class Lab:
             name: Exercise(name, cell.metadata.nbgrader.points, cell.metadata.distillab.heading)
             for name, cell in self._ids("check_").items()
         }
-        mistakes = _load(self.folder / "misconceptions.py")
+        path, mistakes = self._cases_path, lab_files.load_module(self.folder / "misconceptions.py")
         self._add_quizzes(exercises, getattr(mistakes, "QUIZZES", {}))
-        for kind, cases in (("cases", self._hidden_cases()), ("examples", self._cases.examples())):
+        hidden = lab_files.weighed(lab_files.hidden_cases(path, self._cases, self.seed), self.weights)
+        hidden = [replace(case, seed=self.seed) for case in hidden]
+        for kind, cases in (("cases", hidden), ("examples", lab_files.examples(path, self._cases))):
             for case in cases:
-                if case.exercise not in exercises:
-                    raise GraderError(f"{self.name}: the case {case.name} is for {case.exercise}, which has no check.")
+                lab_files.require_known(path, case.exercise, exercises, "exercise of this lab")
                 getattr(exercises[case.exercise], kind).append(self._with_names(case))
-        for item in vars(mistakes).values():
-            known = getattr(item, "misconception", None)
-            if isinstance(known, Misconception):
-                exercises[known.exercise].misconceptions.append(known)
-        for exercise in exercises.values():
-            names = [case.name for case in exercise.cases]
-            if len(set(names)) != len(names) or not exercise.examples:
-                raise GraderError(f"{self.name}: {exercise.name} needs examples, and cases with different names.")
+            lab_files.check_cases(path, {name: getattr(item, kind) for name, item in exercises.items()}, kind)
+        headings = {cell.metadata.distillab.heading for cell in self.notebook.cells}
+        for known in lab_files.misconceptions(mistakes, exercises, sorted(headings)):
+            exercises[known.exercise].misconceptions.append(known)
         return exercises
 
     def _add_quizzes(self, exercises: Mapping[str, Exercise], quizzes: Mapping[str, Mapping[str, str]]) -> None:
@@ -129,28 +94,18 @@ class Lab:
             quiz.cases, quiz.examples = [quiz_case(name)], [quiz_case(name)]
             quiz.misconceptions = wrong_letters(name, letter, quiz.quiz, quiz.heading)
 
-    def _hidden_cases(self) -> list[Case]:
-        draw_cases = getattr(self._cases, "cases", None)
-        if draw_cases is None or len(inspect.signature(draw_cases).parameters) != 1:
-            raise GraderError(
-                f"{self.name}: cases.py needs a function “def cases(seed):” that draws the hidden inputs from the seed "
-                "and returns the cases."
-            )
-        return [replace(case, seed=self.seed) for case in draw_cases(self.seed)]
-
     def fitting(
         self, exercise: Exercise, values: Mapping[str, dict[str, Any] | None], correct: Collection[str]
     ) -> dict[str, list[str]]:
         """Return the known mistakes that fit what an answer gave on each case, as `diagnose` takes them."""
         fitting = {}
-        for case in exercise.cases:
+        for case in (case for case in exercise.cases if not case.is_validation):
             seen, known_wrong = values.get(case.name), self.key(exercise.name)[case.name].known_wrong
-            if seen is not None:
-                fitting[case.name] = [
-                    name
-                    for name, wrong in known_wrong.items()
-                    if case.name in correct or not differs(wrong, seen, case.absolute, case.relative)
-                ]
+            fitting[case.name] = [
+                name
+                for name, wrong in known_wrong.items()
+                if case.name in correct or (seen is not None and not differs(wrong, seen, case.absolute, case.relative))
+            ]
         return fitting
 
     def _with_names(self, case: Case) -> Case:
@@ -166,7 +121,7 @@ class Lab:
         for cell in self.notebook.cells:
             role = cell.metadata.get("nbgrader", {})
             if cell.metadata.distillab.setup or (role.get("solution") and not role.get("grade")):
-                exec(compile(cell.source, f"{self.name}:{cell.id}", "exec"), namespace)
+                lab_files.run_cell(self.source_path, cell, namespace)
         return namespace
 
     @cached_property
@@ -185,18 +140,22 @@ class Lab:
 
         It is computed once, when the exercise is first judged, and by one thread at a time, since observing sets seeds.
         """
+        return self._key(exercise, self.exercises[exercise].cases)
+
+    def example_key(self, exercise: str) -> AnswerKey:
+        """Return the same for the visible examples."""
+        return self._key(f"examples of {exercise}", self.exercises[exercise].examples)
+
+    def _key(self, label: str, cases: Iterable[Case]) -> AnswerKey:
         with _OBSERVING:
-            if exercise not in self._keys:
-                cases = self.exercises[exercise].cases
-                self._keys[exercise] = {
-                    case.name: CaseKey(self.expected(case), self.known_wrong(case)) for case in cases
-                }
-            return self._keys[exercise]
+            if label not in self._keys:
+                self._keys[label] = {case.name: CaseKey(self.expected(case), self.known_wrong(case)) for case in cases}
+            return self._keys[label]
 
     def expected(self, case: Case) -> dict[str, Any]:
         """Return the values that the reference gives on a case, decoded."""
         values = self._values(case, self.reference[case.exercise])
-        if isinstance(values, _Failed):
+        if isinstance(values, Failed):
             raise GraderError(f"{self.name}: the reference fails on {case.exercise}/{case.name}: {values.error}")
         values.pop("errors", None)  # of calls that should raise: no answer has to say the same
         return values
@@ -215,10 +174,45 @@ class Lab:
         return {
             name: seen
             for name, seen in values.items()
-            if not isinstance(seen, _Failed) and differs(expected, seen, case.absolute, case.relative)
+            if not isinstance(seen, Failed) and differs(expected, seen, case.absolute, case.relative)
         }
 
-    def _values(self, case: Case, answer: Any, arguments: list[Any] | None = None) -> dict[str, Any] | _Failed:
+    def with_mistakes(self, case: Case, mistakes: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return the values that the reference gives on a case if other exercises are answered with known mistakes.
+
+        Args:
+            case: a hidden case.
+            mistakes: the name of a misconception, by exercise.
+
+        Returns:
+            The values by label; None if the reference raises with these mistakes.
+        """
+        known = {
+            (name, item.name): item.implementation for name in mistakes for item in self.exercises[name].misconceptions
+        }
+        wrong = {name: known[name, mistake] for name, mistake in mistakes.items() if name != case.exercise}
+        label = (case.exercise, case.name, *sorted((name, mistakes[name]) for name in wrong))
+        with _OBSERVING:
+            if label not in self._mistaken:
+                right = {name: self.reference[name] for name in wrong}
+                self.reference.update(wrong)  # the reference's functions find each other here
+                try:
+                    values = self._values(case, self.reference[case.exercise])
+                finally:
+                    self.reference.update(right)
+                self._mistaken[label] = None if isinstance(values, Failed) else values
+            return self._mistaken[label]
+
+    def is_right(self, known: Misconception) -> bool:
+        """Return whether a misconception gives the right value in every case and example that compares values."""
+        exercise = self.exercises[known.exercise]
+        for case in (case for case in [*exercise.examples, *exercise.cases] if not case.is_validation):
+            values = self._values(case, known.implementation)
+            if isinstance(values, Failed) or differs(self.expected(case), values, case.absolute, case.relative):
+                return False
+        return True
+
+    def _values(self, case: Case, answer: Any, arguments: list[Any] | None = None) -> dict[str, Any] | Failed:
         # Through encode and decode, so that both sides see the same copies of the inputs.
         case = case.as_called()
         if arguments is None:
@@ -229,7 +223,7 @@ class Lab:
         if "error" in seen:
             if seen["error"]["type"] == KeyboardInterrupt.__name__:  # Ctrl-C, which `observe` reports like any error
                 raise KeyboardInterrupt
-            return _Failed(seen["error"])
+            return Failed(seen["error"])
         return {label: decode(item) for label, item in seen["values"].items()}
 
 
@@ -240,19 +234,6 @@ def seed_of(case: Case) -> int:
     """Return the seed of random numbers while a case runs, from the run's seed: the same on every machine."""
     run = "" if case.seed is None else f"{case.seed}/"
     return int.from_bytes(hashlib.sha256(f"{run}{case.exercise}/{case.name}".encode()).digest()[:4], "big")
-
-
-def _load(path: Path) -> ModuleType:
-    """Import one of a lab's own Python files by its path.
-
-    It is read as text, since Python would take a compiled file for up to date after a change within the same second.
-    """
-    if not path.is_file():
-        raise GraderError(f"The lab {path.parent.name} has no {path.name}.")
-    module = ModuleType(f"solutions_{path.parent.name}_{path.stem}")
-    module.__file__ = str(path)
-    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), module.__dict__)
-    return module
 
 
 _LABS: dict[tuple[Path, str], dict[int, Lab]] = {}  # by course and name, then by seed
@@ -284,8 +265,18 @@ def forget_changed_labs() -> None:
     with _LOADING:
         for key, by_seed in list(_LABS.items()):
             lab = by_seed.get(PUBLIC_SEED)
-            if lab is None or digest_of(lab.folder.glob("*.py")) != lab.digest:
+            if lab is None or (digest_of(lab.folder.glob("*.py")), *_settings(lab)) != (
+                lab.digest,
+                lab.weights,
+                lab.carries_through,
+            ):
                 del _LABS[key]
+
+
+def _settings(lab: Lab) -> tuple[dict[str, float], bool]:
+    """Return what the course's settings say of a lab: weights of cases, and whether marks carry through."""
+    course = lab.folder.resolve().parents[1]
+    return case_weights(course, lab.name), carries_through(course)
 
 
 def find_labs(course: Path) -> list[str]:

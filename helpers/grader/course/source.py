@@ -58,6 +58,9 @@ def read_source(path: Path) -> NotebookNode:
         try:
             source = with_images(cell.source, path.parent) if cell.cell_type == "markdown" else cell.source
             made_of_it = _make_cells(cell.cell_type, source, header)
+        except SyntaxError as problem:
+            where = f"line {problem.lineno} of the cell: {(problem.text or '').strip()}"
+            raise GraderError(f"{path.name}, cell {number}: {problem.msg}, {where}") from None
         except ValueError as problem:
             raise GraderError(f"{path.name}, cell {number}: {problem}") from None
         for made in made_of_it:
