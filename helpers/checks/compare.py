@@ -43,11 +43,11 @@ _CLAUSES = {
     MismatchKind.TRUTH_VALUE: "it is the opposite truth value",
     MismatchKind.SHAPE: "its shape is {seen}, and it should be {expected}",
     MismatchKind.NOT_FINITE: "it is not finite everywhere: it holds NaN or an infinity",
-    MismatchKind.VALUES: "its values are off by up to {largest_error:.3g}",
+    MismatchKind.VALUES: "its values differ from the right ones by up to {largest_error:.3g}",
 }
 _CLAUSES_UNTOLD = {  # where what came back may not be told
     MismatchKind.KEYS: "its keys are not the expected ones",
-    MismatchKind.VALUES: "its values are off",
+    MismatchKind.VALUES: "its values differ from the right ones",
 }
 
 

@@ -5,25 +5,25 @@ The visible check and the judge both use this, so student and grader are told th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 
 
 def diagnose(fitting: Mapping[str, Collection[str]], correct: Collection[str]) -> dict[str, str]:
-    """Return the mistake that best explains each wrong value, by case; cases that nothing explains are left out.
+    """Return the mistake behind each wrong value, by case; cases that it does not explain are left out.
 
+    A mistake is named only if it explains more than half of the cases that failed: one match of fourteen is chance.
     A single True instead of False fits many mistakes; what the answer gave on the other cases tells them apart.
 
     Args:
-        fitting: for each case, the mistakes that fit what was seen there: where the answer is wrong, those that give
-            the same value; where it is right, those that would have failed. The latter count against a mistake.
+        fitting: for each case that compares values, the mistakes that fit what was seen there: where the answer is
+            wrong, those that give the same value, and none after an error; where it is right, those that would have
+            failed. The latter count against a mistake.
         correct: the cases that the answer passes.
     """
-    score: dict[str, int] = {}
-    for case, mistakes in fitting.items():
-        for mistake in mistakes:
-            score[mistake] = score.get(mistake, 0) + (-1 if case in correct else 1)
-    return {
-        case: max(mistakes, key=score.__getitem__)
-        for case, mistakes in fitting.items()
-        if mistakes and case not in correct
-    }
+    failed = [case for case in fitting if case not in correct]
+    explained = Counter(mistake for case in failed for mistake in fitting[case])
+    contradicted = Counter(mistake for case in correct for mistake in fitting.get(case, ()))
+    score = {mistake: count - contradicted[mistake] for mistake, count in explained.items() if 2 * count > len(failed)}
+    named = {case: [mistake for mistake in fitting[case] if mistake in score] for case in failed}
+    return {case: max(mistakes, key=score.__getitem__) for case, mistakes in named.items() if mistakes}

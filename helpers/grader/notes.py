@@ -50,9 +50,9 @@ _TEXTS = {
     NoteCode.FILES_LEFT_OUT: (
         "left out, since the files beside a notebook may have {each:g} MiB each and {together:g} MiB together: {names}"
     ),
-    NoteCode.CELL_FOUND_BY_DEFINITION: "the cell of {exercise} was known by what it defines, not by its id",
-    NoteCode.CELL_FOUND_BY_QUESTION: "the cell of {answer} was known by the question before it, not by its id",
-    NoteCode.CELL_REPEATED: "the cell {cell} stands more than once",
+    NoteCode.CELL_FOUND_BY_DEFINITION: "the cell of {exercise} had lost its id and was recognised by what it defines",
+    NoteCode.CELL_FOUND_BY_QUESTION: "the cell of {answer} had lost its id and was recognised by its question",
+    NoteCode.CELL_REPEATED: "there is more than one cell {cell}; the first one was graded",
     NoteCode.CELL_STOPPED: "the cell “{line}” was left out after the verdict {verdict}",
     NoteCode.CELL_SLOW: "the cell “{line}” took more than {seconds:g} s",
     NoteCode.CHECK_PUT_BACK: "the check of {exercise} was missing and was put back",

@@ -33,7 +33,7 @@ def test_right_values_agree(expected, seen):
 @pytest.mark.parametrize(
     ("expected", "seen", "says"),
     [
-        (HALF, HALF + 1e-3, "its values are off by up to 0.001"),
+        (HALF, HALF + 1e-3, "its values differ from the right ones by up to 0.001"),
         (HALF, HALF[None], "its shape is (1, 2), and it should be (2,)"),
         (torch.tensor(1.5), torch.tensor([1.5]), "its shape is (1,), and it should be ()"),
         (HALF, torch.tensor([0.5, math.nan]), "it is not finite everywhere: it holds NaN or an infinity"),
@@ -42,9 +42,13 @@ def test_right_values_agree(expected, seen):
         (torch.tensor(1.0), True, "it is True or False, and it should be a tensor with one number"),
         (HALF, Opaque("tests.Liar"), "it is tests.Liar, not plain numbers"),
         ((HALF, 2), HALF, "it is a tensor of shape (2,), and it should be a sequence of 2 values"),
-        ((HALF, 2), (HALF, 3), "value 2: its values are off by up to 1"),
+        ((HALF, 2), (HALF, 3), "value 2: its values differ from the right ones by up to 1"),
         ({"loss": 1.0}, {"los": 1.0}, "its keys are los, and they should be loss"),
-        ({"loss": (1.0, 2.0)}, {"loss": (1.0, 2.5)}, "loss: value 2: its values are off by up to 0.5"),
+        (
+            {"loss": (1.0, 2.0)},
+            {"loss": (1.0, 2.5)},
+            "loss: value 2: its values differ from the right ones by up to 0.5",
+        ),
         ({"loss": 1.0}, 1.0, "it is a number, and it should be a dictionary"),
         ([0], [], "it holds 0 values, and it should hold 1"),
         (1.0, 10**400, "it is not finite everywhere: it holds NaN or an infinity"),

@@ -42,9 +42,9 @@ TEXTS = {
     NoteCode.TIMESTAMP_UNREADABLE: "timestamp.txt holds no time; taken as handed in on time",
     NoteCode.FILES_LEFT_OUT: "left out, since the files beside a notebook may have 20 MiB each and 1 MiB together: "
     "large.bin",
-    NoteCode.CELL_FOUND_BY_DEFINITION: "the cell of double was known by what it defines, not by its id",
-    NoteCode.CELL_FOUND_BY_QUESTION: "the cell of answer_why was known by the question before it, not by its id",
-    NoteCode.CELL_REPEATED: "the cell check_double stands more than once",
+    NoteCode.CELL_FOUND_BY_DEFINITION: "the cell of double had lost its id and was recognised by what it defines",
+    NoteCode.CELL_FOUND_BY_QUESTION: "the cell of answer_why had lost its id and was recognised by its question",
+    NoteCode.CELL_REPEATED: "there is more than one cell check_double; the first one was graded",
     NoteCode.CELL_STOPPED: "the cell “while True:” was left out after the verdict timeout",
     NoteCode.CELL_SLOW: "the cell “import torch” took more than 15 s",
     NoteCode.CHECK_PUT_BACK: "the check of double was missing and was put back",
@@ -129,7 +129,7 @@ def test_a_cell_that_takes_half_of_its_time_is_slow(mini, notebook, tmp_path, mo
         now[0] += seconds
         return SimpleNamespace(outputs=[], timed_out=False, error=None)
 
-    running = judge._Run(mini, align(mini, notebook()), tmp_path, Limits(cell=30.0), "")
+    running = judge._Run(mini, align(mini, notebook()), tmp_path, Limits(cell=30.0), "", judge.ALONE)
     index, cell = next(entry for entry in enumerate(running.aligned.notebook.cells) if entry[1].cell_type == "code")
     running._run_cell(SimpleNamespace(run=run, processor_time=lambda: None), index, cell)
     assert running.cells.slow == ({index} if is_slow else set())
@@ -166,6 +166,6 @@ def test_students_read_all_notes_but_those_on_how_long_something_took(mini, code
 
 
 def test_the_same_note_six_times_stands_once_in_the_class_report(mini):
-    notes = [Note(NoteCode.CELL_REPEATED, "the cell double stands more than once")] * 6
+    notes = [Note(NoteCode.CELL_REPEATED, "there is more than one cell double; the first one was graded")] * 6
     page = class_report([("ada", Judgement(LAB, [], notes))], {LAB: mini}, {})
-    assert page.count("stands more than once") == 1
+    assert page.count("more than one cell double") == 1

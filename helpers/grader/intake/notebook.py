@@ -7,6 +7,7 @@ that were pasted into a text cell are kept; of outputs, the guesses that a stude
 from __future__ import annotations
 
 import re
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def _load(data: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise Refused("the notebook is not UTF-8 text") from None
     except (ValueError, RecursionError) as problem:
-        raise Refused(f"the notebook is cut short or damaged: {str(problem)[:200]}") from None
+        line = f", at line {problem.lineno} of its file" if isinstance(problem, JSONDecodeError) else ""
+        raise Refused(f"the notebook is cut short or damaged{line}") from None
     if not isinstance(content, dict) or not isinstance(content.get("nbformat"), int):
         raise Refused("this is JSON, but not a notebook")
     return content

@@ -58,7 +58,7 @@ def test_a_notebook_from_another_editor_gets_its_marks_and_a_flag(mini, notebook
     assert sum(row.points or 0 for row in judgement.rows) == 7
     assert judgement.answers == {"answer_why": "Because of this."}
     said = " ".join(note.text for note in judgement.notes)
-    assert "double was known by what it defines" in said and "answer_why was known by the question" in said
+    assert "double had lost its id" in said and "answer_why had lost its id" in said
 
 
 @pytest.mark.parametrize("form", [as_colab, as_vscode])

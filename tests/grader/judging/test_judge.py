@@ -138,7 +138,7 @@ def test_nothing_that_a_hidden_case_was_put_into_is_told(judged, ending):
     told = [str(cell.get("outputs")) for cell in judgement.notebook.cells]
     told += [row.seen + row.note + row.line for row in judgement.rows] + [note.text for note in judgement.notes]
     assert not any(word in text for text in told for word in ("tensor(", "displayed", "printed", "in an error"))
-    assert judgement.of("double")[0].seen == "its values are off"
+    assert judgement.of("double")[0].seen == "its values differ from the right ones"
 
 
 def test_an_error_in_a_later_cell_is_told_by_its_class(judged):

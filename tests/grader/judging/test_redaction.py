@@ -20,8 +20,8 @@ def said(expected, seen, label="value"):
 @pytest.mark.parametrize(
     ("expected", "seen", "clause"),
     [
-        (HALF, HALF + SECRET, "its values are off"),
-        ((1.0, HALF), (1.0, HALF + SECRET), "value 2: its values are off"),
+        (HALF, HALF + SECRET, "its values differ from the right ones"),
+        ((1.0, HALF), (1.0, HALF + SECRET), "value 2: its values differ from the right ones"),
         ({"loss": 1.0}, {f"loss {SECRET}": 1.0}, "its keys are not the expected ones"),
         ({"a": {"b": 1.0}}, {"a": {SECRET: 1.0}}, "a: its keys are not the expected ones"),
         (1.0, Opaque(f"builtins.x{SECRET}"), "it is an object of another kind, not plain numbers"),
