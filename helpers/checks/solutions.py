@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from helpers.checks.progress import attempts, being_graded, has_passed, record_skip
@@ -83,8 +83,15 @@ def is_ours(answer: Any) -> bool:
 
 def skipped_by(answer: Any) -> list[str]:
     """Return the names of our solutions that an answer calls: grading will not find them."""
-    code, space = getattr(answer, "__code__", None), getattr(answer, "__globals__", {})
-    return [name for name in (code.co_names if code else ()) if is_ours(space.get(name))]
+    return [name for name, called in called_by(answer).items() if is_ours(called)]
+
+
+def called_by(answer: Any) -> dict[str, Callable[..., Any]]:
+    """Return the functions and classes outside of an answer, a function or class, whose names its code uses."""
+    inside = vars(answer).values() if isinstance(answer, type) else [answer]
+    functions = [item for item in inside if isinstance(item, FunctionType)]
+    used = {name: function.__globals__.get(name) for function in functions for name in function.__code__.co_names}
+    return {name: item for name, item in used.items() if callable(item) and hasattr(item, "__name__")}
 
 
 def is_offered(name: str) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -26,7 +26,7 @@ from helpers.checks.observers import observe
 from helpers.checks.progress import attempts, code_digest, record
 from helpers.checks.quiz import check_quiz
 from helpers.checks.result import CheckResult, Finding, show
-from helpers.checks.solutions import FAILED_CHECKS, is_offered, is_ours, skipped_by
+from helpers.checks.solutions import FAILED_CHECKS, called_by, is_offered, is_ours, skipped_by
 from helpers.paths import PACKAGE
 
 
@@ -71,6 +71,7 @@ def check(answer: Callable[..., Any] | str) -> CheckResult:
         )
     else:
         result = check_examples(found, exercise)
+        _explain_calls(result, found)
     _save_progress(result, exercise["lab"], code_digest(found))
     _add_ways_on(result, found)
     return result
@@ -92,6 +93,24 @@ def _add_ways_on(result: CheckResult, answer: Any) -> None:
             "yours before you hand in."
         )
     result.message = " ".join(text for text in texts if text)
+
+
+def _explain_calls(result: CheckResult, answer: Callable[..., Any]) -> None:
+    """Say which other exercise an answer calls that is not right itself: it has to be corrected first."""
+    if result.passed or not result.findings:
+        return
+    lab = _exercises()[result.exercise]["lab"]
+    for name, other in called_by(answer).items():
+        known = _exercises().get(name)
+        if known is None or known["lab"] != lab or "quiz" in known or name == result.exercise or is_ours(other):
+            continue
+        if check_examples(other, known).passed:
+            continue
+        result.message = (
+            f"{result.exercise} calls {name}, which is not right yet. Correct {name} first: what is wrong here "
+            "may have no other cause."
+        )
+        return
 
 
 _reported: set[str] = set()  # problems with the progress file, so that each is reported only once
@@ -156,7 +175,7 @@ def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | No
     """Run one example. Return None if the answer is still the stub."""
     arguments = [decode(argument) for argument in example["arguments"]]
     options = decode(example["options"])
-    finding = Finding(example["about"], passed=False, call=_call(answer, example, arguments, options))
+    finding = Finding(example["about"], passed=False, call=call_text(answer.__name__, arguments, options))
     seen = observe(example["observe"], answer, arguments, options)
     error = seen.get("error")
     if error:
@@ -184,9 +203,10 @@ def _explain_all(findings: list[Finding], examples: list[Mapping[str, Any]]) -> 
     sections: dict[str, str] = {}
     fitting: dict[str, list[str]] = {}
     for number, (finding, example) in enumerate(zip(findings, examples, strict=True)):
-        known = _fitting(example, finding)
-        sections |= known
-        fitting[str(number)] = list(known)
+        if example["observe"] != "validation":
+            known = _fitting(example, finding)
+            sections |= known
+            fitting[str(number)] = list(known)
     correct = {str(number) for number, finding in enumerate(findings) if finding.passed}
     for index, cause in diagnose(fitting, correct).items():
         finding = findings[int(index)]
@@ -226,11 +246,10 @@ def _show_all(values: Mapping[str, Any]) -> str:
     return "\n".join(show(label, value) for label, value in values.items() if label != "changed inputs")
 
 
-def _call(
-    answer: Callable[..., Any], example: Mapping[str, Any], arguments: list[Any], options: Mapping[str, Any]
-) -> str:
+def call_text(exercise: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> str:
+    """Return a call of an exercise as text: the call itself, then a line for each argument."""
     names = options.get("names") or [f"argument {place + 1}" for place in range(len(arguments))]
-    head = answer.__name__
+    head = exercise
     if "construct" in options:
         head += f"({', '.join(show('value', item) for item in options['construct'])})"
     lines = [f"{head}({', '.join(names[: len(arguments)])})"]

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from helpers.checks.encoding import encode
+from helpers.checks.solutions import called_by
 from helpers.checks.visible_check import CheckResult, check, check_examples
 from helpers.grader.release import checks_text
 
@@ -186,6 +187,24 @@ def test_an_empty_result_is_not_passed():
 def test_the_files_hold_numbers_and_no_code(mini):
     text = checks_text(mini)
     assert "squared" not in text and "def " not in text and "You square the values" in text
+
+
+def test_an_answer_that_calls_a_wrong_one_is_told_to_correct_that_first(monkeypatch):
+    space = {"torch": torch}
+    exec("def half(values):\n    return values.sum()", space)
+    exec("def total(values):\n    return 2 * half(values)", space)
+    exec("class Total:\n    def __init__(self): ...\n    def forward(self, values): return half(values)", space)
+    known = {"lab": "00_mini", "forbidden": []}
+    exercises = {
+        "half": known | {"examples": [example(expected=1.0)]},
+        "total": known | {"examples": [example(expected=2.0)]},
+    }
+    monkeypatch.setattr("helpers.checks.visible_check._exercises", lambda: exercises)
+    result = check(space["total"])
+    assert not result.passed and "total calls half, which is not right yet. Correct half first" in result.message
+    exec("def half(values):\n    return values.sum() / 2", space)
+    assert check(space["total"]).passed
+    assert list(called_by(space["Total"])) == ["half"]
 
 
 def test_a_missing_return_is_named():

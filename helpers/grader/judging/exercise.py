@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from helpers.checks.diagnosis import diagnose
 from helpers.checks.encoding import encode
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, seed_of
+from helpers.grader.judging.carry_through import carried_through
 from helpers.grader.judging.cell_outcomes import CellOutcomes
 from helpers.grader.judging.judgement import Row
 from helpers.grader.judging.settle import CaseOutcome, settle
@@ -33,9 +36,23 @@ class TimeBudget:
 
 
 def judge_exercise(
-    kernel: StudentKernel, lab: Lab, exercise: Exercise, cells: CellOutcomes, budget: TimeBudget
+    kernel: StudentKernel,
+    lab: Lab,
+    exercise: Exercise,
+    cells: CellOutcomes,
+    budget: TimeBudget,
+    mistakes: Mapping[str, str] = MappingProxyType({}),
 ) -> JudgedExercise:
-    """Call the answer on every case. If the kernel ends on the way, the cases that are left take its verdict."""
+    """Call the answer on every case. If the kernel ends on the way, the cases that are left take its verdict.
+
+    Args:
+        kernel: runs the student's notebook, up to this exercise's check.
+        lab: the lab.
+        exercise: what is judged.
+        cells: what became of the notebook's cells.
+        budget: how long all cases may take.
+        mistakes: the known mistakes of exercises that were judged before, which carry through.
+    """
     start = time.monotonic()
     key = lab.key(exercise.name)
     outcomes: dict[str, CaseOutcome] = {}
@@ -47,7 +64,7 @@ def judge_exercise(
             last = CaseOutcome("timeout", note=f"the exercise's {budget.seconds:g} s were used up")
         if last is None:
             try:
-                outcomes[case.name] = settle(case, key[case.name].expected, kernel.ask(_request(case), left), cells)
+                outcomes[case.name] = settle(case, key[case.name].expected, kernel.ask(request_of(case), left), cells)
                 continue
             except TimeUp:
                 outcomes[case.name] = CaseOutcome("timeout", note="stopped while this case ran")
@@ -57,10 +74,11 @@ def judge_exercise(
                 last = CaseOutcome(death.verdict, note="the kernel ended while this exercise was called")
         outcomes[case.name] = last
     seconds = round(time.monotonic() - start, 3)
+    outcomes = carried_through(lab, exercise, outcomes, mistakes)
     return JudgedExercise(_rows(lab, exercise, outcomes, seconds), kernel_ended)
 
 
-def _request(case: Case) -> dict[str, Any]:
+def request_of(case: Case) -> dict[str, Any]:
     case = case.as_called()
     return {
         "name": case.exercise,
@@ -91,6 +109,7 @@ def _rows(lab: Lab, exercise: Exercise, outcomes: dict[str, CaseOutcome], second
                 about=case.about,
                 seen=outcome.seen,
                 line=outcome.line,
+                calls=outcome.calls,
             )
         )
     return rows

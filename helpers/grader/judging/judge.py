@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.alignment import Aligned, align
 from helpers.grader.judging.busy import Watch
+from helpers.grader.judging.carry_through import named_mistakes
 from helpers.grader.judging.cell_outcomes import SLOW_SHARE, CellOutcomes
 from helpers.grader.judging.exercise import TimeBudget, judge_exercise, rows_without_a_call
 from helpers.grader.judging.judgement import Judgement, Row
@@ -158,8 +159,8 @@ class _Run:
     def _judge_exercise(self, kernel: StudentKernel, name: str) -> Restart | None:
         budget = TimeBudget(self.limits.exercise, self.deadline)
         self.cells.quotes = False
-        watch = Watch(kernel)
-        judged = judge_exercise(kernel, self.lab, self.lab.exercises[name], self.cells, budget)
+        watch, mistakes = Watch(kernel), named_mistakes(self.lab, self.rows)
+        judged = judge_exercise(kernel, self.lab, self.lab.exercises[name], self.cells, budget, mistakes)
         if any(self._memory_was_held(row.verdict) for row in judged.rows):
             return Restart(Reason.MEMORY_WAS_HELD, self.exhausted)
         self.starved |= any(row.verdict == "timeout" for row in judged.rows) and watch.starved()

@@ -27,6 +27,7 @@ class Row:
     about: str = ""  # what this case varies
     seen: str = ""  # how the value that came back differs, without a hidden case's numbers
     line: str = ""  # the line of the answer that raised
+    calls: str = ""  # other exercises that a right answer calls and that are wrong; what follows costs nothing here
 
 
 @dataclass

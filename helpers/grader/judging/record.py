@@ -52,6 +52,7 @@ _ROW = _object(
         "about": _text(MAX_SENTENCE),
         "seen": _text(MAX_SENTENCE),
         "line": _text(MAX_SENTENCE),
+        "calls": _text(MAX_SENTENCE),
     }
 )
 _NOTE = _object({"code": {"enum": [str(code) for code in NoteCode]}, "text": _text(MAX_SENTENCE)})
@@ -148,7 +149,8 @@ def _require_of_lab(judgement: Judgement, lab: Lab, complete: bool) -> None:
         points = None if manual else max_points if row.verdict == "correct" else 0.0
         if (row.points, row.max_points, row.verdict == "manual") != (points, max_points, manual):
             raise BrokenRecord("it gives points that the lab does not give")
-        if row.about != (about or "") or row.misconception not in misconceptions:
+        calls = {name for name in row.calls.split(", ") if name}
+        if row.about != (about or "") or row.misconception not in misconceptions or not calls <= lab.exercises.keys():
             raise BrokenRecord("it describes a case as the lab does not")
 
 

@@ -176,6 +176,7 @@ def load(source: LabSource) -> Lab:
         raise GraderError(f"The lab {lab.name} has changed on disk while it was graded. Run the same command again.")
     for exercise in lab.exercises:
         lab.key(exercise)
+        lab.example_key(exercise)
     lab.forbidden_closure, lab.uses_model_specs  # noqa: B018
     for shared in SHARED_FOLDERS:
         names_on_host(shared)

@@ -27,6 +27,7 @@ class CaseOutcome:
         note: what an instructor should know about it.
         line: the line of the answer that raised.
         values: what was observed, by label; None where no values came back.
+        calls: the wrong exercises that a right answer calls; see `carry_through.py`.
     """
 
     verdict: str
@@ -34,6 +35,7 @@ class CaseOutcome:
     note: str = ""
     line: str = ""
     values: dict[str, Any] | None = None
+    calls: str = ""
 
 
 def settle(case: Case, expected: dict[str, Any], reply: dict[str, Any], cells: CellOutcomes) -> CaseOutcome:

@@ -68,6 +68,7 @@ class ExerciseStatistics:
     discrimination: float | None  # None if it is undefined, or if there are too few submissions
     verdicts: tuple[tuple[str, int], ...]  # (verdict, count), in the order of `VERDICTS`
     remark: str  # "hard", "easy", "inconsistent" or ""
+    carried: int = 0  # answers in which an earlier exercise's mistake was found and not charged again
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def exercise_statistics(lab: Lab, judgements: Sequence[Judgement]) -> list[Exerc
                 discrimination,
                 _verdicts(exercise, judgements),
                 _remark(difficulty, discrimination, len(judgements)),
+                sum(any(row.calls for row in judgement.of(name)) for judgement in judgements),
             )
         )
     return statistics
