@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from nbconvert.filters import markdown2html
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+from helpers.grader.reports.formulas import formula, with_formulas
 
 # Terminal colours and control characters, which an error message may hold.
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -38,14 +40,35 @@ def format_duration(seconds: float) -> str:
     return " ".join([text for number, text in parts if number][:2])
 
 
+def without_control_characters(text: str) -> str:
+    """Return text without terminal colours and control characters."""
+    return _CONTROL.sub("", text)
+
+
+def short(text: str, characters: int) -> str:
+    """Return text on one line, cut after a number of characters."""
+    line = re.sub(r"\s+", " ", text)
+    return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
 def heading_anchor(heading: str) -> str:
     """Return the fragment that leads to a heading, with the id that Jupyter and nbconvert give it."""
     return quote(heading.replace(" ", "-"))
 
 
+class _WithFormulas(IPythonRenderer):
+    """nbconvert's renderer, with formulas as MathML, which needs no script."""
+
+    def block_math(self, body: str) -> str:
+        return formula(body, display=True) or super().block_math(body)
+
+    def inline_math(self, body: str) -> str:
+        return formula(body) or super().inline_math(body)
+
+
 def markdown(text: str) -> Markup:
     """Return a course's own markdown as HTML. Never for text of students: nothing is escaped."""
-    return Markup(markdown2html(text))  # noqa: S704
+    return Markup(MarkdownWithMath(renderer=_WithFormulas(escape=False)).render(text))  # noqa: S704
 
 
 _ENVIRONMENT = Environment(
@@ -61,11 +84,13 @@ _ENVIRONMENT.filters |= {
     "correlation": format_correlation,
     "duration": format_duration,
     "anchor": heading_anchor,
+    "short": short,
     "path": lambda text: quote(text, safe=""),
     "markdown": markdown,
+    "formulas": with_formulas,
 }
 
 
 def render(template: str, **values: Any) -> str:
     """Return a template of the folder `templates/`, filled in and without control characters."""
-    return _CONTROL.sub("", _ENVIRONMENT.get_template(template).render(**values))
+    return without_control_characters(_ENVIRONMENT.get_template(template).render(**values))
