@@ -1,72 +1,35 @@
 """Feedback that a student can act on: one self-contained HTML page for each submission.
 
-For each exercise that is not right, the page gives the likely cause, the section to read again, and the kinds of input
-that failed with what came back, but never the numbers of a hidden case. All text is escaped by jinja2.
+An exercise that is right takes one line. For each of the others, the page gives the likely cause, one call of a visible
+example with numbers, and a list of the kinds of input that failed, but never the numbers of a hidden case. All text is
+escaped by jinja2.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.checks.error_causes import explain_error
 from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import FOR_INSTRUCTORS
+from helpers.grader.reports.advice import Failure, LikelyCause, advice, group_failures, likely_causes, words
 from helpers.grader.reports.gradebook import ManualMarks, exercise_verdict
 from helpers.grader.reports.pages import render
-from helpers.grader.reports.points import earned_points
+from helpers.grader.reports.points import counting, earned_points
 from helpers.grader.reports.sanitize import sanitize_notebook
 from helpers.grader.reports.totals import total
+from helpers.grader.reports.worked_example import WorkedExample, worked_example
 
 MAX_CHARACTERS = 20_000  # of a student's code or written answer
 
 _HEADING_LINE = re.compile(r"^#+ .*\n?", re.MULTILINE)
 _HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 _BOLD = re.compile(r"\*\*(.+?)\*\*\s*")
-
-VERDICT_WORDS = {
-    "correct": "right",
-    "wrong": "wrong values",
-    "error": "ends in an error",
-    "missing": "not written",
-    "timeout": "took too long",
-    "memory": "used too much memory",
-    "crash": "crashed the kernel",
-    "denied": "blocked by the sandbox",
-}
-ADVICE = {
-    "missing": "Write the function in its own cell, run the check below it, then hand the notebook in again.",
-    "timeout": "Look for a loop that never ends, or for work that grows with vocabulary size times sequence length.",
-    "memory": "Look for a tensor that grows in a loop, or for one of shape (vocabulary, vocabulary).",
-    "crash": "Something in this answer ends the whole Python process. Look for exit() or os._exit().",
-    "denied": "The answer tried to use a file or the network. It needs neither: compute from the arguments alone.",
-}
-
-
-@dataclass(frozen=True)
-class LikelyCause:
-    """A known mistake that explains wrong values, and the section to read again."""
-
-    diagnosis: str
-    read: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Cases of one exercise that failed in the same way."""
-
-    verdict: str
-    seen: str  # what came back
-    line: str  # the student's line that raised, if any
-    cases: int
-    kinds: tuple[str, ...]  # what the cases vary; empty if every case of the exercise failed like this
-    points_lost: float
 
 
 @dataclass(frozen=True)
@@ -77,6 +40,7 @@ class Score:
     max_points: float
     extra: float = 0.0  # extra credit, included in `points`
     by_person: bool = False
+    is_waiting: bool = False  # a person has marked earlier work, and has to look at this
 
 
 @dataclass(frozen=True)
@@ -92,6 +56,7 @@ class ExerciseFeedback:
     cases: int
     causes: tuple[LikelyCause, ...]
     advice: str
+    example: WorkedExample | None
     failures: tuple[Failure, ...]
     code: str
     score: Score
@@ -104,7 +69,8 @@ class ExerciseFeedback:
     @property
     def needs_one_line(self) -> bool:
         """Whether all is said with the verdict and the points."""
-        return self.outcome == "right" and not (self.comment or self.score.by_person or self.score.extra)
+        score = self.score
+        return self.outcome == "right" and not (self.comment or score.by_person or score.extra or score.is_waiting)
 
 
 @dataclass(frozen=True)
@@ -152,96 +118,40 @@ def feedback_page(lab: Lab, student: str, judgement: Judgement, marks: ManualMar
 
 def exercise_feedback(lab: Lab, exercise: Exercise, judgement: Judgement, marks: ManualMarks) -> ExerciseFeedback:
     """Return what a student is told about one exercise."""
-    rows = judgement.of(exercise.name)
+    rows = counting(judgement.of(exercise.name))
     failed = [row for row in rows if row.verdict != "correct"]
-    words = _words(exercise_verdict(rows), failed)
+    verdict = words(exercise_verdict(rows), failed)
+    calls = ", ".join(dict.fromkeys(name for row in rows for name in row.calls.split(", ") if name))
     outcome = "right" if not failed else "partly" if len(failed) < len(rows) else "wrong"
-    causes = _likely_causes(exercise, failed)
+    causes = likely_causes(exercise, failed)
     return ExerciseFeedback(
         name=exercise.name,
         heading=exercise.heading,
         call=exercise.name if exercise.quiz else f"{exercise.name}({', '.join(exercise.cases[0].options['names'])})",
-        verdict=f"partly right: {words}" if outcome == "partly" else words,
+        verdict=(f"partly right: {verdict}" if outcome == "partly" else verdict) + _but_for(calls),
         outcome=outcome,
         cases_right=len(rows) - len(failed),
         cases=len(rows),
         causes=causes,
-        advice=_advice(exercise, failed, explained=bool(causes)),
-        failures=_group_failures(failed, len(rows)),
+        advice=advice(exercise, failed, explained=bool(causes)),
+        example=worked_example(lab, exercise, failed),
+        failures=group_failures(failed, len(rows)),
         code=judgement.code.get(exercise.name, "")[:MAX_CHARACTERS],
         score=_score(f"check_{exercise.name}", earned_points(exercise, rows), exercise.points, marks),
         comment=marks.comments.get(exercise.name, ""),
     )
 
 
-def _words(verdict: str, failed: list[Row]) -> str:
-    """Return a verdict in words; `failed`: the rows that it is about, if any."""
-    if verdict == "wrong" and all(_is_validation(row) for row in failed):
-        return "bad input not rejected"
-    return VERDICT_WORDS[verdict]
-
-
-def _is_validation(row: Row) -> bool:
-    return row.case.startswith("validation")
-
-
-def _likely_causes(exercise: Exercise, failed: list[Row]) -> tuple[LikelyCause, ...]:
-    known = {item.name: LikelyCause(item.diagnosis, item.read) for item in exercise.misconceptions}
-    named = dict.fromkeys(row.misconception for row in failed)
-    return tuple(known[name] for name in named if name in known)
-
-
-def _advice(exercise: Exercise, failed: list[Row], explained: bool) -> str:
-    """Return what to do about the failures that no likely cause explains; `explained`: whether a cause is named."""
-    unexplained = [row for row in failed if not row.misconception]
-    values = [row for row in unexplained if not _is_validation(row)]
-    if not unexplained:
-        return ""
-    if not values:
-        return _validation_advice(unexplained[0], only=len(unexplained) == len(failed))
-    first = values[0]
-    if first.verdict == "error":
-        kind, _, message = first.seen.partition(": ")
-        return " ".join(explain_error({"type": kind, "message": message, "line": first.line}))
-    if first.verdict in ADVICE:
-        return ADVICE[first.verdict]
-    if explained:
-        return "Correct this first and run the check again: the other wrong values may have the same cause."
-    return (
-        f"Read the section “{exercise.heading}” again and run its check. If the check passes, call your function with "
-        "inputs of the kinds listed below and compare the results with a calculation by hand."
-    )
-
-
-def _validation_advice(first: Row, only: bool) -> str:
-    if first.verdict in ADVICE:
-        return ADVICE[first.verdict]
-    when = "Your values are right. Also" if only else "Once the values are right, also"
-    return f"{when} reject bad input: raise a ValueError before anything is computed."
-
-
-def _group_failures(failed: Iterable[Row], cases: int) -> tuple[Failure, ...]:
-    """Return the failures with those that look the same together; `cases`: how many the exercise has."""
-    groups: dict[tuple[str, str, str], list[Row]] = {}
-    for row in failed:
-        groups.setdefault((row.verdict, row.seen or row.note, row.line), []).append(row)
-    return tuple(
-        Failure(
-            verdict=_words(verdict, rows),
-            seen=seen,
-            line=line,
-            cases=len(rows),
-            kinds=tuple(dict.fromkeys(row.about for row in rows if row.about)) if len(rows) < cases else (),
-            points_lost=sum((row.max_points or 0.0) - (row.points or 0.0) for row in rows),
-        )
-        for (verdict, seen, line), rows in groups.items()
-    )
+def _but_for(calls: str) -> str:
+    """Return what is added to a verdict where an answer calls exercises that are wrong, and marks carry through."""
+    return f"; it calls {calls}, whose mistake costs nothing here" if calls else ""
 
 
 def _score(cell: str, judged: float, max_points: float, marks: ManualMarks) -> Score:
     """Return a cell's score: a person's mark replaces the judged one, and extra credit is added."""
     extra = marks.extra.get(cell, 0.0)
-    return Score(marks.scores.get(cell, judged) + extra, max_points, extra, by_person=cell in marks.scores)
+    points = marks.scores.get(cell, judged) + extra
+    return Score(points, max_points, extra, by_person=cell in marks.scores, is_waiting=cell in marks.to_mark)
 
 
 def _answer_feedback(lab: Lab, row: Row, judgement: Judgement, marks: ManualMarks) -> AnswerFeedback:

@@ -26,7 +26,7 @@ from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.marked_work import MarkedWork
-from helpers.grader.reports.points import earned_points
+from helpers.grader.reports.points import counting, earned_points
 
 COLUMNS = (
     "student",
@@ -45,8 +45,9 @@ COLUMNS = (
 def exercise_verdict(rows: list[Row]) -> str:
     """Return one verdict for an exercise: `correct` if every case is, else that of the first case that is not.
 
-    Validation cases come last: their verdict counts only if every value is right.
+    Validation cases come last: their verdict counts only if every value is right. Cases that were dropped do not count.
     """
+    rows = counting(rows)
     computed = [row.verdict for row in rows if not row.case.startswith("validation")]
     checked = [row.verdict for row in rows if row.case.startswith("validation")]
     return next((verdict for verdict in computed + checked if verdict != "correct"), "correct")
@@ -54,6 +55,7 @@ def exercise_verdict(rows: list[Row]) -> str:
 
 def summary(rows: list[Row]) -> str:
     """Return the outcome of an exercise in one line, for the gradebook's automatic comment."""
+    rows = counting(rows)
     right = sum(row.verdict == "correct" for row in rows)
     misconception = next((f" ({row.misconception})" for row in rows if row.misconception), "")
     return f"{exercise_verdict(rows)}{misconception}: {right} of {len(rows)} cases right"
@@ -166,6 +168,7 @@ class ManualMarks:
     comments: dict[str, str] = field(default_factory=dict)  # cell id → a person's comment
     penalty: float = 0.0  # points taken off because the submission is late
     seconds_late: float = 0.0  # after the due date, with the student's extension
+    to_mark: frozenset[str] = frozenset()  # ids of exercises' cells whose mark was given for earlier work
 
 
 def read_manual_marks(gradebook: Gradebook, lab: str, student: str) -> ManualMarks:
@@ -177,6 +180,11 @@ def read_manual_marks(gradebook: Gradebook, lab: str, student: str) -> ManualMar
         {comment.name: comment.manual_comment for comment in notebook.comments if comment.manual_comment},
         notebook.late_submission_penalty or 0.0,
         notebook.assignment.total_seconds_late,
+        frozenset(
+            grade.name
+            for grade in notebook.grades
+            if grade.name.startswith("check_") and grade.needs_manual_grade and grade.manual_score is None
+        ),
     )
 
 

@@ -25,16 +25,21 @@ class Total:
         max_points: what the exercises and answers that have been judged or marked are worth.
         answers_to_mark: how many written answers nobody has marked yet.
         points_to_mark: what these are worth.
+        exercises_to_mark: how many exercises a person has to mark again, because the mark was given for earlier work.
     """
 
     points: float
     max_points: float
     answers_to_mark: int = 0
     points_to_mark: float = 0.0
+    exercises_to_mark: int = 0
 
     def __str__(self) -> str:
-        judged = f"{format_points(self.points)} of {format_points(self.max_points)}"
-        return f"{judged} judged, {format_points(self.points_to_mark)} to mark" if self.answers_to_mark else judged
+        text = f"{format_points(self.points)} of {format_points(self.max_points)}"
+        if self.answers_to_mark:
+            text += f" judged, {format_points(self.points_to_mark)} to mark"
+        again = self.exercises_to_mark
+        return f"{text}, {again} exercise{'s' if again > 1 else ''} to mark again" if again else text
 
 
 def total(lab: Lab, judgement: Judgement, marks: ManualMarks) -> Total:
@@ -45,14 +50,20 @@ def total(lab: Lab, judgement: Judgement, marks: ManualMarks) -> Total:
     points = math.fsum((judged | marks.scores).values()) + math.fsum(marks.extra.values()) - marks.penalty
     to_mark = math.fsum(answers[name] for name in waiting)
     max_points = max_judged_points(lab) + math.fsum(answers.values()) - to_mark
-    return Total(max(0.0, points), max_points, len(waiting), to_mark)
+    return Total(max(0.0, points), max_points, len(waiting), to_mark, len(marks.to_mark))
 
 
 def to_mark_line(totals: Totals) -> str:
-    """Return how many written answers are left to mark, by lab; "" if there are none."""
-    by_lab: Counter[str] = Counter()
+    """Return how much is left to mark, by lab; "" if there is nothing."""
+    answers: Counter[str] = Counter()
+    exercises: Counter[str] = Counter()
     for (_, lab), entry in totals.items():
-        by_lab[lab] += entry.answers_to_mark
-    count = by_lab.total()
-    labs = ", ".join(f"{lab}: {by_lab[lab]}" for lab in sorted(by_lab) if by_lab[lab])
-    return f"{count} written answer{'' if count == 1 else 's'} to mark ({labs})" if count else ""
+        answers[lab] += entry.answers_to_mark
+        exercises[lab] += entry.exercises_to_mark
+    counted = ((answers, "written answer{} to mark"), (exercises, "exercise{} to mark again, with new work"))
+    return "; ".join(
+        f"{counts.total()} {noun.format('' if counts.total() == 1 else 's')} "
+        f"({', '.join(f'{lab}: {counts[lab]}' for lab in sorted(counts) if counts[lab])})"
+        for counts, noun in counted
+        if counts.total()
+    )

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 CAUSE = "You square the values. Multiply each by two."
 
 
-def case(name, verdict="wrong", seen="its values are off", **more):
+def case(name, verdict="wrong", seen="its values differ from the right ones", **more):
     return Row("double", name, 1.0 if verdict == "correct" else 0.0, 1.0, verdict, seen=seen, about=f"<{name}>", **more)
 
 
@@ -77,16 +77,67 @@ def test_an_exercise_that_is_not_written_lists_no_cases(mini):
     assert failure.kinds == () and failure.cases == 2
 
 
-def test_a_right_exercise_is_one_line_with_its_code_folded(mini):
+def test_a_right_exercise_is_one_line_of_the_overview_and_its_code_is_folded(mini):
     page = feedback_page(mini, "ada", judged(case("one")))
-    line = re.search(r'<details class="line right" id="Average">(.*?)</details>', page, re.DOTALL)[1]
-    assert text_of(f"<main>{line}").strip() == "✓ Average · right, 3 of 3 points class Average: …"
+    row = next(row for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if "Average" in row)
+    assert text_of(f"<main>{row}").split() == ["Average", "✓", "right", "3", "of", "3"]
     assert 'aria-labelledby="title-Average"' not in page and 'aria-labelledby="title-double"' in page
+    assert page.count("class Average: …") == 1 and page.index("<details>") < page.index("class Average: …")
+    assert 'id="code"' in page and 'id="code-Average"' in page
 
 
 def test_a_right_exercise_with_a_comment_is_shown_in_full(mini):
     page = feedback_page(mini, "ada", judged(case("one")), ManualMarks(comments={"Average": "Elegant."}))
     assert 'aria-labelledby="title-Average"' in page and "Elegant." in page
+
+
+def test_a_known_mistake_is_shown_with_one_call_and_its_numbers(mini):
+    item = double_feedback(mini, case("one", misconception="squared"))
+    values = mini.exercises["double"].examples[0].arguments[0]
+    assert item.example.call.startswith("double(values)\nvalues = [")
+    assert item.example.mistaken.startswith(str([round(value, 4) for value in (values**2).tolist()]))
+    assert item.example.expected.startswith(str([round(value, 4) for value in (2 * values).tolist()]))
+    page = feedback_page(mini, "ada", judged(case("one", misconception="squared")))
+    assert item.example.mistaken in page and "The mistake gives" in page
+
+
+def test_without_a_known_mistake_the_example_is_of_the_kind_that_failed(mini):
+    rows = [case("one", "correct"), case("two")]
+    rows[1].about = "a gradient"
+    item = double_feedback(mini, *rows)
+    assert item.example.about == "a gradient" and item.example.mistaken == ""
+    assert double_feedback(mini, case("one", "correct"), refused()).example.expected == "a ValueError"
+    assert double_feedback(mini, case("one", "missing")).example is None
+
+
+def test_the_example_holds_no_hidden_input(mini):
+    page = feedback_page(mini, "ada", judged(case("one", misconception="squared"), case("two")))
+    shown, hidden = (
+        str([round(value, 4) for value in cases[0].arguments[0].tolist()])[1:-1]
+        for cases in (mini.exercises["double"].examples, mini.exercises["double"].cases)
+    )
+    assert shown in page and hidden not in page
+
+
+def test_a_dropped_case_is_not_told(mini):
+    dropped = Row("double", "two", 0.0, 0.0, "wrong", seen="its values differ from the right ones", about="dropped")
+    item = double_feedback(mini, case("one", "correct"), dropped)
+    assert item.outcome == "right" and item.cases == 1 and item.failures == ()
+
+
+def test_new_work_under_an_old_mark_is_not_marked_yet(mini):
+    marks = ManualMarks(to_mark=frozenset({"check_Average"}))
+    page = feedback_page(mini, "ada", judged(case("one", "correct")), marks)
+    assert "✓ right, not marked yet" in page and "that mark does not count for what you have handed in now" in page
+    assert "1 exercise to mark again" in page
+
+
+def test_formulas_are_drawn_in_question_answer_and_comment(mini):
+    judgement = judged(case("one"))
+    judgement.rows.append(Row("answer_why", "", None, 2.0, "manual"))
+    judgement.answers = {"answer_why": "Since $T^2$ <script>x</script> and $5."}
+    page = feedback_page(mini, "ada", judgement, ManualMarks(comments={"answer_why": r"Why not \(\frac{1}{T}\)?"}))
+    assert page.count("<math") == 2 and "&lt;script&gt;x&lt;/script&gt; and $5." in page and r"\frac" not in page
 
 
 @pytest.mark.parametrize(

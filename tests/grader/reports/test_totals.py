@@ -25,6 +25,7 @@ UNANSWERED = Judgement("00_mini", ROWS)
         (ANSWERED, ManualMarks({"check_double": 4.0}), "7 of 7 judged, 2 to mark"),
         (ANSWERED, ManualMarks({"answer_why": 0.0}, {"answer_why": 0.5}, penalty=1.0), "4.58 of 9"),
         (UNANSWERED, ManualMarks(), "5.08 of 9"),
+        (UNANSWERED, ManualMarks(to_mark=frozenset({"check_double"})), "5.08 of 9, 1 exercise to mark again"),
         (UNANSWERED, ManualMarks(penalty=10.0), "0 of 9"),
     ],
 )
@@ -43,3 +44,5 @@ def test_what_is_left_to_mark_is_counted_by_lab():
     }
     assert to_mark_line(totals) == "4 written answers to mark (01_a: 1, 02_b: 3)"
     assert to_mark_line({("ada", "03_c"): Total(1, 1)}) == ""
+    again = {("ada", "03_c"): Total(1, 1, exercises_to_mark=1)}
+    assert to_mark_line(again) == "1 exercise to mark again, with new work (03_c: 1)"
