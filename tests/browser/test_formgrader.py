@@ -115,6 +115,37 @@ def test_report_and_feedback_are_accessible_and_fit_a_telephone(graded, open_pag
     assert shown.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_the_class_report_sorts_and_searches_by_keyboard_and_says_so(graded, open_page, accessible):
+    shown = open_page((graded / "class_report.html").as_uri())
+    shown.locator("summary", has_text="Every submission").press("Enter")
+    rows, status = shown.locator("#table-submissions tbody tr"), shown.locator("#status-submissions")
+    heading = shown.get_by_role("button", name="Points")
+    heading.press("Enter")
+    assert rows.first.locator("th").inner_text() == "ben" and status.inner_text() == "Sorted by Points, ascending."
+    heading.press("Enter")
+    assert rows.first.locator("th").inner_text() == "ada"
+    assert heading.locator("xpath=..").get_attribute("aria-sort") == "descending"
+    shown.get_by_label("Search by student, lab or state:").fill("BEN")
+    assert rows.filter(visible=True).count() == 1 and status.inner_text() == "1 of 2 rows."
+    accessible(shown)
+
+
+def test_what_is_open_on_the_first_screen_leads_to_its_rows(graded, open_page):
+    shown = open_page((graded / "class_report.html").as_uri())
+    shown.get_by_role("link", name="1 with answers that are not marked yet").press("Enter")
+    rows = shown.locator("#table-submissions tbody tr").filter(visible=True)
+    assert rows.count() == 1 and rows.first.locator("th").inner_text() == "ada"
+    rows.first.get_by_role("link", name="code").press("Enter")
+    shown.get_by_text("def double(values):").wait_for()  # the fragment opens the folded part
+
+
+def test_without_a_script_every_row_of_the_class_report_can_be_read(graded, open_page):
+    shown = open_page((graded / "class_report.html").as_uri(), java_script_enabled=False)
+    assert not shown.locator("input[type=search]").first.is_visible()
+    shown.locator("summary", has_text="Every submission").press("Enter")
+    assert shown.locator("#table-submissions tbody tr").filter(visible=True).count() == 2
+
+
 def test_feedback_on_a_lab_with_long_names_fits_a_telephone(open_page, tmp_path):
     lab = Lab(ROOT / "solutions" / "01_temperature")
     rows = [

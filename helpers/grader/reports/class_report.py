@@ -1,4 +1,5 @@
-"""The class report: one HTML page for the instructor on what the class can do, what to teach again, whom to look at.
+"""The class report: one HTML page for the instructor. A first screen says what to teach again and what is open; below
+it, folded tables list every submission and every exercise.
 
 All figures are computed from the judgements alone, so the same judgements give the same figures. Its links are relative
 and stay inside the output folder, so the folder can be moved or sent.
@@ -15,13 +16,16 @@ from helpers.grader.course.lab import Lab
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.notes import NoteCode
 from helpers.grader.reports import class_statistics as statistics
+from helpers.grader.reports.advice import VERDICT_WORDS
 from helpers.grader.reports.class_list import Attendance
 from helpers.grader.reports.class_statistics import ExerciseStatistics, Marks, RankedMisconception, Times
-from helpers.grader.reports.feedback import VERDICT_WORDS
+from helpers.grader.reports.gradebook import AllMarks
 from helpers.grader.reports.marked_work import MarkedCell
 from helpers.grader.reports.pages import format_percent, render
 from helpers.grader.reports.predictions import RankedPrediction, ranked_predictions
 from helpers.grader.reports.similarity import SimilarAnswers, known_runs, near_identical
+from helpers.grader.reports.submission_list import State, SubmissionLine, submission_list
+from helpers.grader.reports.teach_again import teach_again
 
 ALARMING_VERDICTS = ("crash", "denied", "timeout", "memory")
 DOUBTFUL = (  # notes on what may have been taken for the wrong exercise, or has to do with time
@@ -34,6 +38,15 @@ DOUBTFUL = (  # notes on what may have been taken for the wrong exercise, or has
     NoteCode.COMPUTER_BUSY,
 )
 SLOWEST_SHOWN = 5
+STATE_TEXTS = {
+    State.NOT_JUDGED: "could not be judged",
+    State.NOT_MARKED: "with answers that are not marked yet",
+    State.MARK_AGAIN: "with marks to give again",
+    State.LATE: "late",
+    State.OVERRIDDEN: "with a mark that a person changed",
+    State.MISSING: "missing",
+    State.EXCUSED: "excused",
+}
 
 Graded = tuple[str, Judgement]  # student, judgement
 
@@ -47,13 +60,13 @@ class FlaggedSubmission:
 
 
 @dataclass(frozen=True)
-class LateSubmission:
-    """A submission that was handed in late, and the points that this costs; 0 seconds if only Canvas says so."""
+class OpenCount:
+    """How many submissions want something, and the table and the words under which they are found."""
 
-    student: str
-    lab: str
-    seconds_late: float
-    penalty: float
+    count: int
+    text: str
+    table: str
+    search: str
 
 
 @dataclass(frozen=True)
@@ -79,8 +92,8 @@ def class_report(
     graded: Iterable[Graded],
     labs: Mapping[str, Lab],
     lab_pages: Mapping[str, str],
-    to_mark_again: Iterable[MarkedCell] = (),
-    late: Iterable[LateSubmission] = (),
+    marks: AllMarks = MappingProxyType({}),
+    to_mark_again: Sequence[MarkedCell] = (),
     attendance: Mapping[str, Attendance] = MappingProxyType({}),
 ) -> str:
     """Return the report's HTML.
@@ -89,29 +102,42 @@ def class_report(
         graded: (student, judgement) pairs.
         labs: the labs by name.
         lab_pages: for each lab, the link from the report to a page with the lab's text.
+        marks: what a person and the late penalty add to a submission's marks, by student and lab.
         to_mark_again: marks that do not count, because the student has handed in something else since.
-        late: the submissions that were handed in after their due date.
         attendance: who handed in nothing and who is excused, by lab; empty without a roster.
     """
+    graded = list(graded)
     by_lab: dict[str, list[Graded]] = defaultdict(list)
-    students = set()
     for student, judgement in graded:
         by_lab[judgement.lab].append((student, judgement))
-        students.add(student)
     unplaced = [FlaggedSubmission(student, (_refusal(judgement),)) for student, judgement in by_lab.pop("", [])]
     sections = [lab_section(labs[name], by_lab[name], lab_pages.get(name, "")) for name in sorted(by_lab)]
+    judged = {name: [entry for entry in by_lab[name] if not _refusal(entry[1])] for name in sorted(by_lab)}
+    lines = submission_list(graded, labs, marks, to_mark_again, attendance)
     return render(
         "class_report.html",
+        teach_again=teach_again(labs, {name: entries for name, entries in judged.items() if entries}),
+        lines=lines,
+        open_counts=_open_counts(lines, sections, len(unplaced)),
         sections=sections,
+        lab_pages=lab_pages,
         unplaced=unplaced,
         to_mark_again=list(to_mark_again),
-        late=list(late),
-        attendance=[entry for entry in attendance.values() if entry.missing or entry.excused],
-        students=len(students),
-        submissions=len(unplaced) + sum(len(entries) for entries in by_lab.values()),
+        students=len({line.student for line in lines}),
+        submissions=len(graded),
         words=VERDICT_WORDS,
         statistics=statistics,
     )
+
+
+def _open_counts(lines: Sequence[SubmissionLine], sections: Sequence[LabSection], unplaced: int) -> list[OpenCount]:
+    """Return what a person still has to do or to know, each with where it is listed."""
+    flagged = sum(len(section.flagged) for section in sections) + unplaced
+    counts = [OpenCount(flagged, "to look at", "look", "")]
+    for state, text in STATE_TEXTS.items():
+        count = sum(any(kind == state for kind, _ in line.states) for line in lines)
+        counts.append(OpenCount(count, text, "submissions", str(state)))
+    return [count for count in counts if count.count]
 
 
 def lab_section(lab: Lab, graded: Sequence[Graded], lab_page: str) -> LabSection:

@@ -18,9 +18,8 @@ from helpers.grader.course.settings import course_config
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.roster import Roster
 from helpers.grader.judging.judgement import Judgement
-from helpers.grader.notes import NoteCode
 from helpers.grader.reports.class_list import attendance
-from helpers.grader.reports.class_report import LateSubmission, class_report
+from helpers.grader.reports.class_report import class_report
 from helpers.grader.reports.feedback import feedback_page
 from helpers.grader.reports.gradebook import ManualMarks, csv_text, read_manual_marks
 from helpers.grader.reports.lab_page import lab_page
@@ -72,7 +71,7 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
     require_one_scale(course, judgements)
     config, database = course_config(course), database or default_database(output)
     remarks += take_over_dates(course, config, database, list(labs), output / FOLDER / "dates.json")
-    marked, late = MarkedWork(output), []
+    marked = MarkedWork(output)
     manual_marks: dict[tuple[str, str], ManualMarks] = {}
     with Gradebook(database) as gradebook:
         for student, judgement in judgements:
@@ -86,8 +85,6 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
                         f"{student}'s {judgement.lab} is not in the gradebook {database}. Use --db to name the "
                         "gradebook that the run wrote to."
                     ) from None
-                if own.seconds_late or any(note.code == NoteCode.LATE_IN_CANVAS for note in judgement.notes):
-                    late.append(LateSubmission(student, judgement.lab, own.seconds_late, own.penalty))
                 path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
                 write_text(path, feedback_page(labs[judgement.lab], student, judgement, own))
         table = _mark_table(gradebook, judgements, roster)
@@ -108,7 +105,7 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
         ),
         "lms_canvas.csv": canvas_csv(table),
         "lms_moodle.csv": moodle_csv(table),
-        "class_report.html": class_report(judgements, labs, lab_pages, marked.to_mark_again(), late, absent),
+        "class_report.html": class_report(judgements, labs, lab_pages, manual_marks, marked.to_mark_again(), absent),
     }
     for name, text in texts.items():
         write_text(output / name, text)

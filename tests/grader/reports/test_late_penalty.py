@@ -179,7 +179,8 @@ def test_lateness_is_shown_where_it_costs_nothing(dated, capsys):
     page = (output / "feedback" / "ben" / "00_mini" / "00_mini.html").read_text()
     assert "handed in 2 days late" in page and "taken off" not in page
     report = (output / "class_report.html").read_text()
-    assert "Handed in late" in report and "<td>1 h</td>" in report and "<td>2 days</td>" in report
+    assert "<strong>2</strong> late" in report and ">1 h</td><td>late</td>" in report
+    assert ">2 days</td><td>late</td>" in report
 
 
 def test_a_due_date_that_changes_in_the_course_counts_from_then_on(dated, capsys):
