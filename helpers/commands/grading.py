@@ -77,6 +77,7 @@ def _grade(options: argparse.Namespace) -> int:
 def _print_result(result: GradingResult, options: argparse.Namespace) -> None:
     """Print the class as a table, remarks for the instructor, and where everything was written."""
     from helpers.grader.course.lab import load_lab
+    from helpers.grader.run.changes import FILE, summary
     from helpers.grader.run.class_table import class_table
 
     labs = {judgement.lab for _, judgement in result.judgements if judgement.lab}
@@ -84,6 +85,8 @@ def _print_result(result: GradingResult, options: argparse.Namespace) -> None:
     print(class_table(result.judgements, [load_lab(options.course, name) for name in sorted(labs)], result.totals))
     for remark in result.remarks:
         print(f"note: {remark}")
+    if said := summary(result.changes):
+        print(f"note: {said}; they are listed above and in {output / FILE}")
     print()
     _print_to_mark(result.totals, output)
     print(f"Marks: {output / 'grades.csv'} and {options.db or output / 'gradebook.db'}")
@@ -96,6 +99,7 @@ def _print_to_mark(totals: Totals, output: Path) -> None:
 
     if line := to_mark_line(totals):
         print(f"{line}: distillab mark --output {output}")
+        print("Until then, the files for the LMS hold only what has been judged and marked.")
 
 
 def add_feedback(commands: Commands) -> None:

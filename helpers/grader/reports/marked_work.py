@@ -94,6 +94,22 @@ class MarkedWork:
         """Return the marks that do not count, because the student has handed in something else since."""
         return [cell for _, cell in sorted(self._cells.items()) if cell.is_lifted]
 
+    def not_given_for(self, lab: Lab, student: str, judgement: Judgement) -> list[MarkedCell]:
+        """Return a student's marks that count now and will not count for the work in `judgement`."""
+        return [cell for cell in self._counting(lab, student) if not self._fits(cell, lab, judgement)]
+
+    def given_for(self, lab: Lab, student: str, judgement: Judgement) -> list[MarkedCell]:
+        """Return a student's marks that count for the work in `judgement`, and did before."""
+        return [cell for cell in self._counting(lab, student) if self._fits(cell, lab, judgement)]
+
+    def _counting(self, lab: Lab, student: str) -> list[MarkedCell]:
+        cells = (cell for _, cell in sorted(self._cells.items()) if (cell.student, cell.lab) == (student, lab.name))
+        return [cell for cell in cells if not cell.is_lifted and cell.mark.score is not None]
+
+    @staticmethod
+    def _fits(cell: MarkedCell, lab: Lab, judgement: Judgement) -> bool:
+        return cell.fits(_work(judgement, cell.name), _points(lab)[cell.name])
+
     def note(self, gradebook: Gradebook, student: str, judgement: Judgement) -> None:
         """Note which marks are in the gradebook; those not seen before were given for the work in `judgement`."""
         try:
@@ -119,7 +135,7 @@ class MarkedWork:
             cell = self._cells.get((student, lab.name, name))
             if cell is None:
                 continue
-            is_lifted = not cell.fits(_work(judgement, name), _points(lab)[name])
+            is_lifted = not self._fits(cell, lab, judgement)
             if is_lifted:
                 _enter(Mark(None, None, None), grade, comment)
                 comment.auto_comment = "\n".join(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
+import nbformat
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,10 +16,13 @@ from helpers.grader.course.lab import load_lab
 from helpers.grader.intake.submission import Submission
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.judgement import Judgement
+from helpers.grader.reports import points
 from helpers.grader.reports.feedback import graded_text
 from helpers.grader.reports.gradebook import record as record_marks
 from helpers.grader.reports.marked_work import MarkedWork
 from helpers.grader.reports.totals import Totals
+from helpers.grader.run import changes
+from helpers.grader.run.changes import Change
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.retry import JudgeBatch, Outcomes, judge_with_retry
@@ -50,6 +54,7 @@ class GradingResult:
     remarks: list[str] = field(default_factory=list)  # on files and dates, for the instructor
     failures: list[Failure] = field(default_factory=list)
     totals: Totals = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)  # of marks from an earlier run
 
 
 @dataclass
@@ -94,13 +99,15 @@ class GradingRun:
         result = GradingResult(failures=list(plan.failures))
         with ProgressBar(len(submissions)) as progress, closing(self.judge(plan)) as outcomes:
             for student, judgement in plan.kept:
-                result.judgements.append((student, judgement))
-                progress.add(judgement, kept=True)
+                weighed = self.weigh(student, judgement, plan, progress, result)
+                result.judgements.append((student, weighed))
+                progress.add(weighed, kept=True)
             for submission, outcome in outcomes:
                 raise_if_requested()
                 try:
                     if not isinstance(outcome, Judgement):
                         raise outcome
+                    self.announce_changes(submission.student, submission.lab, outcome, progress, result)
                     self.record(submission, outcome, plan)
                 except Exception as problem:
                     if isinstance(outcome, Judgement) and isinstance(problem, (OSError, SQLAlchemyError)):
@@ -129,16 +136,52 @@ class GradingRun:
                 plan.failures.append(Failure.of(submission, problem))
                 continue
             judgement = None if regrade else self.store.load(student, lab, digest)
+            plan.digests[student, lab] = digest
             if judgement is not None and (not lab or (student, lab) in entered):
                 plan.kept.append((student, judgement))
             else:
                 plan.waiting.append(submission)
-                plan.digests[student, lab] = digest
         return plan
 
     def judge(self, plan: Plan) -> Outcomes:
         """Yield each waiting submission with its judgement, or with the grader's error if it failed twice."""
         return judge_with_retry(self.judge_batch, plan.waiting)
+
+    def weigh(
+        self, student: str, judgement: Judgement, plan: Plan, progress: ProgressBar, result: GradingResult
+    ) -> Judgement:
+        """Return a kept judgement with what its cases are worth now, and enter it if that changes marks."""
+        if not judgement.lab:
+            return judgement
+        lab = load_lab(self.course, judgement.lab)
+        weighed = points.weighed(lab.exercises, judgement)
+        if weighed is not judgement:
+            self.announce_changes(student, lab.name, weighed, progress, result)
+            record_marks(self.gradebook, lab, student, weighed, marked=self.marked)
+            path = self._autograded(student, lab.name)
+            if path.is_file():
+                shown = replace(weighed, notebook=nbformat.read(path, as_version=4))
+                with replace_file(path) as temporary:
+                    temporary.write_bytes(graded_text(lab, shown))
+            self.store.save(student, weighed, plan.digests[student, lab.name])
+        return weighed
+
+    def announce_changes(
+        self, student: str, lab_name: str, judgement: Judgement, progress: ProgressBar, result: GradingResult
+    ) -> None:
+        """Say and keep which marks a judgement will change, before it is entered."""
+        earlier = self.store.latest(student, lab_name) if lab_name else None
+        if earlier is None:
+            return
+        lab = load_lab(self.course, lab_name)
+        self.marked.note(self.gradebook, student, earlier)  # what the marks were given for, unless it knows better
+        lifted = self.marked.not_given_for(lab, student, judgement)
+        marked = [cell.name for cell in self.marked.given_for(lab, student, judgement)]
+        found = changes.changes(lab, student, earlier, judgement, lifted, marked)
+        for line in changes.lines(found):
+            progress.write(line)
+        changes.keep(self.output, found)
+        result.changes += found
 
     def record(self, submission: Submission, judgement: Judgement, plan: Plan) -> None:
         """Write a judgement: marks to the gradebook, the graded notebook to disk, and last the judgement itself.
@@ -148,13 +191,9 @@ class GradingRun:
         student = submission.student
         if submission.lab:
             lab = load_lab(self.course, submission.lab)
-            earlier = self.store.latest(student, lab.name)
-            if earlier is not None:  # what the marks were given for, unless `marked` knows better
-                self.marked.note(self.gradebook, student, earlier)
             timestamp = _timestamp(submission, judgement)
             record_marks(self.gradebook, lab, student, judgement, timestamp, self.marked)
-            path = self.output / "autograded" / student / lab.name / f"{lab.name}.ipynb"
-            with replace_file(path) as temporary:
+            with replace_file(self._autograded(student, lab.name)) as temporary:
                 temporary.write_bytes(judgement.graded or graded_text(lab, judgement))
             if student not in plan.refused:
                 self.store.forget(student, "")  # the refusal of an earlier submission, which this one replaces
@@ -162,6 +201,9 @@ class GradingRun:
             None  # already on disk; a whole class of notebooks would fill the memory
         )
         self.store.save(student, judgement, plan.digests[student, submission.lab])
+
+    def _autograded(self, student: str, lab: str) -> Path:
+        return self.output / "autograded" / student / lab / f"{lab}.ipynb"
 
 
 def _timestamp(submission: Submission, judgement: Judgement) -> datetime | None:

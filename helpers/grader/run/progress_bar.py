@@ -23,6 +23,10 @@ class ProgressBar:
     def __exit__(self, *exception: object) -> None:
         self.bar.close()
 
+    def write(self, line: str) -> None:
+        """Print a line above the bar, on standard output."""
+        self.bar.write(line)
+
     def add(self, judgement: Judgement, kept: bool = False) -> None:
         """Count one submission: one verdict for each exercise, or the verdict of its refusal.
 
