@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from helpers.commands import grading, labs, lms, machine, marking
+from helpers.commands import explain, grading, labs, lms, machine, marking
 from helpers.commands.common import Commands, fail, missing_extra
 from helpers.interrupt import never_lost
 
@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
         grading.add_grade,
         marking.add_mark,
         grading.add_feedback,
+        explain.add_explain,
         lms.add_push,
         lms.add_feedback_zip,
         lms.add_gradescope,

@@ -1,0 +1,99 @@
+"""Explain a mark: judge chosen cases of one submission anew in the sandbox, with the seed that the run has kept."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import nbformat
+
+from helpers.grader.course.cases import Case
+from helpers.grader.course.lab import Lab, find_labs, load_lab
+from helpers.grader.errors import GraderError
+from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.judging.replay import Replayed, replay
+from helpers.grader.judging.submission import prepare
+from helpers.grader.limits import Limits
+from helpers.grader.run.judgement_store import JudgementStore
+from helpers.grader.run.secret_seed import FILE as SEED_FILE
+from helpers.grader.run.secret_seed import secret_seed
+from helpers.grader.sandbox.zygote_client import ZYGOTE
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which mark is asked about; without an exercise or a case, everything that failed."""
+
+    student: str
+    lab: str
+    exercise: str = ""
+    case: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The lab with the run's seed, what the run recorded, and what came of each case that was judged anew."""
+
+    lab: Lab
+    judgement: Judgement
+    replayed: list[Replayed]
+
+    def row(self, case: Case) -> Row | None:
+        """Return what the run recorded of a case."""
+        return next((row for row in self.judgement.of(case.exercise) if row.case == case.name), None)
+
+
+def explain(course: Path, output: Path, question: Question, limits: Limits, kernel_name: str) -> Answer:
+    """Judge the cases that are asked about anew.
+
+    Raises GraderError if the run knows no such student, lab, exercise or case, or if nothing failed.
+    """
+    if not (Path(output) / SEED_FILE).is_file():
+        raise GraderError(f"{output} holds no run. Name the folder that “distillab grade” wrote to with --output.")
+    _require(question.lab, find_labs(course), "lab")
+    store = JudgementStore(output)
+    judgement = store.latest(question.student, question.lab)
+    if judgement is None:
+        students = sorted({student for student, stored in store if stored.lab == question.lab})
+        _require(question.student, students, f"student with a submission to {question.lab}")
+        raise GraderError(f"{question.student}'s {question.lab} was judged by another version. Grade again first.")
+    lab = load_lab(course, question.lab, secret_seed(output))
+    wanted = _wanted(lab, judgement, question)
+    path = Path(output) / "autograded" / question.student / lab.name / f"{lab.name}.ipynb"
+    refusal = next((row.note for row in judgement.rows if not row.exercise), "")
+    if refusal or not path.is_file():
+        raise GraderError(f"{question.student}'s {lab.name} could not be judged: {refusal or f'{path} is missing'}.")
+    prepare(kernel_name)
+    with tempfile.TemporaryDirectory(prefix="explain-", dir=ZYGOTE.scratch()) as scratch:
+        notebook = nbformat.read(path, as_version=4)
+        replayed = replay(lab, notebook, Path(scratch), limits, kernel_name, wanted)
+    return Answer(lab, judgement, replayed)
+
+
+def _wanted(lab: Lab, judgement: Judgement, question: Question) -> list[Case]:
+    if question.exercise:
+        _require(question.exercise, lab.exercises, f"exercise of {lab.name}")
+    exercises = [lab.exercises[question.exercise]] if question.exercise else list(lab.exercises.values())
+    if question.case:
+        cases = {case.name: case for case in exercises[0].cases}
+        _require(question.case, cases, f"case of {question.exercise}")
+        return [cases[question.case]]
+    failed = {(row.exercise, row.case) for row in judgement.rows if row.verdict not in ("correct", "manual")}
+    wanted = [case for exercise in exercises for case in exercise.cases if (case.exercise, case.name) in failed]
+    if not wanted:
+        raise GraderError(
+            f"Nothing failed in {question.student}'s {question.exercise or lab.name}. Name a case to see what was "
+            f"called: {', '.join(case.name for exercise in exercises[:1] for case in exercise.cases)}."
+        )
+    return wanted
+
+
+def _require(name: str, known: Iterable[str], what: str) -> None:
+    names = list(known)
+    if name not in names:
+        close = get_close_matches(name, names, n=3)
+        hint = f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(names[:20]) or 'none'}."
+        raise GraderError(f"There is no {what} called {name!r}. {hint}")
