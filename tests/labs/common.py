@@ -50,6 +50,8 @@ MISCONCEPTIONS = [
 def variants(name: str) -> ModuleType:
     """The right answers to a lab's exercises that are written in other ways than its solution."""
     path = ROOT / "tests" / "labs" / "variants" / f"{name}.py"
+    if not path.is_file():  # a new lab: `test_every_exercise_has_eight_right_variants` says what is missing
+        return ModuleType(f"variants_{name}")
     spec = importlib.util.spec_from_file_location(f"variants_{name}", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -59,7 +61,7 @@ def variants(name: str) -> ModuleType:
 RIGHT = [
     pytest.param(name, exercise, source, id=f"{name}-{exercise}-{number}")
     for name, exercise in EXERCISES
-    for number, source in enumerate(variants(name).VARIANTS[exercise])
+    for number, source in enumerate(getattr(variants(name), "VARIANTS", {}).get(exercise, []))
 ]
 
 

@@ -56,7 +56,7 @@ def test_no_line_of_a_solution_is_given_away(name):
         assert word not in given
     for exercise in lab.exercises.values():
         for case in exercise.cases:
-            assert case.name not in cells or case.name in ("plain",)
+            assert not re.search(rf"\b{case.name}\b", cells) or case.name in ("plain",), case.name
 
 
 def _between_markers(source: str) -> str:
