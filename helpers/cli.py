@@ -13,19 +13,22 @@ from helpers.commands import explain, grading, labs, lms, machine, marking
 from helpers.commands.common import Commands, fail, missing_extra
 from helpers.interrupt import never_lost
 
+GRADER = ("grader", "nbgrader", "jupytext", "nbconvert", "nbformat")  # the extra, and what it has to bring
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    options = parser().parse_args(arguments)
-    if options.needs_grader and (missing := missing_extra("grader", "nbgrader", "jupytext", "nbconvert", "nbformat")):
-        return fail(missing)
+    options = None
     try:
         with never_lost():
+            options = parser().parse_args(arguments)
+            if options.needs_grader and (missing := missing_extra(*GRADER)):
+                return fail(missing)
             return options.run(options)
     except KeyboardInterrupt:
-        return fail(options.stopped, status=130)
+        return fail(options.stopped if options else "stopped", status=130)
     except Exception as problem:
-        explanation = _explain(problem) if options.needs_grader else ""
+        explanation = _explain(problem) if options and options.needs_grader else ""
         if not explanation:
             raise
         return fail(explanation)

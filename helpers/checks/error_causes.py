@@ -9,44 +9,47 @@ NOT_WRITTEN = "is not written yet"  # ends the message of a stub's NotImplemente
 
 # The error's type, a pattern in its message, the likely cause and what to try next; the first that fits counts.
 _CAUSES = [
-    (
-        "UnboundLocalError",
-        "",
-        "A variable is read before it has a value: it is set only in a branch or a loop that did not run, or only "
-        "later. Or it is also the name of a function outside: as soon as you assign to that name, Python treats it "
-        "as a local variable everywhere in your function, even where you call it.",
-        "Set the variable before the loop or in every branch, or give it a different name from the function.",
-    ),
-    (
-        "NameError",
-        "",
-        "A name is used that is not defined.",
-        "Run all cells above, from the top, then look for a typo.",
-    ),
-    (
-        "AttributeError",
-        r"_(?:backward|forward)_(?:pre_)?hooks|before Module\.__init__\(\) call",
-        "The constructor does not call the one of nn.Module, which sets the module up.",
-        "Write super().__init__() as the first line of your constructor.",
-    ),
-    (
-        "RuntimeError",
-        r"[Dd]etach views in-place",
-        "detach_() works in place, on the tensor that the caller passed to you.",
-        "Use detach(), which returns a tensor without the graph and leaves the other as it is.",
-    ),
-    (
-        "RuntimeError",
-        "view",
-        "view() needs a contiguous tensor, and a slice often is not.",
-        "Use reshape() instead.",
-    ),
-    (
-        "RuntimeError",
-        "does not require grad",
-        "The result no longer depends on the student's logits.",
-        "Look for detach(), item() or no_grad(), and for a constant that you return if no token counts.",
-    ),
+    (kind, re.compile(pattern), cause, next_step)
+    for kind, pattern, cause, next_step in [
+        (
+            "UnboundLocalError",
+            "",
+            "A variable is read before it has a value: it is set only in a branch or a loop that did not run, or only "
+            "later. Or it is also the name of a function outside: as soon as you assign to that name, Python treats it "
+            "as a local variable everywhere in your function, even where you call it.",
+            "Set the variable before the loop or in every branch, or give it a different name from the function.",
+        ),
+        (
+            "NameError",
+            "",
+            "A name is used that is not defined.",
+            "Run all cells above, from the top, then look for a typo.",
+        ),
+        (
+            "AttributeError",
+            r"_(?:backward|forward)_(?:pre_)?hooks|before Module\.__init__\(\) call",
+            "The constructor does not call the one of nn.Module, which sets the module up.",
+            "Write super().__init__() as the first line of your constructor.",
+        ),
+        (
+            "RuntimeError",
+            r"[Dd]etach views in-place",
+            "detach_() works in place, on the tensor that the caller passed to you.",
+            "Use detach(), which returns a tensor without the graph and leaves the other as it is.",
+        ),
+        (
+            "RuntimeError",
+            "view",
+            "view() needs a contiguous tensor, and a slice often is not.",
+            "Use reshape() instead.",
+        ),
+        (
+            "RuntimeError",
+            "does not require grad",
+            "The result no longer depends on the student's logits.",
+            "Look for detach(), item() or no_grad(), and for a constant that you return if no token counts.",
+        ),
+    ]
 ]
 
 
@@ -70,7 +73,7 @@ def explain_error(error: Mapping[str, str]) -> tuple[str, str]:
             "Print the arguments and their types just before that line, and look the function up.",
         )
     for known, pattern, cause, next_step in _CAUSES:
-        if kind == known and re.search(pattern, message):
+        if kind == known and pattern.search(message):
             return cause, next_step
     return (
         "The call raised an error.",

@@ -173,7 +173,7 @@ def _(place):
     return made
 
 
-@attack("r08_a_cell_twice", note="more than once")
+@attack("r08_a_cell_twice", note="more than one cell")
 def _(place):
     made = notebook(place)
     made.cells.append(copy.deepcopy(next(cell for cell in made.cells if cell.id == "double")))

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 
 import nbformat
@@ -22,6 +23,7 @@ HOSTILE = """
 <img src=x onerror="window.acted = true">
 
 [more](javascript:window.acted=true) and $x<y$"""
+UNMARKED = "class_report_unmarked.html"  # the class report before a test marks the written answer
 ANSWERS = {
     "ada": {"double": DOUBLE, "Average": AVERAGE, "answer_why": "Because it is *twice* as much." + HOSTILE},
     "ben": {"Average": AVERAGE},
@@ -39,6 +41,7 @@ def graded(course, tmp_path_factory):
         (folder / student / "00_mini").mkdir(parents=True)
         nbformat.write(made, folder / student / "00_mini" / "00_mini.ipynb")
     assert main(["grade", "--submissions", str(folder), "--output", str(output), "--course", str(course)]) == 0
+    shutil.copy(output / "class_report.html", output / UNMARKED)
     return output
 
 
@@ -131,7 +134,7 @@ def test_the_class_report_sorts_and_searches_by_keyboard_and_says_so(graded, ope
 
 
 def test_what_is_open_on_the_first_screen_leads_to_its_rows(graded, open_page):
-    shown = open_page((graded / "class_report.html").as_uri())
+    shown = open_page((graded / UNMARKED).as_uri())
     shown.get_by_role("link", name="1 with answers that are not marked yet").press("Enter")
     rows = shown.locator("#table-submissions tbody tr").filter(visible=True)
     assert rows.count() == 1 and rows.first.locator("th").inner_text() == "ada"

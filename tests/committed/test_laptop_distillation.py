@@ -74,6 +74,27 @@ def test_the_tables_over_seeds_are_the_results(length):
         assert f"| {name.removeprefix('wikitext/')} | {spread} | {kl:.2f} | {100 * agreement:.0f} % |" in TIERS
 
 
+def test_what_is_said_of_equal_cost_is_the_result():
+    measured = units("240x8")
+    pairs = [
+        (measured[f"wikitext/{laptop_units.EQUAL_COST}/{seed}"], measured[f"wikitext/hard labels only/{seed}"])
+        for seed in (0, 1, 2)
+    ]
+    steps = [cheap["steps"] for cheap, _ in pairs]
+    above = [cheap["perplexity"]["value"] - hard["perplexity"]["value"] for cheap, hard in pairs]
+    assert f"{min(steps)} to {max(steps)} steps instead of 240" in TIERS
+    assert f"No\nseed is more than 0.1 below hard labels only, and one is {max(above):.1f} above" in TIERS
+    assert -0.1 < min(above) and sorted(above)[1] < 0.1
+    arms = result("laptop_distillation_240x8")["arms"]
+    cheap, hard = (arms[f"wikitext/{arm}"]["perplexity"] for arm in (laptop_units.EQUAL_COST, "hard labels only"))
+    said = "reach {mean:.1f} on average over the three seeds ({low:.1f} to {high:.1f}), ".format(**cheap)
+    said += "against {mean:.1f} ({low:.1f} to {high:.1f}) with hard labels only".format(**hard)
+    lab = (RESULTS.parent / "solutions" / "04_perplexity" / "04_perplexity.py").read_text(encoding="utf-8")
+    assert f"{min(steps)} to {max(steps)} steps instead of 240, and then {said}" in " ".join(
+        lab.replace("\n# ", " ").split()
+    )
+
+
 def test_the_adapted_teacher_and_the_other_text_are_the_results():
     measured = units("240x8")
     before = measured["python/teacher and student before"]

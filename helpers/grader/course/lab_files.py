@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -96,9 +95,16 @@ def require_known(path: Path, name: str, known: Iterable[str], what: str) -> Non
 
 def line_of(path: Path, text: str) -> int | None:
     """Return the first line on which a text stands between quotes, or on which a function or class has that name."""
-    found = re.compile(rf"""["']{re.escape(text)}["']|^(?:def|class) {re.escape(text)}\b""")
+    definitions = (f"def {text}(", f"class {text}(", f"class {text}:")
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return next((number for number, line in enumerate(lines, 1) if found.search(line)), None)
+    return next(
+        (
+            number
+            for number, line in enumerate(lines, 1)
+            if f'"{text}"' in line or f"'{text}'" in line or line.startswith(definitions)
+        ),
+        None,
+    )
 
 
 def hidden_cases(path: Path, module: ModuleType, seed: int) -> list[Case]:

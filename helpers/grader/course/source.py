@@ -36,7 +36,7 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 _HEADING = re.compile(r"#{1,2} +(.+)")
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
-_IMAGE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<path>[\w./-]+\.(?:svg|png))\)")
+_IMAGE = re.compile(r"!\[(?P<alt>[^\[\]]*)\]\((?P<path>[\w./-]+\.(?:svg|png))\)")
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 _QUIZ = re.compile(r'(?P<name>\w+) = "(?P<letter>[A-Z])"')
 

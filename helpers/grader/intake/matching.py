@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import difflib
 import io
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,7 +132,7 @@ def _has_name(person: Person, text: str, accents: bool = False) -> bool:
 def _spellings(person: Person, accents: bool) -> set[str]:
     """Return a student's name in the orders in which an LMS writes it, letters only."""
     first, last = person.first_name, person.last_name
-    words = re.split(r"[\s,]+", person.name)
+    words = person.name.replace(",", " ").split() or [""]
     names = [person.name, last + first, first + last, words[-1] + "".join(words[:-1])]
     return {letters(name, accents) for name in names} - {""}
 

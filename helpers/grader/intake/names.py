@@ -18,7 +18,8 @@ CANVAS_TEXT = re.compile(_CANVAS_USER + r"_(?P<rest>(?:text|link)\.html)")
 MOODLE = re.compile(r"(?P<name>[^_]+)_(?P<number>\d{1,20})_assignsubmission_[a-z]+(?:_(?P<rest>.*))?")
 
 # What Jupyter, Canvas and browsers add to a name that is already taken.
-COPY = re.compile(r"(?:-Copy\d++|-\d++| ?\(\d++\))++")
+COPY = re.compile(r"(?:-Copy\d++|-\d++| ?\(\d++\)){1,9}+")
+_WORD = re.compile(r"\d+|[^\W\d_]+")
 COPY_AT_THE_END = re.compile(rf"{COPY.pattern}$")
 NOTEBOOK = ".ipynb"
 HIDDEN = (".", "__")  # how the names of hidden files and folders begin, such as macOS's __MACOSX
@@ -127,7 +128,7 @@ def is_lab_folder(name: str, labs: Iterable[str]) -> str | None:
 
 def _words(name: str) -> list[str]:
     """Return the words and numbers of a name, in lower case and without leading zeros."""
-    parts = re.findall(r"\d+|[^\W\d_]+", unicodedata.normalize("NFKC", name).casefold())
+    parts = _WORD.findall(unicodedata.normalize("NFKC", name).casefold())
     return [part.lstrip("0") or "0" if part.isdigit() else part for part in parts]
 
 

@@ -203,7 +203,7 @@ def _person(values: dict[str, str], where: str) -> Person:
         last, first = (part.strip() for part in name.split(","))
     if first or last:
         name = f"{first} {last}".strip()
-    values["participant"] = re.sub(r"\D", "", values.get("participant", ""))  # Moodle: Participant 123456
+    values["participant"] = "".join(filter(str.isdecimal, values.get("participant", "")))  # Moodle: Participant 123456
     candidates = [values.get(column, "") for column in ("sis_id", "login", "number", "email")] + [name]
     student = next((one for one in candidates if is_student_id(one)), None)
     if student is None:
@@ -220,4 +220,4 @@ def _excused(text: str) -> tuple[str, ...]:
         return ()
     if same_id(text) in SAYS_YES:
         return ("*",)
-    return tuple(one.strip() for one in re.split(r"[,;]", text) if one.strip())
+    return tuple(one.strip() for one in text.replace(";", ",").split(",") if one.strip())

@@ -35,7 +35,7 @@ from helpers.grader.intake.unicode import printable
 ZIP = ".zip"
 FOLDER, ARCHIVE, FILES = "folder", "archive", "files"
 CANVAS_ARCHIVE = re.compile(r"(?:.*_)?submissions(?:-\d+| ?\(\d+\))*", re.IGNORECASE)
-MOODLE_ARCHIVE = re.compile(r".+-.+-\d+(?: ?\(\d+\))*")  # course, assignment and a number
+MOODLE_ARCHIVE = re.compile(r"[^-]+-.+-\d{1,20}(?: ?\(\d{1,9}\)){0,9}")  # course, assignment and a number
 SECONDS_BETWEEN_ATTACHMENTS = 3  # more than the resolution of an archive's times
 
 

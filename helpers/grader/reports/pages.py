@@ -14,6 +14,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from helpers.grader.reports.formulas import formula, with_formulas
 
 # Terminal colours and control characters, which an error message may hold.
+_WHITE_SPACE = re.compile(r"\s+")
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -47,7 +48,7 @@ def without_control_characters(text: str) -> str:
 
 def short(text: str, characters: int) -> str:
     """Return text on one line, cut after a number of characters."""
-    line = re.sub(r"\s+", " ", text)
+    line = _WHITE_SPACE.sub(" ", text)
     return line if len(line) <= characters else line[: characters - 1] + "…"
 
 
