@@ -73,9 +73,9 @@ def jupyterlab(tmp_path_factory):
             nbformat.write(instructor_notebook(Lab(source)), folder / f"solved_{source.name}.ipynb")
             shutil.copytree(ROOT / "labs" / source.name, folder / source.name)
     write(folder, ROOT)
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, PREDICTIONS))), folder / "guess.ipynb"
-    )
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = list(map(nbformat.v4.new_code_cell, PREDICTIONS))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "guess.ipynb")
     quiet = (
         folder / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     )
