@@ -83,7 +83,8 @@ def test_an_error_is_quoted_in_full_and_escaped_on_the_page(ask, tmp_path):
 
 
 def test_an_answer_that_ends_its_kernel_is_explained_case_by_case(ask):
-    out = ask("cem", "00_mini")[1]
+    status, out, error = ask("cem", "00_mini")
+    assert status == 0, error
     assert out.count("the kernel ended while this case ran") >= 4 and out.count("\n\ncem, ") == 4
 
 
