@@ -67,10 +67,16 @@ def explain(course: Path, output: Path, question: Question, limits: Limits, kern
     if refusal or not path.is_file():
         raise GraderError(f"{question.student}'s {lab.name} could not be judged: {refusal or f'{path} is missing'}.")
     prepare(kernel_name)
-    with tempfile.TemporaryDirectory(prefix="explain-", dir=ZYGOTE.scratch()) as scratch:
-        notebook = nbformat.read(path, as_version=4)
-        replayed = replay(lab, notebook, Path(scratch), limits, kernel_name, wanted)
+    try:
+        replayed = _replay(lab, path, limits, kernel_name, wanted)
+    except GraderError:  # a kernel that did not start says nothing about the notebook; a run tries twice, too
+        replayed = _replay(lab, path, limits, kernel_name, wanted)
     return Answer(lab, judgement, replayed)
+
+
+def _replay(lab: Lab, path: Path, limits: Limits, kernel_name: str, wanted: list[Case]) -> list[Replayed]:
+    with tempfile.TemporaryDirectory(prefix="explain-", dir=ZYGOTE.scratch()) as scratch:
+        return replay(lab, nbformat.read(path, as_version=4), Path(scratch), limits, kernel_name, wanted)
 
 
 def _wanted(lab: Lab, judgement: Judgement, question: Question) -> list[Case]:
