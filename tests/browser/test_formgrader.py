@@ -9,9 +9,10 @@ import nbformat
 import pytest
 
 from helpers.cli import main
-from helpers.grader.course.lab import Lab
+from helpers.grader.course.lab import Lab, load_lab
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.marking.desk import MarkingDesk, NewMark
+from helpers.grader.release import instructor_notebook
 from helpers.grader.reports.feedback import feedback_page
 from helpers.grader.run.publish import default_database
 from tests.browser.conftest import free_port, served
@@ -159,6 +160,25 @@ def test_feedback_on_a_lab_with_long_names_fits_a_telephone(open_page, tmp_path)
     (tmp_path / "page.html").write_text(feedback_page(lab, "ben", Judgement(lab.name, rows)))
     shown = open_page((tmp_path / "page.html").as_uri(), width=390, height=800)
     assert shown.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_feedback_on_a_lab_says_what_to_do(open_page, accessible, picture, tmp_path):
+    lab = load_lab(ROOT, "01_temperature", seed=1)
+    made = nbformat.read(ROOT / "labs" / lab.name / f"{lab.name}.ipynb", as_version=4)
+    solved = {cell.id: cell.source for cell in instructor_notebook(lab).cells}
+    for cell in made.cells:
+        cell.source = solved.get(cell.id, cell.source)
+        if cell.id == "non_top_mass":
+            cell.source = "def non_top_mass(probs):\n    return 1 - probs[..., 0]"
+    path = tmp_path / "in" / "ada" / lab.name / f"{lab.name}.ipynb"
+    path.parent.mkdir(parents=True)
+    nbformat.write(made, path)
+    arguments = ["--submissions", tmp_path / "in", "--output", tmp_path / "out", "--course", ROOT]
+    assert main(["grade", *map(str, arguments)]) == 0
+    shown = open_page((tmp_path / "out" / "feedback" / "ada" / lab.name / f"{lab.name}.html").as_uri(), height=1100)
+    shown.get_by_text("You leave out the first entry. The largest entry can be anywhere.").first.wait_for()
+    accessible(shown)
+    picture("feedback", shown)
 
 
 def test_printed_feedback_shows_the_students_code_on_white(graded, open_page):

@@ -128,6 +128,32 @@ def test_lab_01_in_jupyterlab(open_page, jupyterlab, accessible, picture):
     expect(part).to_have_attribute("data-theme", "light", timeout=20_000)
 
 
+def test_a_wrong_answers_card_begins_with_the_likely_cause(open_page, jupyterlab, accessible, picture):
+    page = open_notebook(open_page, jupyterlab, "01_temperature/01_temperature", height=1000)
+    python(page, "import torch\nfrom helpers.checks import check")
+    source = 'def non_top_mass(probs):\n    """Probability outside the top token."""\n    return 1 - probs[..., 0]'
+    page.evaluate(
+        f"""async (source) => {{
+            const {{ content }} = {NOTEBOOK};
+            const find = (id) => [...content.model.cells].findIndex((cell) => cell.id === id);
+            const run = jupyterapp.commands;
+            for (const id of ['non_top_mass', 'check_non_top_mass']) {{
+                content.activeCellIndex = find(id);
+                await content.scrollToItem(find(id), 'center');
+                if (id === 'non_top_mass') content.activeCell.model.sharedModel.setSource(source);
+                await run.execute('notebook:run-cell');
+            }}
+            await content.scrollToItem(find('non_top_mass') - 1, 'start');
+        }}""",
+        source,
+    )
+    card = page.get_by_role("region", name="Check of non_top_mass")
+    expect(card).to_contain_text("You leave out the first entry. The largest entry can be anywhere.")
+    accessible(page, ".jp-OutputArea")
+    settle(page)
+    picture("lab", page)
+
+
 def test_lab_02_in_jupyterlab(open_page, jupyterlab):
     page = open_notebook(open_page, jupyterlab, "solved_02_loss", height=1400)
     assert run_all(page) == []

@@ -42,14 +42,25 @@ def worked_example(lab: Lab, exercise: Exercise, failed: Collection[Row]) -> Wor
         return None
     key = lab.example_key(exercise.name)
     named = next((row.misconception for row in failed if row.misconception), "")
-    telling = [case for case in exercise.examples if named in key[case.name].known_wrong]
+    telling = []
+    for case in exercise.examples:
+        expected, wrong = key[case.name].expected, key[case.name].known_wrong.get(named, {})
+        if label := _label_that_differs(case, expected, wrong):
+            shown = show(label, expected[label]), show(label, wrong.get(label))
+            if shown[0] != shown[1]:  # a tight case may fail by less than the digits that are shown
+                telling.append(WorkedExample(case.about, _call(case), *shown))
     if telling:
-        case = min(telling, key=lambda case: len(_call(case)))
-        expected, wrong = key[case.name].expected, key[case.name].known_wrong[named]
-        label = next(label for label, right in expected.items() if mismatch(right, wrong.get(label)) is not None)
-        return WorkedExample(case.about, _call(case), show(label, expected[label]), show(label, wrong.get(label)))
+        return min(telling, key=lambda example: len(example.call))
     case = _like(exercise.examples, failed)
     return WorkedExample(case.about, _call(case), _expected(case, key[case.name].expected))
+
+
+def _label_that_differs(case: Case, expected: dict[str, Any], wrong: dict[str, Any]) -> str:
+    """Return what of an observation a known mistake gets wrong, as the case judges it; "" if nothing."""
+    if not wrong:
+        return ""
+    tolerance = case.absolute, case.relative
+    return next((name for name, right in expected.items() if mismatch(right, wrong.get(name), *tolerance)), "")
 
 
 def _like(examples: list[Case], failed: Collection[Row]) -> Case:
