@@ -89,7 +89,8 @@ def _with_misconceptions(lab: Lab, labs: list[Lab], right: dict[str, str]) -> di
     names = iter(WITH_A_MISCONCEPTION)
     students = {}
     for other in labs[-2:]:
-        for exercise in list(other.exercises.values())[:STUDENTS_PER_LAB]:
+        written = [exercise for exercise in other.exercises.values() if not exercise.quiz]
+        for exercise in written[:STUDENTS_PER_LAB]:
             known = exercise.misconceptions[0].name
             wrong = {exercise.name: misconception_cell(other, exercise.name, known)} if other is lab else {}
             students[next(names)] = {**right, **wrong}
