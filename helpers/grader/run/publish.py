@@ -31,6 +31,7 @@ from helpers.grader.run.judgement_store import FOLDER, JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time
 from helpers.grader.run.scale import require_one_scale
 
+NO_PAGE = "{}'s feedback on {} could not be written ({}: {}). Marks and everyone else's pages are not affected."
 NOTHING_GRADED = "Nothing has been graded into {0} yet. Grade with: distillab grade --output {0} …"
 
 
@@ -86,7 +87,11 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
                         "gradebook that the run wrote to."
                     ) from None
                 path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
-                write_text(path, feedback_page(labs[judgement.lab], student, judgement, own))
+                try:
+                    write_text(path, feedback_page(labs[judgement.lab], student, judgement, own))
+                except (ArithmeticError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as problem:
+                    path.unlink(missing_ok=True)  # an earlier page would show earlier marks
+                    remarks.append(NO_PAGE.format(student, judgement.lab, type(problem).__name__, problem))
         table = _mark_table(gradebook, judgements, roster)
     marked.save()
     absent = attendance(roster, labs, {(student, judgement.lab) for student, judgement in judgements})

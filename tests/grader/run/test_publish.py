@@ -18,6 +18,7 @@ from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import csv_text, read_manual_marks, record
 from helpers.grader.reports.lms_export import Mark, canvas_csv, mark_table, marks, moodle_csv
+from helpers.grader.run import publish
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.publish import current_marks, default_database
@@ -353,3 +354,18 @@ def test_marks_go_in_whole_or_not_at_all(mini, output, monkeypatch):
             record(gradebook, mini, "new", broken, timestamp=datetime(2026, 1, 1))
     with Gradebook(default_database(output)) as gradebook:
         assert [student.id for student in gradebook.students] == ["ada", "ben"]
+
+
+def test_a_page_that_cannot_be_written_costs_nobody_else_anything(course, output, monkeypatch):
+    def page(lab, student, judgement, marks):
+        if student == "ada":
+            raise RecursionError("too deep")
+        return f"a page for {student}"
+
+    monkeypatch.setattr(publish, "feedback_page", page)
+    remarks = publish.write_reports(course, output).remarks
+    assert [one for one in remarks if one.startswith("ada's feedback on 00_mini could not be written (RecursionError")]
+    pages = output / "feedback"
+    assert (pages / "ben" / "00_mini" / "00_mini.html").read_text() == "a page for ben"
+    assert not (pages / "ada" / "00_mini" / "00_mini.html").exists()
+    assert lms_cells(output)[0]["ada"] == "7"
