@@ -5,7 +5,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from scripts.draw_figures import FIGURES, FOLDER
+from scripts.draw_figures import FOLDER
+from scripts.figures import FIGURES
 from tests.conftest import ROOT
 
 SVG = "{http://www.w3.org/2000/svg}"
