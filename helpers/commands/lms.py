@@ -43,8 +43,8 @@ def _push(options: argparse.Namespace) -> int:
     assignment = CanvasAssignment(options.course, options.assignment, options.url)
     plan = assignment.plan(table, lab, handed_in(options.output).get(lab, {}))
     print("\n".join(plan.lines))
-    if table.to_mark.get(lab):
-        print(f"{table.to_mark[lab]} submissions have answers to mark; their marks do not include these yet")
+    if waiting := sum(name == lab for _, name in table.unmarked):
+        print(f"{waiting} submissions have answers to mark; their marks do not include these yet")
     if not options.send:
         print("Dry run: nothing was sent. Add --send to send it.")
         return 0

@@ -8,17 +8,17 @@ Canvas (Gradebook → Import): columns `Student, ID, SIS User ID, SIS Login ID, 
 and a row `Points Possible`; any further column would become an assignment. Source: Canvas's
 `lib/gradebook_importer.rb`. Without a roster, the student id is written as SIS user id and as SIS login id; Canvas uses
 the one that it knows. Moodle (Grades → Import → CSV file): the columns of Moodle's own export, and after them what only
-people read: `Section`, `Excused`, `Missing`. On import, map `ID number` (or `Username`) to the field that holds your
-ids, and each lab to its grade item; source: docs.moodle.org, "Grade import".
+people read: with a roster `Section`, `Excused` and `Missing`, then `Not marked yet`, the labs with an answer that a
+person still has to mark. On import, map `ID number` (or `Username`) to the field that holds your ids, and each lab to
+its grade item; source: docs.moodle.org, "Grade import".
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nbgrader.api import Gradebook
 
@@ -62,14 +62,14 @@ class MarkTable:
         max_points: each lab's points, in the order of the columns.
         points: by student and lab; what is not in it was not handed in.
         roster: the class list, if there is one.
-        to_mark: how many submissions of a lab have answers that nobody has marked yet.
+        unmarked: the student and the lab of each submission with an answer that nobody has marked yet.
     """
 
     people: Sequence[Person]
     max_points: Mapping[str, float]
     points: Mapping[tuple[str, str], float]
     roster: Roster | None = None
-    to_mark: Mapping[str, int] = field(default_factory=dict)
+    unmarked: frozenset[tuple[str, str]] = frozenset()
 
     def cells(self, person: Person, excused: str) -> list[str]:
         """Return a student's cells; an excused lab shows `excused`, whether or not it was handed in."""
@@ -78,6 +78,11 @@ class MarkTable:
     def text(self, student: str, lab: str) -> str:
         """Return a student's points for a lab; "" if it was not handed in."""
         return _points(self.points[student, lab]) if (student, lab) in self.points else ""
+
+    def unmarked_labs(self, person: Person) -> list[str]:
+        """Return the labs of a student that have an answer nobody has marked yet."""
+        labs = (lab for lab in self.max_points if not person.is_excused(lab))
+        return [lab for lab in labs if (person.student, lab) in self.unmarked]
 
     def labs_without_marks(self, person: Person) -> list[str]:
         """Return the labs that a student neither handed in nor is excused from."""
@@ -95,12 +100,12 @@ def mark_table(entries: Iterable[Mark], roster: Roster | None = None, also: Iter
     entries = sorted(entries, key=lambda mark: (mark.student, mark.lab))
     max_points = {mark.lab: mark.max_points for mark in sorted(entries, key=lambda mark: mark.lab)}
     points = {(mark.student, mark.lab): mark.points for mark in entries}
-    to_mark = Counter(mark.lab for mark in entries if mark.is_to_mark)
+    unmarked = frozenset((mark.student, mark.lab) for mark in entries if mark.is_to_mark)
     if roster is not None:
-        return MarkTable(list(roster), max_points, points, roster, to_mark)
+        return MarkTable(list(roster), max_points, points, roster, unmarked)
     people = {student: Person(student) for student in also}
     people |= {mark.student: _person(mark) for mark in entries}
-    return MarkTable([people[student] for student in sorted(people)], max_points, points, None, to_mark)
+    return MarkTable([people[student] for student in sorted(people)], max_points, points, None, unmarked)
 
 
 def canvas_csv(table: MarkTable) -> str:
@@ -122,14 +127,17 @@ def moodle_csv(table: MarkTable) -> str:
     """Return the text of the file for Moodle."""
     for_people = ["Section", "Excused", "Missing"] if table.roster else []
     labs = [f"{lab} (Real)" for lab in table.max_points]
-    rows = [["First name", "Last name", "Username", "ID number", "Email address", *labs, *for_people]]
+    rows = [["First name", "Last name", "Username", "ID number", "Email address", *labs, *for_people, "Not marked yet"]]
     for person in table.people:
         first, last = person.first_name, person.last_name or ("" if person.first_name else person.name)
         email = person.email or (person.student if "@" in person.student else "")
         login, id_number = person.login or person.student, person.sis_id or person.student
         excused = [lab for lab in table.max_points if person.is_excused(lab)]
         texts = [person.section, ", ".join(excused), ", ".join(table.labs_without_marks(person))]
-        rows.append([first, last, login, id_number, email, *table.cells(person, ""), *texts[: len(for_people)]])
+        unmarked = ", ".join(table.unmarked_labs(person))
+        rows.append(
+            [first, last, login, id_number, email, *table.cells(person, ""), *texts[: len(for_people)], unmarked]
+        )
     return _text(rows)
 
 

@@ -134,9 +134,16 @@ def test_grades_csv_adds_up_to_the_marks_for_the_lms(course, output):
 def test_it_is_said_how_many_answers_are_left_to_mark(course, output, capsys):
     published(course, output)
     assert "1 written answer to mark (00_mini: 1)" in capsys.readouterr().out  # ben gave no answer
+    assert unmarked(output) == {"ada": "00_mini", "ben": ""}
     mark_by_hand(output, "ada", "answer_why", 1.5, "Good.")
     published(course, output)
     assert "to mark" not in capsys.readouterr().out
+    assert unmarked(output) == {"ada": "", "ben": ""}
+
+
+def unmarked(output):
+    rows = csv.DictReader((output / "lms_moodle.csv").open())
+    return {row["ID number"]: row["Not marked yet"] for row in rows if row["ID number"] in ("ada", "ben")}
 
 
 def test_the_class_report_names_the_refused(course, output):
@@ -294,7 +301,7 @@ def test_late_in_canvas_stands_in_the_report_and_costs_nothing(course, output):
 MARKS = [
     Mark("ada", "01_a", 3.25, 4.0, first_name="Ada", last_name='=HYPERLINK("x")'),
     Mark("ada", "02_b", 10 / 3, 5.0, first_name="Ada", last_name='=HYPERLINK("x")'),
-    Mark("ben@example.org", "02_b", 0.0, 5.0),
+    Mark("ben@example.org", "02_b", 0.0, 5.0, is_to_mark=True),
 ]
 
 
@@ -309,9 +316,9 @@ def test_canvas_takes_its_five_columns_points_possible_and_a_column_a_lab():
 
 def test_moodle_takes_its_own_exports_columns():
     assert moodle_csv(mark_table(MARKS)).splitlines() == [
-        "First name,Last name,Username,ID number,Email address,01_a (Real),02_b (Real)",
-        'Ada,"\'=HYPERLINK(""x"")",ada,ada,,3.25,3.3333',
-        ",,ben@example.org,ben@example.org,ben@example.org,,0",
+        "First name,Last name,Username,ID number,Email address,01_a (Real),02_b (Real),Not marked yet",
+        'Ada,"\'=HYPERLINK(""x"")",ada,ada,,3.25,3.3333,',
+        ",,ben@example.org,ben@example.org,ben@example.org,,0,02_b",
     ]
 
 
