@@ -95,6 +95,7 @@ def class_report(
     marks: AllMarks = MappingProxyType({}),
     to_mark_again: Sequence[MarkedCell] = (),
     attendance: Mapping[str, Attendance] = MappingProxyType({}),
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Return the report's HTML.
 
@@ -105,6 +106,7 @@ def class_report(
         marks: what a person and the late penalty add to a submission's marks, by student and lab.
         to_mark_again: marks that do not count, because the student has handed in something else since.
         attendance: who handed in nothing and who is excused, by lab; empty without a roster.
+        names: students' names by id, as far as a roster has them.
     """
     graded = list(graded)
     by_lab: dict[str, list[Graded]] = defaultdict(list)
@@ -127,6 +129,7 @@ def class_report(
         submissions=len(graded),
         words=VERDICT_WORDS,
         statistics=statistics,
+        names=names,
     )
 
 

@@ -89,7 +89,9 @@ class AnswerFeedback:
         return bool(self.text) and not self.score.by_person
 
 
-def feedback_page(lab: Lab, student: str, judgement: Judgement, marks: ManualMarks | None = None) -> str:
+def feedback_page(
+    lab: Lab, student: str, judgement: Judgement, marks: ManualMarks | None = None, name: str = ""
+) -> str:
     """Return the HTML page for one submission.
 
     Args:
@@ -97,6 +99,7 @@ def feedback_page(lab: Lab, student: str, judgement: Judgement, marks: ManualMar
         student: the student's id.
         judgement: the outcome of judging the submission.
         marks: what a person and the calendar added to the marks.
+        name: the student's name, if a roster has it.
     """
     marks = marks or ManualMarks()
     refusal = next((row.note for row in judgement.rows if not row.exercise), "")
@@ -105,7 +108,7 @@ def feedback_page(lab: Lab, student: str, judgement: Judgement, marks: ManualMar
     return render(
         "feedback.html",
         lab=judgement.lab or lab.name,
-        student=student,
+        student=name or student,
         refusal=refusal,
         exercises=exercises,
         answers=answers,

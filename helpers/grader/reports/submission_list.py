@@ -69,7 +69,7 @@ def submission_list(
     handed_in = {(line.student, line.lab): place for place, line in enumerate(lines)}
     for lab, entry in attendance.items():
         for person, state in [(p, State.MISSING) for p in entry.missing] + [(p, State.EXCUSED) for p in entry.excused]:
-            text = ", ".join(filter(None, [str(state), person.name, person.section]))
+            text = ", ".join(filter(None, [str(state), person.section]))
             place = handed_in.get((person.student, lab))
             if place is None:
                 lines.append(SubmissionLine(person.student, lab, None, states=((state, text),)))

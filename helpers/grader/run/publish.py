@@ -74,6 +74,7 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
     remarks += take_over_dates(course, config, database, list(labs), output / FOLDER / "dates.json")
     marked = MarkedWork(output)
     manual_marks: dict[tuple[str, str], ManualMarks] = {}
+    names = {person.student: person.name for person in roster or ()}
     with Gradebook(database) as gradebook:
         for student, judgement in judgements:
             if judgement.lab:
@@ -88,7 +89,9 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
                     ) from None
                 path = output / "feedback" / student / judgement.lab / f"{judgement.lab}.html"
                 try:
-                    write_text(path, feedback_page(labs[judgement.lab], student, judgement, own))
+                    write_text(
+                        path, feedback_page(labs[judgement.lab], student, judgement, own, names.get(student, ""))
+                    )
                 except (ArithmeticError, LookupError, RuntimeError, StopIteration, TypeError, ValueError) as problem:
                     path.unlink(missing_ok=True)  # an earlier page would show earlier marks
                     remarks.append(NO_PAGE.format(student, judgement.lab, type(problem).__name__, problem))
@@ -110,7 +113,9 @@ def write_reports(course: Path, output: Path, database: str | None = None) -> Pu
         ),
         "lms_canvas.csv": canvas_csv(table),
         "lms_moodle.csv": moodle_csv(table),
-        "class_report.html": class_report(judgements, labs, lab_pages, manual_marks, marked.to_mark_again(), absent),
+        "class_report.html": class_report(
+            judgements, labs, lab_pages, manual_marks, marked.to_mark_again(), absent, names
+        ),
     }
     for name, text in texts.items():
         write_text(output / name, text)

@@ -147,15 +147,15 @@ def test_every_submission_is_listed_with_what_is_open(mini):
     marks = {("ben", "00_mini"): late, ("cem", "00_mini"): changed}
     gus, hana, ada = (Person(student, name=name) for student, name in (("gus", "Gus G."), ("hana", ""), ("ada", "")))
     attendance = {"00_mini": Attendance("00_mini", [gus], [hana, ada])}
-    page = class_report(graded, {"00_mini": mini}, {}, marks, [again], attendance)
+    page = class_report(graded, {"00_mini": mini}, {}, marks, [again], attendance, {"eli": "Eli E."})
     assert lines_of(page) == {
         "ada": "00_mini 7 of 7 excused",
         "ben": "00_mini 6 of 7 2 h late, 1 point taken off",
         "cem": "00_mini 6.5 of 7 overridden: double",
         "dua": "00_mini 7 of 7 judged, 2 to mark 1 answer not marked yet code",
-        "eli": "00_mini 0 of 7 not judged: denied",
+        "Eli": "E. eli 00_mini 0 of 7 not judged: denied",
         "fay": "00_mini 3 of 7 double to mark again, old mark 3.25 of 4",
-        "gus": "00_mini – missing, Gus G.",
+        "gus": "00_mini – missing",
         "hana": "00_mini – excused",
     }
     first_screen = page[: page.index("<details")]

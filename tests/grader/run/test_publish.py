@@ -275,7 +275,9 @@ def test_with_a_roster_everyone_stands_in_the_files_and_who_is_missing_in_the_re
     assert "graded before, but not on the roster, and left out of all reports: eve" in said
     assert "00_mini: 1 student handed in nothing (Zoë Müller); 2 students are excused" in said
     report = (output / "class_report.html").read_text()
-    assert "missing, Zoë Müller, Wed" in report and "excused, Ben Ode" in report and "excused, Ex Cused" in report
+    assert 'Zoë Müller <span class="small">dee</span>' in report and "missing, Wed" in report
+    assert ">Ben Ode <" in report and ">Ex Cused <" in report
+    assert "feedback for Ada Lovelace" in (output / "feedback" / "ada" / "00_mini" / "00_mini.html").read_text()
     notes = [row["note"] for row in rows_of(output) if row["student"] == "ben"]
     assert notes[0].startswith("excused: ") and "eve" not in {row["student"] for row in rows_of(output)}
 
@@ -364,7 +366,7 @@ def test_marks_go_in_whole_or_not_at_all(mini, output, monkeypatch):
 
 
 def test_a_page_that_cannot_be_written_costs_nobody_else_anything(course, output, monkeypatch):
-    def page(lab, student, judgement, marks):
+    def page(lab, student, judgement, marks, name):
         if student == "ada":
             raise RecursionError("too deep")
         return f"a page for {student}"
