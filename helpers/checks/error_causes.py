@@ -49,6 +49,18 @@ _CAUSES = [
             "The result no longer depends on the student's logits.",
             "Look for detach(), item() or no_grad(), and for a constant that you return if no token counts.",
         ),
+        (
+            "RuntimeError",
+            "blocks the event loop",
+            "time.sleep stops everything: while it runs, no other request can be sent and no reply can arrive.",
+            "Wait with await sleep(seconds), using the sleep that is passed to you.",
+        ),
+        (
+            "TypeError",
+            "define it with async def",
+            "The call gives no coroutine, so there is nothing to await.",
+            "Start the function with async def, as in the exercise's cell.",
+        ),
     ]
 ]
 

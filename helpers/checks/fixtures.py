@@ -2,8 +2,9 @@
 
 A model cannot be sent to the student's kernel as numbers, and must not be sent as a pickle. Its specification can: a
 name and a few settings. The judge, the grading kernel and the visible check build from it with the code below, and get
-the same weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. Like
-`helpers.checks.observers`, this file is sent to the kernel as text, so it imports no other helper at its top.
+the same weights to the last bit: these are whole numbers from a seeded generator, divided by 1000. The same goes for a
+scripted `send` and a `sleep` on a virtual clock. Like `helpers.checks.observers`, this file is sent to the kernel as
+text, so it imports no helper at its top but those that are sent with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from helpers.checks.coroutines import ScriptedSend, VirtualSleep
 
 _CACHE: dict[str, Any] = {}  # classes and objects that builders use, from before the student's first cell
 
@@ -141,7 +144,29 @@ def tokenizer(of: str = "stories") -> Any:
     return copy.deepcopy(_cached(f"tokenizer of {of}", _TOKENIZERS[of]))
 
 
-BUILDERS: dict[str, Callable[..., Any]] = {"gpt2": gpt2, "tokenizer": tokenizer, "sgd": SGD}
+def linear(seed: int, inputs: int, outputs: int, bias: bool = True, dtype: str = "float32") -> torch.nn.Linear:
+    """Return a linear layer whose weights are from -1 to 1, in whole thousandths."""
+    layer = _cached("linear", lambda: torch.nn.Linear)(inputs, outputs, bias=bias)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.copy_(torch.randint(-1000, 1001, weight.shape, generator=generator) / 1000)
+    return layer.to(getattr(torch, dtype))
+
+
+def scripted_send(script: Sequence[Sequence[Any]]) -> ScriptedSend:
+    """Return a `send` that replies by a script; see `ScriptedSend`."""
+    return ScriptedSend(script, _cached("ApiError", _api_error))
+
+
+BUILDERS: dict[str, Callable[..., Any]] = {
+    "gpt2": gpt2,
+    "linear": linear,
+    "send": scripted_send,
+    "sgd": SGD,
+    "sleep": VirtualSleep,
+    "tokenizer": tokenizer,
+}
 
 
 def preload() -> None:
@@ -150,6 +175,8 @@ def preload() -> None:
     for of, make in _TOKENIZERS.items():
         _cached(f"tokenizer of {of}", make)
     _cached("SGD", lambda: torch.optim.SGD)
+    _cached("linear", lambda: torch.nn.Linear)
+    _cached("ApiError", _api_error)
 
 
 def _cached(name: str, make: Callable[[], Any]) -> Any:
@@ -162,6 +189,12 @@ def _transformers() -> tuple[type, type]:
     from transformers import GPT2Config, GPT2LMHeadModel
 
     return GPT2Config, GPT2LMHeadModel
+
+
+def _api_error() -> type[Exception]:
+    from helpers.api.errors import ApiError
+
+    return ApiError
 
 
 def _stories_tokenizer() -> Any:

@@ -2,16 +2,18 @@
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
 student's code, and in the judge's own process beside the reference solution. It therefore imports nothing but PyTorch,
-NumPy, the standard library, `helpers.checks.fixtures` and `helpers.checks.encoding`: the judge sends the text of these
-three files to the kernel, where they run in a namespace of their own, made before the student's first cell.
+NumPy, the standard library, and `coroutines`, `fixtures` and `encoding` in `helpers.checks`: the judge sends the text
+of these files to the kernel, where they run in a namespace of their own, made before the student's first cell.
 
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen.
 """
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import linecache
+import os
 import random
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from helpers.checks.coroutines import coroutine
 from helpers.checks.encoding import encode
 from helpers.checks.fixtures import resolve
 
@@ -220,6 +223,7 @@ OBSERVERS = {
     "letter": letter,
     "freezing": freezing,
     "training": training,
+    "coroutine": coroutine,
 }
 
 
@@ -240,7 +244,9 @@ def argument_name(answer: Callable, index: int, options: Mapping[str, Any]) -> s
 # --------------------------------------------------------------------------------------------------- one guarded call
 
 _THREADS = torch.get_num_threads()
-_OWN_FILES = (__file__, encode.__code__.co_filename)
+_OWN_FILES = (__file__, encode.__code__.co_filename, coroutine.__code__.co_filename)
+
+_LIBRARIES = ("site-packages", os.path.dirname(asyncio.__file__))
 
 
 def restore(seed: int) -> None:
@@ -278,7 +284,7 @@ def describe(error: BaseException) -> dict[str, str]:
     line, traceback = "", error.__traceback__
     while traceback is not None:
         filename = traceback.tb_frame.f_code.co_filename
-        if "site-packages" not in filename and filename not in _OWN_FILES:
+        if not any(place in filename for place in _LIBRARIES) and filename not in _OWN_FILES:
             line = linecache.getline(filename, traceback.tb_lineno).strip() or line
         traceback = traceback.tb_next
     kind = _kind_of_error(error)

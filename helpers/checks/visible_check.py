@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from helpers.checks import compare
+from helpers.checks.coroutines import ENDINGS
 from helpers.checks.diagnosis import diagnose
 from helpers.checks.encoding import decode
 from helpers.checks.error_causes import NOT_WRITTEN, explain_error
@@ -233,6 +234,8 @@ def _explain(label: str, right: Any, values: Mapping[str, Any], difference: comp
         return "Your function changes a tensor that was passed to it.", "Look for operations ending in “_” or for +=."
     if label == "raised":
         return "Bad input must raise a ValueError that names the argument.", "Test the argument before you compute."
+    if label == "ended" and values.get(label) in ENDINGS:
+        return ENDINGS[values[label]]
     if values.get(label) is None and right is not None:
         return "Your function returns None.", "Look for a missing return, or for one that only some branches reach."
     clause = compare.describe(difference)

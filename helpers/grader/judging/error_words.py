@@ -35,6 +35,8 @@ _PHRASES = (
         "the shapes of the tensors do not fit together",
     ),
     ("RuntimeError", re.compile(r"dtype|scalar type"), "the dtypes of the tensors do not fit together"),
+    ("RuntimeError", re.compile(r"blocks the event loop"), "time.sleep blocks the event loop"),
+    ("TypeError", re.compile(r"define it with async def"), "the call gives no coroutine: define it with async def"),
     ("IndexError", re.compile(r"out of (?:range|bounds)"), "an index is out of range"),
 )  # fmt: skip
 _NAME = re.compile(

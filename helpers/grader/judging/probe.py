@@ -1,8 +1,8 @@
 """What runs in the student's kernel on the judge's behalf.
 
-The judge sends the text of this file, after those of `fixtures.py`, `encoding.py` and `observers.py` in
-`helpers/checks`, into the kernel before the student's first cell. The four run in one namespace of their own, so what
-they import from each other is left out there; see `student_kernel.install_probe`. Requests come over a comm, which
+The judge sends the text of this file, after those of `PROBE_PARTS` in `helpers/checks`, into the kernel before the
+student's first cell. All run in one namespace of their own, so what they import from each other is left out there; see
+`student_kernel.install_probe`. Requests come over a comm, which
 bypasses the shell: no input transformer, hook or display formatter of the student's is involved. The probe calls an
 answer and sends back what it saw; it knows neither references nor expected values.
 """

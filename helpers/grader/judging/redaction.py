@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from helpers.checks.compare import Mismatch, MismatchKind, describe
+from helpers.checks.coroutines import ENDINGS
 
 
 def in_kind(label: str, value: Any, mismatch: Mismatch) -> str:
@@ -27,6 +28,8 @@ def in_kind(label: str, value: Any, mismatch: Mismatch) -> str:
         return f"bad input must raise ValueError, and it raised {value if known else 'another error'}"
     if label == "changed inputs":
         return "it changes a tensor that was passed to it"
+    if label == "ended" and isinstance(value, str) and value in ENDINGS:
+        return value
     clause = describe(redacted(mismatch))
     return clause if label == "value" else f"{label}: {clause}"
 
