@@ -58,7 +58,7 @@ def shown(page, text):
     page.locator("#answer").filter(has_text=text).wait_for()
 
 
-def test_a_hundred_answers_with_the_keyboard_alone(served, open_page):
+def test_a_hundred_answers_with_the_keyboard_alone(served, open_page, picture):
     address, output = served
     page = open_page(address)
     keyboard = Keyboard(page)
@@ -67,6 +67,7 @@ def test_a_hundred_answers_with_the_keyboard_alone(served, open_page):
     shown(page, "Because it is twice as much, and doubling")
     assert page.locator("#left").inner_text().startswith("9 groups left (100 answers)")
     assert page.locator("#near .answer ins").all_inner_texts() == [" not"]
+    picture("mark", page.locator("body"))
     for left in range(8, -1, -1):
         keyboard.press("1", "2", "Enter")
         page.locator("#left").filter(has_text=f"{left} group{'' if left == 1 else 's'} left").wait_for()
