@@ -1,91 +1,34 @@
 """Compare the value that an answer gave with the expected one, and say how they differ.
 
 The visible check and the judge both use this. Values are those that `helpers.checks.encoding.decode` returns: numbers,
-strings, tensors, containers of these, or `Opaque` for anything that is not plain data. A `Mismatch` is data; `describe`
-puts it into words, and `helpers.grader.judging.redaction` takes out first what would give a hidden case away.
+strings, tensors, arrays, tables, containers of these, or `Opaque` for anything that is not plain data.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import Enum, auto
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
+from helpers.checks.compare_tables import numbers_of, table_mismatch
 from helpers.checks.encoding import Opaque
+from helpers.checks.kinds import is_array, is_table
+from helpers.checks.kinds import kind_of as kind_of
+from helpers.checks.mismatch import Mismatch as Mismatch
+from helpers.checks.mismatch import MismatchKind as MismatchKind
+from helpers.checks.mismatch import describe as describe
 
 ABSOLUTE, RELATIVE = 1e-5, 1e-4  # a right float32 answer, written another way, stays within these
-
-
-class MismatchKind(Enum):
-    """In what respect a value differs from the expected one."""
-
-    NOT_PLAIN_DATA = auto()
-    TYPE = auto()
-    NOT_A_SEQUENCE = auto()
-    LENGTH = auto()
-    KEYS = auto()
-    TEXT = auto()
-    TRUTH_VALUE = auto()
-    SHAPE = auto()
-    NOT_FINITE = auto()
-    VALUES = auto()
-
-
-_CLAUSES = {
-    MismatchKind.NOT_PLAIN_DATA: "it is {seen}, not plain numbers",
-    MismatchKind.TYPE: "it is {seen}, and it should be {expected}",
-    MismatchKind.NOT_A_SEQUENCE: "it is {seen}, and it should be a sequence of {expected} values",
-    MismatchKind.LENGTH: "it holds {seen} values, and it should hold {expected}",
-    MismatchKind.KEYS: "its keys are {seen}, and they should be {expected}",
-    MismatchKind.TEXT: "it is a different string",
-    MismatchKind.TRUTH_VALUE: "it is the opposite truth value",
-    MismatchKind.SHAPE: "its shape is {seen}, and it should be {expected}",
-    MismatchKind.NOT_FINITE: "it is not finite everywhere: it holds NaN or an infinity",
-    MismatchKind.VALUES: "its values differ from the right ones by up to {largest_error:.3g}",
-}
-_CLAUSES_UNTOLD = {  # where what came back may not be told
-    MismatchKind.KEYS: "its keys are not the expected ones",
-    MismatchKind.VALUES: "its values differ from the right ones",
-}
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """How a value differs from the expected one.
-
-    Attributes:
-        kind: in what respect. It decides what `seen` and `expected` hold: the type in words for TYPE, its name for
-            NOT_PLAIN_DATA, the number of values for LENGTH, the shape for SHAPE, the keys for KEYS.
-        seen: what came back; None where the kind alone says it, or where it may not be told.
-        expected: what should have come back; None likewise.
-        largest_error: the largest absolute difference, for VALUES; None where it may not be told.
-        path: where in nested containers this is, outermost first: ("value 2", "loss").
-    """
-
-    kind: MismatchKind
-    seen: str | int | tuple[int, ...] | None = None
-    expected: str | int | tuple[int, ...] | None = None
-    largest_error: float | None = None
-    path: tuple[str, ...] = ()
-
-
-def describe(mismatch: Mismatch) -> str:
-    """Return one clause that says how a value differs: "its shape is (2, 1), and it should be (2,)"."""
-    untold = mismatch.seen is None and mismatch.largest_error is None
-    clause = _CLAUSES_UNTOLD.get(mismatch.kind) if untold else None
-    if clause is None:
-        details = {"seen": mismatch.seen, "expected": mismatch.expected, "largest_error": mismatch.largest_error}
-        clause = _CLAUSES[mismatch.kind].format(**details)
-    return "".join(f"{where}: " for where in mismatch.path) + clause
 
 
 def mismatch(expected: Any, seen: Any, absolute: float = ABSOLUTE, relative: float = RELATIVE) -> Mismatch | None:
     """Return how `seen` differs from `expected`, or None if the two agree.
 
-    A number, a 0-d tensor and a 0-d array of the right value are the same answer; so are a list and a tuple. The dtype
-    of a tensor is not judged. Objects that are not plain data never agree, nor does NaN with a finite value.
+    A number, a 0-d tensor and a 0-d array of the right value are the same answer; so are a list and a tuple, and a
+    tensor and an array of numbers. The dtype of a tensor is not judged; see `compare_tables` for arrays and tables.
+    Objects that are not plain data never agree, nor does NaN with a finite value.
 
     Args:
         expected: the right value.
@@ -110,6 +53,8 @@ def mismatch(expected: Any, seen: Any, absolute: float = ABSOLUTE, relative: flo
         if set(seen) != set(expected):
             return Mismatch(MismatchKind.KEYS, _sorted_keys(seen), _sorted_keys(expected))
         return _first_inside({str(key): (expected[key], seen[key]) for key in expected}, absolute, relative)
+    if is_table(expected) or is_array(expected) and not isinstance(seen, torch.Tensor):
+        return table_mismatch(expected, seen, absolute, relative)
     return _numeric_mismatch(expected, seen, absolute, relative)
 
 
@@ -152,25 +97,17 @@ def differs(expected: dict[str, Any], seen: dict[str, Any], absolute: float, rel
 
 
 def as_tensor(value: Any) -> torch.Tensor | None:
-    """Return a number or tensor as a float64 tensor, anything else as None."""
+    """Return a number, a tensor or an array of numbers as a float64 tensor, anything else as None."""
     if isinstance(value, torch.Tensor):
         return value.detach().to(torch.float64)
+    if (numbers := numbers_of(value)) is not None:
+        return torch.from_numpy(np.ascontiguousarray(numbers)).reshape(numbers.shape)
     if isinstance(value, (int, float)):
         try:
             return torch.tensor(float(value), dtype=torch.float64)
         except OverflowError:
             return torch.tensor(float("inf"), dtype=torch.float64)
     return None
-
-
-def kind_of(value: Any) -> str:
-    """Return in words what sort of value this is."""
-    if isinstance(value, torch.Tensor):
-        return "a tensor with one number" if value.dim() == 0 else f"a tensor of shape {tuple(value.shape)}"
-    if value is None:
-        return "None"
-    names = {bool: "True or False", int: "a number", float: "a number", str: "a string", dict: "a dictionary"}
-    return names.get(type(value), f"a {type(value).__name__}")
 
 
 def ratio(expected: Any, seen: Any) -> float | None:

@@ -1,18 +1,21 @@
 """Values as plain data: how arguments and results cross between the judge and the student's kernel.
 
-`encode` turns values into JSON (tensors as raw bytes in base64, never pickle; models as specifications); `decode` turns
-them back. Like `helpers.checks.observers`, this file is sent to the kernel as text; see there.
+`encode` turns values into JSON (tensors and arrays as raw bytes in base64, never pickle; tables of pandas as their
+columns; models as specifications); `decode` turns them back. Like `helpers.checks.observers`, this file is sent to the
+kernel as text; see there.
 """
 
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import numpy as np
 import torch
 
 from helpers.checks.fixtures import ModelSpec, build
+from helpers.checks.tables import TABLE_FORMS, checked_shape, decode_table, encode_table, table_form
 
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -22,10 +25,9 @@ DTYPES = {
 MAX_TENSOR_ELEMENTS = 1_000_000  # an answer to a case is thousands at most
 MAX_TEXT_CHARACTERS = 100_000
 MAX_NESTING = 8
-MAX_DIMENSIONS = 16
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
-_Tensor, _Parameter, _ndarray, _detach = torch.Tensor, torch.nn.Parameter, np.ndarray, torch.Tensor.detach
+_Tensor, _Parameter, _detach = torch.Tensor, torch.nn.Parameter, torch.Tensor.detach
 _type, _isinstance, _len = type, isinstance, len
 
 
@@ -43,8 +45,10 @@ def encode(value: Any, depth: int = 0) -> Any:
         return value if _len(value) <= MAX_TEXT_CHARACTERS else {"object": "a text that is too long"}
     if kind in (_Tensor, _Parameter):
         return _encode_tensor(value)
-    if kind is _ndarray or kind.__module__ == "numpy" and _isinstance(value, np.generic):
-        return _encode_numpy(value)
+    if table_form(value):
+        return encode_table(value) or _name_of_type(kind)
+    if kind.__module__ == "numpy" and _isinstance(value, np.generic):
+        return _encode_number(value)
     if kind is ModelSpec:
         return {"model_spec": {"name": value.name, "settings": encode(value.settings, depth + 1)}}
     if kind in (tuple, list, dict) and depth < MAX_NESTING:
@@ -56,10 +60,9 @@ def _name_of_type(kind: type) -> dict[str, str]:
     return {"object": f"{kind.__module__}.{kind.__qualname__}"[:200]}
 
 
-def _encode_numpy(value: Any) -> Any:
-    if str(value.dtype) not in DTYPES:
-        return _name_of_type(_type(value))
-    return _encode_tensor(torch.from_numpy(np.array(value))) if _type(value) is _ndarray else encode(value.item())
+def _encode_number(value: np.generic) -> Any:
+    plain = value.item()
+    return encode(plain) if _type(plain) in (bool, int, float, str) else _name_of_type(_type(value))
 
 
 def _encode_container(container: Any, depth: int) -> dict[str, Any]:
@@ -116,11 +119,10 @@ def decode(data: Any, hostile: bool = False, depth: int = 0) -> Any:
     ((form, content),) = data.items()
     if form == "tensor":
         return _decode_tensor(content, hostile)
-    if form in ("tuple", "list"):
-        items = [decode(item, hostile, depth + 1) for item in content]
-        return tuple(items) if form == "tuple" else items
-    if form == "mapping":
-        return {decode(key, hostile, depth + 1): decode(item, hostile, depth + 1) for key, item in content}
+    if form in ("tuple", "list", "mapping"):
+        return _decode_container(form, content, hostile, depth + 1)
+    if form in TABLE_FORMS:
+        return decode_table(form, content, hostile)
     if form == "float":
         return float(content)
     if form == "object":
@@ -130,18 +132,17 @@ def decode(data: Any, hostile: bool = False, depth: int = 0) -> Any:
     raise ValueError(f"unknown form of value: {str(form)[:40]!r}")
 
 
+def _decode_container(form: str, content: Any, hostile: bool, depth: int) -> Any:
+    if form == "mapping":
+        return {decode(key, hostile, depth): decode(item, hostile, depth) for key, item in content}
+    items = [decode(item, hostile, depth) for item in content]
+    return tuple(items) if form == "tuple" else items
+
+
 def _decode_tensor(content: dict[str, Any], hostile: bool) -> torch.Tensor:
-    dtype, shape = DTYPES[content["dtype"]], list(content["shape"])
-    # Before anything is multiplied: a product of long numbers takes long.
-    if _len(shape) > MAX_DIMENSIONS or not all(
-        _type(size) is int and 0 <= size <= MAX_TENSOR_ELEMENTS for size in shape
-    ):
-        raise ValueError("a tensor's shape is no list of sizes")
+    dtype, shape = DTYPES[content["dtype"]], checked_shape(content["shape"], MAX_TENSOR_ELEMENTS)
     data = bytearray(base64.b64decode(content["data"], validate=True))
-    count = 1
-    for size in shape:
-        count *= size
-    if count > MAX_TENSOR_ELEMENTS or _len(data) != count * dtype.itemsize:
+    if _len(data) != math.prod(shape) * dtype.itemsize:
         raise ValueError("a tensor's bytes do not fit its shape and dtype")
     tensor = torch.frombuffer(data, dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
     if not content.get("contiguous", True) and not hostile:

@@ -2,8 +2,8 @@
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
 student's code, and in the judge's own process beside the reference solution. It therefore imports nothing but PyTorch,
-NumPy, the standard library, and `coroutines`, `fixtures` and `encoding` in `helpers.checks`: the judge sends the text
-of these files to the kernel, where they run in a namespace of their own, made before the student's first cell.
+NumPy, the standard library, and `coroutines`, `fixtures`, `tables` and `encoding` in `helpers.checks`: the judge sends
+the text of these files to the kernel, where they run in a namespace of their own, made before the student's first cell.
 
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen.
 """

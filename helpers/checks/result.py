@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import numpy as np
 import torch
 
 from helpers.checks.fixtures import SGD
+from helpers.checks.kinds import is_array, is_table
+
+MAX_SHOWN = 60  # numbers of a tensor or an array
+MAX_ROWS_SHOWN, MAX_COLUMNS_SHOWN, MAX_CELL_SHOWN = 12, 8, 24  # of a table
 
 
 @dataclass
@@ -128,6 +133,10 @@ def show(label: str, value: Any) -> str:
     """Return a value as short text, with four digits."""
     if isinstance(value, torch.Tensor):
         text = _tensor_text(value)
+    elif is_array(value):
+        text = _array_text(value)
+    elif is_table(value):
+        text = _table_text(value)
     elif isinstance(value, float):
         text = f"{value:.6g}"
     elif isinstance(value, torch.nn.Module):
@@ -146,5 +155,32 @@ def _tensor_text(tensor: torch.Tensor) -> str:
     if tensor.dim() == 0:
         return f"{tensor.item():.6g}" if tensor.is_floating_point() else repr(tensor.item())
     shown = torch.round(tensor.double(), decimals=4) if tensor.is_floating_point() else tensor
-    text = str(shown.tolist()).replace("], [", "],\n [") if tensor.numel() <= 60 else "…"
+    text = str(shown.tolist()).replace("], [", "],\n [") if tensor.numel() <= MAX_SHOWN else "…"
     return f"{text}  (shape {tuple(tensor.shape)})"
+
+
+def _array_text(array: np.ndarray) -> str:
+    if array.ndim == 0:
+        return f"{array.item():.6g}" if array.dtype.kind == "f" else str(array)
+    shown = np.round(array.astype(np.float64), 4) if array.dtype.kind == "f" else array
+    cells = shown.astype(str) if array.dtype.kind in "Mm" else shown
+    text = str(cells.tolist()).replace("], [", "],\n [") if array.size <= MAX_SHOWN else "…"
+    return f"{text}  (array of shape {array.shape})"
+
+
+def _table_text(table: Any) -> str:
+    """Return a Series, an index or a frame as pandas prints it, cut to a few rows and columns."""
+    if not hasattr(table, "index"):
+        return (
+            f"{[f'{label}'[:MAX_CELL_SHOWN] for label in table[:MAX_SHOWN].tolist()]}  (index of {len(table)} labels)"
+        )
+    frame = table.to_frame("") if table.ndim == 1 else table
+    text = frame.to_string(
+        max_rows=MAX_ROWS_SHOWN,
+        max_cols=MAX_COLUMNS_SHOWN,
+        max_colwidth=MAX_CELL_SHOWN,
+        float_format=lambda number: f"{number:.6g}",
+        header=table.ndim == 2,
+    )
+    size = f"Series of {len(table)}" if table.ndim == 1 else f"DataFrame of shape {table.shape}"
+    return f"{text}\n({size})"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import torch
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
@@ -39,6 +40,7 @@ from helpers.atomic import write_text
 from helpers.checks.encoding import encode
 from helpers.checks.error_causes import NOT_WRITTEN
 from helpers.checks.fixtures import ModelSpec
+from helpers.checks.kinds import is_array, is_table
 from helpers.checks.quiz import sealed_quiz
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, find_labs
@@ -198,12 +200,16 @@ def _is_short(value: Any) -> bool:
     """Return whether every number has so few decimals that a person can read it."""
     if isinstance(value, torch.Tensor) and value.is_floating_point():
         return torch.equal(torch.round(value.double(), decimals=MAX_INPUT_DECIMALS).to(value.dtype), value)
+    if is_array(value) or is_table(value):
+        return encode(_rounded_table(value, MAX_INPUT_DECIMALS)) == encode(value)
     return all(_is_short(item) for item in value) if isinstance(value, (tuple, list)) else True
 
 
 def _wide(value: Any) -> Any:
     if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
         return value.double()
+    if is_array(value) and value.dtype == np.float32:
+        return value.astype(np.float64)
     if isinstance(value, ModelSpec) and value.name == "gpt2":
         return ModelSpec("gpt2", **{"dtype": "float64", **value.settings})
     return tuple(_wide(item) for item in value) if isinstance(value, tuple) else value
@@ -217,9 +223,20 @@ def _rounded(value: Any) -> Any:
     """Return a value with its numbers rounded; adding 0.0 turns -0.0 into 0.0."""
     if isinstance(value, torch.Tensor) and value.is_floating_point():
         return torch.round(value.double(), decimals=DECIMALS) + 0.0
+    if is_array(value) or is_table(value):
+        return _rounded_table(value, DECIMALS)
     if isinstance(value, float):
         return round(value, DECIMALS) + 0.0
     return type(value)(_rounded(item) for item in value) if isinstance(value, (tuple, list)) else value
+
+
+def _rounded_table(value: Any, decimals: int) -> Any:
+    """Return an array, a Series or a frame with its floating-point numbers rounded; other columns stay as they are."""
+    if is_array(value):
+        return np.round(value, decimals) + 0.0 if value.dtype.kind == "f" else value
+    if value.ndim == 2:
+        return value.apply(_rounded_table, args=(decimals,)) if value.size else value
+    return value.round(decimals) + 0.0 if value.dtype.kind == "f" else value
 
 
 def solutions_text(lab: Lab, shown: bool) -> str:

@@ -43,11 +43,6 @@ def test_infinities_cross_though_json_has_none():
     assert crossed(math.inf) == math.inf and math.isnan(crossed(math.nan))
 
 
-def test_numpy_values_cross_as_tensors_and_numbers():
-    assert torch.equal(crossed(np.array([1.5, 2.5], dtype=np.float32)), torch.tensor([1.5, 2.5]))
-    assert crossed(np.float32(1.5)) == 1.5
-
-
 class Liar(torch.Tensor):
     """A tensor that claims to be what it is compared with."""
 

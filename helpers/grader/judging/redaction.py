@@ -14,6 +14,15 @@ from typing import Any
 from helpers.checks.compare import Mismatch, MismatchKind, describe
 from helpers.checks.coroutines import ENDINGS
 
+# What of these a mismatch says comes from the values or the labels of a hidden case, or of what came back.
+HOLD_VALUES = (
+    MismatchKind.VALUES,
+    MismatchKind.KEYS,
+    MismatchKind.CELLS,
+    MismatchKind.COLUMNS,
+    MismatchKind.ROWS,
+)
+
 
 def in_kind(label: str, value: Any, mismatch: Mismatch) -> str:
     """Return how an observed value differs from the expected one, without a hidden case's numbers.
@@ -39,7 +48,7 @@ def redacted(mismatch: Mismatch) -> Mismatch:
 
     Types, lengths and shapes stay: a student needs them, and they hold next to nothing of a case's numbers.
     """
-    if mismatch.kind in (MismatchKind.VALUES, MismatchKind.KEYS):
+    if mismatch.kind in HOLD_VALUES:
         return replace(mismatch, seen=None, expected=None, largest_error=None)
     if mismatch.kind is MismatchKind.NOT_PLAIN_DATA and not _names_a_type(str(mismatch.seen)):
         return replace(mismatch, seen="an object of another kind")

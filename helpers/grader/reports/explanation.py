@@ -14,6 +14,7 @@ import torch
 
 from helpers.checks.encoding import decode, encode
 from helpers.checks.fixtures import SGD, ModelSpec
+from helpers.checks.kinds import is_array, is_table
 from helpers.checks.result import show
 from helpers.checks.visible_check import call_text
 from helpers.grader.course.cases import Case
@@ -154,6 +155,8 @@ def _source(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         numbers = f"torch.tensor({_source(value.tolist())}, dtype={value.dtype})"
         return numbers if value.is_contiguous() else f"torch.stack([{numbers}] * 2, dim=-1)[..., 0]"
+    if is_array(value) or is_table(value):
+        return f"decode({encode(value)!r})"
     if isinstance(value, ModelSpec):
         return f"build({value.name!r}, {_source(value.settings)})"
     if isinstance(value, SGD):
