@@ -9,9 +9,9 @@ by layer); Men et al. 2024, "ShortGPT" (a layer's influence: how far it turns th
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, islice, repeat
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ from transformers import PreTrainedModel
 from helpers.data.batches import Batch
 from helpers.engine.lr_schedule import warmup_cosine
 from helpers.engine.precision import autocast, choose_precision
+from helpers.layer_states import decoder_layers, layer_states
 
 
 def keep_layers(teacher: PreTrainedModel, layers: Sequence[int]) -> PreTrainedModel:
@@ -30,7 +31,7 @@ def keep_layers(teacher: PreTrainedModel, layers: Sequence[int]) -> PreTrainedMo
     The teacher does not change and shares no weight with the student.
 
     Args:
-        teacher: of the Llama family.
+        teacher: of the Llama family, or shaped like GPT-2.
         layers: indices of the layers to keep, from 0, in ascending order.
 
     Raises:
@@ -50,27 +51,28 @@ def keep_layers(teacher: PreTrainedModel, layers: Sequence[int]) -> PreTrainedMo
     with torch.device("meta"):
         student = type(teacher)(config)
     cast(nn.Module, student.to_empty(device=teacher.device)).to(teacher.dtype)
-    state = {name: tensor for name, tensor in teacher.state_dict().items() if ".layers." not in name}
-    for new_index, index in enumerate(layers):
-        for name, tensor in teacher_layers[index].state_dict().items():
-            state[f"model.layers.{new_index}.{name}"] = tensor
-    student.load_state_dict(state)
+    student.loss_type = teacher.loss_type
+    new_names = _new_names(teacher, teacher_layers, layers)
+    student.load_state_dict({new_names(name): tensor for name, tensor in teacher.state_dict().items()
+                             if new_names(name)})  # fmt: skip
     student.tie_weights()
-    for name, buffer in teacher.named_buffers():  # not in the state dict: the rotary embedding's frequencies
-        if ".layers." not in name:
-            student.get_buffer(name).copy_(buffer)
+    for name, buffer in teacher.named_buffers():  # not in the state dict: rotary frequencies, causal masks
+        if new_names(name):
+            student.get_buffer(new_names(name)).copy_(buffer)
     return student.eval().requires_grad_(True)
 
 
-def decoder_layers(teacher: PreTrainedModel) -> nn.ModuleList:
-    """The teacher's layers. Raises ValueError for a model that is not built like the Llama family."""
-    layers = getattr(getattr(teacher, "model", None), "layers", None)
-    if layers is None:
-        raise ValueError(
-            f"teacher is a {type(teacher).__name__}; only models of the Llama family, with their layers in "
-            "model.layers, can be pruned"
-        )
-    return layers
+def _new_names(teacher: PreTrainedModel, teacher_layers: nn.ModuleList, kept: list[int]) -> Callable[[str], str]:
+    """Return the function from a tensor's name in the teacher to its name in the student; empty if it is not kept."""
+    path = next(name for name, module in teacher.named_modules() if module is teacher_layers)
+
+    def new_name(name: str) -> str:
+        if not name.startswith(f"{path}."):
+            return name
+        index, _, rest = name.removeprefix(f"{path}.").partition(".")
+        return f"{path}.{kept.index(int(index))}.{rest}" if int(index) in kept else ""
+
+    return new_name
 
 
 def student_layers(layers: int) -> list[int]:
@@ -90,21 +92,12 @@ def layer_influence(teacher: PreTrainedModel, batch: Batch) -> list[float]:
 
     Removing a layer with little influence changes little. Source: Men et al. 2024, "ShortGPT", block influence.
     """
-    influence: list[float] = []
     counted = batch["attention_mask"].bool()
-
-    def measure(layer: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-        before, after = arguments[0], output[0] if isinstance(output, tuple) else output
-        influence.append(float(1 - torch.cosine_similarity(before[counted], after[counted], dim=-1).mean()))
-
-    hooks = [layer.register_forward_hook(measure) for layer in decoder_layers(teacher)]
-    try:
-        with torch.no_grad():
-            teacher.model(batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return influence
+    states = [state[counted] for state in layer_states(teacher, batch)]
+    return [
+        float(1 - torch.cosine_similarity(before, after, dim=-1).mean())
+        for before, after in zip(states, states[1:], strict=False)
+    ]
 
 
 def match_hidden_states(
@@ -152,7 +145,7 @@ def match_hidden_states(
 
 def _hidden_states(model: PreTrainedModel, batch: Batch) -> tuple[Tensor, ...]:
     """The input of every layer, then the output of the final norm; each `(B, S, H)`."""
-    output = model.model(
+    output = model.base_model(
         batch["input_ids"], attention_mask=batch["attention_mask"], output_hidden_states=True, use_cache=False
     )
     return output.hidden_states

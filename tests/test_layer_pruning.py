@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from transformers import BertConfig, BertModel
 
 from helpers.data.batches import make_batches, whole_rows
 from helpers.layer_pruning import keep_layers, layer_influence, match_hidden_states, student_layers
@@ -56,8 +57,20 @@ def test_layers_that_the_teacher_does_not_have_are_refused(kept):
 
 
 def test_a_teacher_of_another_family_is_refused():
-    with pytest.raises(ValueError, match="teacher is a GPT2LMHeadModel; .* Llama family"):
-        keep_layers(small_gpt2(2, 8), [0])
+    other = BertModel(BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8))
+    with pytest.raises(ValueError, match="teacher is a BertModel; .* Llama family"):
+        keep_layers(other, [0])
+
+
+def test_a_model_of_gpt2_shape_is_cut_too():
+    teacher = small_gpt2(4, 8)
+    student = keep_layers(teacher, [0, 3])
+    by_hand = small_gpt2(4, 8)
+    by_hand.transformer.h = torch.nn.ModuleList([by_hand.transformer.h[index] for index in (0, 3)])
+    assert torch.allclose(student(IDS).logits, by_hand(IDS, use_cache=False).logits, atol=1e-6)
+    assert [layer.attn.layer_idx for layer in student.transformer.h] == [0, 1]
+    assert student.config.n_layer == 2 and teacher.config.n_layer == 4
+    assert len(layer_influence(teacher, BATCH)) == 4
 
 
 def test_a_layer_that_does_nothing_has_no_influence():

@@ -2,8 +2,8 @@
 
 The same code runs in three places: in the visible check on the student's machine, in the grading kernel beside the
 student's code, and in the judge's own process beside the reference solution. It therefore imports nothing but PyTorch,
-NumPy, the standard library, and `coroutines`, `fixtures`, `tables` and `encoding` in `helpers.checks`: the judge sends
-the text of these files to the kernel, where they run in a namespace of their own, made before the student's first cell.
+NumPy, the standard library, and the parts of `helpers.checks` below: the judge sends the text of these files to the
+kernel, where they run in a namespace of their own, made before the student's first cell.
 
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen.
 """
@@ -25,6 +25,7 @@ import torch
 from helpers.checks.coroutines import coroutine
 from helpers.checks.encoding import encode
 from helpers.checks.fixtures import resolve
+from helpers.checks.model_observers import MODEL_OBSERVERS
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
@@ -46,9 +47,8 @@ def value(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]
 def gradient(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Call the answer and backpropagate; observe its value, and its gradient at each argument in `of` and `cut`.
 
-    `of` lists the indices of arguments that gradients should reach, `cut` those that no gradient may reach. A scalar is
-    backpropagated as it is, any other result with fixed weights from 0.5 to 1.5. A missing gradient counts as zeros; if
-    the result is not a tensor, no gradient is observed.
+    `of` lists the indices of arguments that gradients should reach, `cut` those that none may reach. A scalar is
+    backpropagated as it is, any other result with fixed weights from 0.5 to 1.5. A missing gradient counts as zeros.
     """
     of, cut = list(options.get("of", ())), list(options.get("cut", ()))
     arguments = list(arguments)
@@ -214,7 +214,7 @@ def _once(items: Sequence[Any]) -> list[Any]:
     return list({id(item): item for item in items}.values())
 
 
-OBSERVERS = {
+OBSERVERS = MODEL_OBSERVERS | {
     "value": value,
     "gradient": gradient,
     "module": module,

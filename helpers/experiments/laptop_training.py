@@ -30,7 +30,8 @@ from helpers.experiments.laptop_units import (
     cuts,
 )
 from helpers.experiments.timing import Clock, StepClock
-from helpers.layer_pruning import decoder_layers, keep_layers, layer_influence, match_hidden_states, student_layers
+from helpers.layer_pruning import keep_layers, layer_influence, match_hidden_states, student_layers
+from helpers.layer_states import decoder_layers
 from helpers.models import load_teacher, load_tokenizer
 from helpers.training import DistillConfig, History, count_parameters, distill
 

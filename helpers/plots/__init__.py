@@ -17,6 +17,7 @@ from helpers.plots.loss import (
 )
 from helpers.plots.perplexity import a_real_teacher, perplexities, perplexity_by_batch_size, rows_of_two_students
 from helpers.plots.reasoning import accuracy_by_steps, accuracy_by_tokens, kept_by_steps, kinds_of_traces, real_model
+from helpers.plots.shape import arms, at_once_and_repaired, influence_and_cost, pareto_front
 from helpers.plots.temperature import against_temperature, distributions, share_of_the_stored
 from helpers.plots.training import next_token_chances, overfitted_batch, training_curve
 
@@ -28,11 +29,14 @@ __all__ = [
     "accuracy_by_steps",
     "accuracy_by_tokens",
     "against_temperature",
+    "arms",
     "as_html",
+    "at_once_and_repaired",
     "bars",
     "distributions",
     "fitted_students",
     "gradient_against_temperature",
+    "influence_and_cost",
     "is_graded",
     "kept_by_steps",
     "kinds_of_traces",
@@ -40,6 +44,7 @@ __all__ = [
     "lines",
     "next_token_chances",
     "overfitted_batch",
+    "pareto_front",
     "perplexities",
     "perplexity_by_batch_size",
     "real_model",

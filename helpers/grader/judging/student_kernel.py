@@ -35,7 +35,14 @@ READY_SECONDS = 1.0  # between two requests to a kernel that is starting
 OUTPUT_CUT = "[The notebook's output passed the limit; the rest of it is left out.]\n"
 # The probe's files run in one namespace in the kernel, so they must not import each other there; and a
 # __future__ import may not stand in the middle of a text.
-PROBE_PARTS = ("coroutines", "fixtures", "tables", "encoding", "observers")  # of helpers/checks, in this order
+PROBE_PARTS = (
+    "coroutines",
+    "model_observers",
+    "fixtures",
+    "tables",
+    "encoding",
+    "observers",
+)  # of helpers/checks, in this order
 PROBE_FILES = (*(PACKAGE / "checks" / f"{part}.py" for part in PROBE_PARTS), Path(__file__).parent / "probe.py")
 PROBE_IMPORTS = re.compile(rf"^from (__future__|helpers\.checks\.(?:{'|'.join(PROBE_PARTS)})) import .*$", re.MULTILINE)
 
