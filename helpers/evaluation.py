@@ -5,8 +5,7 @@ to the mode they were in.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from helpers.bootstrap import Estimate, estimate_ratio
 from helpers.data.batches import Batch
 from helpers.data.known_language import KnownLanguage
+from helpers.engine.model_parts import eval_mode
 from helpers.labels import make_labels, next_token_pairs
 from helpers.losses import IGNORE, widen
 
@@ -209,23 +209,11 @@ def gap_closed(teacher: float, before: float, after: float) -> float:
 
 def _predictions(model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
     """A batch's aligned logits and labels, from the model in eval mode and without gradients."""
-    with torch.no_grad(), _eval_mode(model):
+    with torch.no_grad(), eval_mode(model):
         device = next(model.parameters(), torch.empty(0)).device
         input_ids, attention_mask = batch["input_ids"].to(device), batch["attention_mask"].to(device)
         logits = model(input_ids, attention_mask=attention_mask).logits
     return next_token_pairs(logits, make_labels(input_ids, attention_mask))
-
-
-@contextmanager
-def _eval_mode(model: nn.Module) -> Iterator[None]:
-    """Eval mode within this context; afterwards every submodule is in its previous mode again."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _collect(measure: Callable[[Batch], tuple[Tensor, Tensor]], batches: Iterable[Batch]) -> tuple[Tensor, Tensor]:

@@ -61,21 +61,22 @@ def jensen_shannon(
 ) -> Tensor:
     """beta · KL(teacher_T || mixture) + (1 - beta) · KL(student_T || mixture), mean over counted tokens, in nats.
 
-    The mixture is beta · teacher_T + (1 - beta) · student_T, so beta is the teacher's weight in it. The result is at
-    most ln 2. Divided by beta it approaches `forward_kl` as beta approaches 0, and divided by 1 - beta it approaches
-    `reverse_kl` as beta approaches 1; at 0 and at 1 it would always be 0. The other arguments, result and errors are
-    those of `forward_kl`.
+    The mixture is beta · teacher_T + (1 - beta) · student_T, so beta is the teacher's weight in it. Between the ends
+    the result is at most ln 2. Divided by beta it approaches `forward_kl` as beta approaches 0, and divided by 1 - beta
+    it approaches `reverse_kl` as beta approaches 1. At 0 and at 1 the formula would always give 0; there the value is
+    `forward_kl` and `reverse_kl` themselves, as in the implementations of GKD. The other arguments, result and errors
+    are those of `forward_kl`.
 
     Raises:
-        ValueError: also if beta is not above 0 and below 1.
+        ValueError: also if beta is below 0 or above 1.
 
     Source: Agarwal et al. 2024, "On-Policy Distillation of Language Models" (GKD), equation 1.
     """
-    if not 0 < beta < 1:
-        raise ValueError(
-            f"beta is {beta}; it must be above 0 and below 1 (for the two ends, use forward_kl and reverse_kl)"
-        )
+    if not 0 <= beta <= 1:
+        raise ValueError(f"beta is {beta}; it must be between 0 (forward KL) and 1 (reverse KL)")
     student, teacher = _log_probs_of_counted(student_logits, teacher_logits, mask, temperature)
+    if beta in (0, 1):
+        return _mean_over_tokens(_kl(student, teacher) if beta else _kl(teacher, student))
     mixture = torch.logaddexp(teacher + math.log(beta), student + math.log(1 - beta))
     return _mean_over_tokens(beta * _kl(teacher, mixture) + (1 - beta) * _kl(student, mixture))
 

@@ -233,9 +233,16 @@ def test_jensen_shannon_nears_the_two_kl_at_its_ends(case, beta):
     torch.testing.assert_close(scaled, near(student, teacher, mask, 2.0), rtol=1e-4, atol=1e-6)
 
 
+def test_jensen_shannon_is_the_two_kl_at_its_ends(case):
+    student, teacher, labels = case
+    mask = labels != -100
+    assert jensen_shannon(student, teacher, mask, 2.0, 0) == forward_kl(student, teacher, mask, 2.0)
+    assert jensen_shannon(student, teacher, mask, 2.0, 1) == reverse_kl(student, teacher, mask, 2.0)
+
+
 def test_divergences_refuse_what_cannot_be_right(case):
     student, teacher, labels = case
-    for beta in (0.0, 1.0, -0.5, float("nan")):
+    for beta in (-0.5, 1.5, float("nan")):
         with pytest.raises(ValueError, match=f"beta is {beta}"):
             jensen_shannon(student, teacher, beta=beta)
     for loss in (reverse_kl, jensen_shannon):

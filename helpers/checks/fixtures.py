@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from helpers.checks.coroutines import ScriptedSend, VirtualSleep
+from helpers.checks.sampling import bigram, known_language, language, stand_in_divergence
 
 _CACHE: dict[str, Any] = {}  # classes and objects that builders use, from before the student's first cell
 
@@ -159,8 +160,17 @@ def scripted_send(script: Sequence[Sequence[Any]]) -> ScriptedSend:
     return ScriptedSend(script, _cached("ApiError", _api_error))
 
 
+def generator(seed: int) -> torch.Generator:
+    """Return a random number generator, for answers that draw."""
+    return torch.Generator().manual_seed(seed)
+
+
 BUILDERS: dict[str, Callable[..., Any]] = {
+    "bigram": bigram,
+    "divergence": stand_in_divergence,
+    "generator": generator,
     "gpt2": gpt2,
+    "language": language,
     "linear": linear,
     "send": scripted_send,
     "sgd": SGD,
@@ -177,6 +187,7 @@ def preload() -> None:
     _cached("SGD", lambda: torch.optim.SGD)
     _cached("linear", lambda: torch.nn.Linear)
     _cached("ApiError", _api_error)
+    known_language()
 
 
 def _cached(name: str, make: Callable[[], Any]) -> Any:

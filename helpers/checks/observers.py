@@ -26,6 +26,7 @@ from helpers.checks.coroutines import coroutine
 from helpers.checks.encoding import encode
 from helpers.checks.fixtures import resolve
 from helpers.checks.model_observers import MODEL_OBSERVERS
+from helpers.checks.sampling import sampling
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
@@ -62,8 +63,7 @@ def gradient(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
         _backward([result], [None if weights is None else weights.to(result.dtype)])
     seen = {"value": result}
     for index in of + cut:
-        grad = arguments[index].grad
-        label = argument_name(answer, index, options)
+        grad, label = arguments[index].grad, argument_name(answer, index, options)
         seen[f"gradient of {label}"] = _zeros_like(arguments[index]) if grad is None else grad
     return seen
 
@@ -224,6 +224,7 @@ OBSERVERS = MODEL_OBSERVERS | {
     "freezing": freezing,
     "training": training,
     "coroutine": coroutine,
+    "sampling": sampling,
 }
 
 

@@ -4,7 +4,8 @@ The logits are by far the largest tensor of a training step. Code that has the h
 the logits of a few tokens at a time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -89,3 +90,15 @@ def compile_forward(model: nn.Module, backend: str | None) -> Callable[..., Any]
         return None
     parts = backbone_and_head(model)
     return torch.compile(model if parts is None else parts[0], backend=backend)
+
+
+@contextmanager
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Eval mode within this context; afterwards every submodule is in its previous mode again."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

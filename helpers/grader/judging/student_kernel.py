@@ -37,6 +37,7 @@ OUTPUT_CUT = "[The notebook's output passed the limit; the rest of it is left ou
 # __future__ import may not stand in the middle of a text.
 PROBE_PARTS = (
     "coroutines",
+    "sampling",
     "model_observers",
     "fixtures",
     "tables",
