@@ -53,12 +53,6 @@ def sample_rows(student: nn.Module, prompts: Tensor, length: int, generator: tor
     return torch.cat(rows, dim=1)
 
 
-def sampled_positions(rows: Tensor, prompt_length: int) -> Tensor:
-    """Which of the S - 1 predictions of rows `(B, S)` are of sampled tokens, `(B, S - 1)` bool."""
-    places = torch.arange(rows.shape[1] - 1, device=rows.device)
-    return (places >= prompt_length - 1).expand(len(rows), -1)
-
-
 def on_policy_step(
     student: nn.Module,
     teacher: nn.Module,
@@ -67,6 +61,7 @@ def on_policy_step(
     divergence: Divergence,
     length: int,
     generator: torch.Generator | None = None,
+    writer: nn.Module | None = None,
 ) -> float:
     """Let the student continue the prompts, score that with the teacher, take one step, and return the loss.
 
@@ -77,10 +72,11 @@ def on_policy_step(
         student, teacher: transformers models over the same vocabulary; the teacher is frozen and in eval mode.
         prompts, length, generator: as in `sample_rows`.
         optimizer: holds the student's weights.
-        divergence: called with student_logits, teacher_logits `(B, S - 1, V)` and a mask `(B, S - 1)`.
+        divergence: called with student_logits, teacher_logits `(B, length, V)` and a mask `(B, length)` of ones.
+        writer: samples in the student's place, for example its copy in another precision; see `refresh`.
     """
-    rows = sample_rows(student, prompts, length, generator)
-    return divergence_step(student, teacher, rows, optimizer, divergence, sampled_positions(rows, prompts.shape[1]))
+    rows = sample_rows(student if writer is None else writer, prompts, length, generator)
+    return divergence_step(student, teacher, rows, optimizer, divergence, length)
 
 
 def divergence_step(
@@ -89,17 +85,32 @@ def divergence_step(
     rows: Tensor,
     optimizer: torch.optim.Optimizer,
     divergence: Divergence,
-    mask: Tensor,
+    last: int,
 ) -> float:
-    """One step on rows `(B, S)`, whoever wrote them; mask `(B, S - 1)` is true where a prediction counts."""
+    """One step on rows `(B, S)`, whoever wrote them; the predictions of each row's last tokens count, `last` of them.
+
+    Logits are computed for the predictions that count, and for no others.
+    """
     optimizer.zero_grad()
     batch = whole_rows(rows)
     with torch.no_grad():
-        teacher_logits = teacher(**batch).logits[:, :-1]
-    loss = divergence(student(**batch).logits[:, :-1], teacher_logits, mask)
+        teacher_logits = teacher(**batch, logits_to_keep=last + 1).logits[:, :-1]
+    student_logits = student(**batch, logits_to_keep=last + 1).logits[:, :-1]
+    loss = divergence(student_logits, teacher_logits, torch.ones(student_logits.shape[:2], device=rows.device))
     loss.backward()
     optimizer.step()
     return loss.item()
+
+
+def refresh(writer: nn.Module, student: nn.Module) -> None:
+    """Give the writer the student's present weights, in the writer's own precision.
+
+    A sampled token costs one reading of all weights, and under autocast their conversion too. A copy that is converted
+    once in each step is read at half the size.
+    """
+    with torch.no_grad():
+        for copied, weight in zip(writer.parameters(), student.parameters(), strict=True):
+            copied.copy_(weight)
 
 
 def mixed_batch(own: Tensor, given: Tensor, share: float, generator: torch.Generator | None = None) -> Tensor:

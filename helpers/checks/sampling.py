@@ -49,9 +49,12 @@ def known_language() -> type:
     return KnownLanguage
 
 
-def language(rules: Mapping[str, Any]) -> Any:
-    """Return a known language with these rules."""
-    return known_language()(rules)
+def language(rules: Sequence[str]) -> Any:
+    """Return a known language. rules: a text for each word, "state word weight next-state", the start state first."""
+    read: dict[str, list[tuple[dict[str, float], str]]] = {}
+    for state, word, weight, target in (rule.split() for rule in rules):
+        read.setdefault(state, []).append(({word: float(weight)}, target))
+    return known_language()(read)
 
 
 def stand_in_divergence() -> Callable[..., torch.Tensor]:
