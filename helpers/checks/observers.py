@@ -4,7 +4,6 @@ The same code runs in three places: in the visible check on the student's machin
 student's code, and in the judge's own process beside the reference solution. It therefore imports nothing but PyTorch,
 NumPy, the standard library, and the parts of `helpers.checks` below: the judge sends the text of these files to the
 kernel, where they run in a namespace of their own, made before the student's first cell.
-
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen.
 """
 
@@ -215,6 +214,7 @@ def _once(items: Sequence[Any]) -> list[Any]:
 
 
 OBSERVERS = MODEL_OBSERVERS | {
+    "sampling": sampling,
     "value": value,
     "gradient": gradient,
     "module": module,
@@ -224,7 +224,6 @@ OBSERVERS = MODEL_OBSERVERS | {
     "freezing": freezing,
     "training": training,
     "coroutine": coroutine,
-    "sampling": sampling,
 }
 
 
