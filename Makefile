@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLD := .venv-ipywidgets7
 
-.PHONY: demo test static-checks all-tests test-fast fuzz browser lab lecture page figures release grade bench clean
+.PHONY: demo test static-checks all-tests test-fast fuzz browser lab lecture page site site-test outputs figures release grade bench clean
 
 demo: $(READY)
 	$(BIN)/distillab demo
@@ -28,7 +28,7 @@ all-tests:
 
 # What one runs while working: no kernels, no cluster, no whole labs.
 test-fast: $(READY)
-	$(PARALLEL) -m "not browser and not cluster and not sandbox and not slow"
+	$(PARALLEL) -m "not browser and not cluster and not sandbox and not site and not slow"
 
 # Forty times as many damaged notebooks, archives, replies and frames as `make test` tries.
 fuzz: $(READY)
@@ -50,6 +50,19 @@ lecture: $(READY)
 # The explorers in one file that opens from disk, without a network and without Python.
 page: $(READY)
 	$(BIN)/python -m helpers.widgets.page distillab.html
+
+# The site, into build/site/: labs with their outputs, explorers, guides, reference. npm brings MathJax.
+site: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[site]'
+	$(BIN)/python -m scripts.site
+
+# Every page of it in Chromium, every link, and that nothing in it gives an answer away.
+site-test: site
+	$(BIN)/python -m pytest -m site tests/site
+
+# Runs the solved labs once and stores what they show, for the site. LAB=02_loss for one lab.
+outputs: $(READY)
+	$(BIN)/python -m scripts.site.outputs $(LAB)
 
 # The labs' pictures, into docs/figures/; a release puts them into the notebooks.
 figures: $(READY)
@@ -81,7 +94,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.summary
 
 clean:
-	rm -rf $(VENV) $(OLD) demo .coverage
+	rm -rf $(VENV) $(OLD) build demo .coverage
 
 # Colab has ipywidgets 7.7.1 and the classic notebook: these two alone, everything else comes from the environment.
 $(OLD)/.ready: $(READY)
