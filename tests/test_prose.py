@@ -61,6 +61,7 @@ def test_a_labs_text_reads_like_english(name):
 
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [ROOT / "CHANGELOG.md", *sorted((ROOT / "docs" / "site").glob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
