@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helpers.grader.errors import GraderError, Refused
-from helpers.grader.intake.archive import unpack
+from helpers.grader.intake.archive import Archives
 from helpers.grader.intake.matching import Matcher, Unmatched
 from helpers.grader.intake.names import download_name, is_student_id, lab_named, same_id
 from helpers.grader.intake.roster import Roster
@@ -40,6 +40,7 @@ def collect(
     known: Iterable[str] = (),
     roster: Roster | None = None,
     answers: Mapping[str, str] | None = None,
+    archives: Archives | None = None,
 ) -> Collected:
     """Return the submissions in a folder, or in the archive of a whole class.
 
@@ -51,6 +52,7 @@ def collect(
         known: all labs of the course, including those that are not graded now.
         roster: the class. Without it, the names of folders and archives are the students' ids.
         answers: whose the submissions are that could not be matched earlier, by name.
+        archives: who reads archives; None: this process.
 
     Raises:
         GraderError: the folder does not exist, or holds no submission.
@@ -60,7 +62,8 @@ def collect(
         raise GraderError(
             f"There is no folder {place}. Use --submissions to name the one with the submissions, or a downloaded zip."
         )
-    desk = _Desk(place, LabNames(labs, set(known) - set(labs)), Scratch(Path(scratch)), Matcher(roster, answers or {}))
+    names, opened = LabNames(labs, set(known) - set(labs)), Scratch(Path(scratch), archives or Archives())
+    desk = _Desk(place, names, opened, Matcher(roster, answers or {}))
     desk.collect()
     submissions = [submission for own in desk.collected.values() for submission in own]
     if not submissions and not desk.matcher.unmatched:
@@ -134,11 +137,9 @@ class _Desk:
         refusals: list[tuple[str, Refused | OSError]] = []
         for entry in _archives(path):
             name = names.get(entry.name, f"{source.name}/{printable(entry.name)}")
-            target = self.scratch.new()
             try:
                 check_kind(entry)
-                unpack(Path(entry.path), target)
-                folders.append((target, name))
+                folders.append((self.scratch.unpacked(Path(entry.path)), name))
             except (Refused, OSError) as problem:
                 refusals.append((name, problem))
         found: dict[str, Submission] = {}

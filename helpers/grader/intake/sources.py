@@ -11,13 +11,13 @@ import os
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
 from helpers.grader.errors import Refused
-from helpers.grader.intake.archive import MAX_UNPACKED_BYTES, member_names, unpack
+from helpers.grader.intake.archive import MAX_UNPACKED_BYTES, Archives
 from helpers.grader.intake.matching import Matcher, owner_of
 from helpers.grader.intake.names import (
     HIDDEN,
@@ -75,23 +75,29 @@ class Source:
             check_kind(entry)
         if self.kind == FOLDER:
             return Path(self.entries[0].path), {}
-        target = scratch.new()
         if self.kind == ARCHIVE:
-            unpack(Path(self.entries[0].path), target)
-            return target, {}
+            return scratch.unpacked(Path(self.entries[0].path)), {}
+        target = scratch.new()
         return target, _gather(self.entries, target)
 
 
 @dataclass
 class Scratch:
-    """The folder for what is unpacked; every call of `new` names another place in it."""
+    """The folder for what is unpacked, and who reads archives; every call of `new` names another place in it."""
 
     folder: Path
+    archives: Archives = field(default_factory=Archives)
     numbers: Iterator[int] = field(default_factory=count)
 
     def new(self) -> Path:
         """Return the path of a folder that does not exist yet."""
         return self.folder / str(next(self.numbers))
+
+    def unpacked(self, archive: Path, only: Collection[str] | None = None) -> Path:
+        """Unpack an archive, or only some files of it, and return the folder. Raises Refused."""
+        target = self.new()
+        self.archives.unpack(archive, target, only)
+        return target
 
 
 @dataclass
@@ -108,7 +114,7 @@ class Sources:
         if place.is_dir():
             yield from self._in_folder(place)
         else:
-            yield from self._in_download(place, member_names(place), "")
+            yield from self._in_download(place, self.scratch.archives.names(place), "")
 
     def _in_folder(self, folder: Path, lab: str = "", unpacked_from: str = "") -> Iterator[Source]:
         entries = [entry for entry in sorted(os.scandir(folder), key=lambda entry: entry.name)]
@@ -164,7 +170,7 @@ class Sources:
         is_likely = self.matcher.roster is not None and (lab or MOODLE_ARCHIVE.fullmatch(owner))
         if not (is_likely or CANVAS_ARCHIVE.fullmatch(owner)):
             return []
-        names = member_names(Path(entry.path))
+        names = self.scratch.archives.names(Path(entry.path))
         return names if any(_part_of_download(name) for name in names) else []
 
     def _in_download(self, archive: Path, names: list[str], lab: str) -> Iterator[Source]:
@@ -179,9 +185,8 @@ class Sources:
             elif not any(one.startswith(HIDDEN) for one in parts):
                 self.remarks.append(f"{printable(archive.name)}/{printable(name)}: belongs to no student; ignored")
         for student, members in sorted(groups.items()):
-            target = self.scratch.new()
             try:
-                unpack(archive, target, set(members))
+                target = self.scratch.unpacked(archive, set(members))
             except (Refused, OSError) as problem:
                 part = _part_of_download(members[0]) or members[0].split("/")[0]
                 refusal = problem if isinstance(problem, Refused) else Refused(f"it cannot be read: {problem.strerror}")

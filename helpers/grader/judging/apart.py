@@ -23,6 +23,7 @@ from helpers.grader.errors import GraderError, Refused
 from helpers.grader.frames import FrameReader, FrameTooLarge, WireClosed, send_frame
 from helpers.grader.intake.extra_files import copy_extra_files
 from helpers.grader.intake.notebook import read_bytes
+from helpers.grader.judging.busy import Watch
 from helpers.grader.judging.exercise import rows_without_a_call
 from helpers.grader.judging.judge import in_order
 from helpers.grader.judging.judgement import Judgement, refused
@@ -47,7 +48,7 @@ NOTES = {
 
 def load_apart(lab: Lab) -> socket.socket:
     """Have the server load a lab too; return the connection on which `receive_answer` says when it has."""
-    return SERVER.ask(Request(source_of(lab), judges=False))
+    return SERVER.ask(Request(source_of(lab), starts=False))
 
 
 def judge_apart(lab: Lab, path: Path, limits: Limits, kernel_name: str) -> Judgement:
@@ -62,7 +63,7 @@ def judge_apart(lab: Lab, path: Path, limits: Limits, kernel_name: str) -> Judge
         return refused(lab.name, str(refusal), refusal.verdict)
     with tempfile.TemporaryDirectory(prefix="distillab-", dir=ZYGOTE.scratch()) as scratch:
         left_out = copy_extra_files(path.parent, Path(scratch), limits)
-        with SERVER.ask(Request(source_of(lab), judges=True)) as connection:
+        with SERVER.ask(Request(source_of(lab), starts=True)) as connection:
             child = ChildProcess(connection, *receive_answer(connection, 2))
             with Conversation(child, Job(scratch, kernel_name, limits), lab) as conversation:
                 judgement = conversation.judgement(content)
@@ -75,6 +76,7 @@ class Conversation:
 
     def __init__(self, child: ChildProcess, job: Job, lab: Lab) -> None:
         self.child, self.job, self.lab = child, job, lab
+        self.watch = Watch(child)
         self.deadline = time.monotonic() + job.limits.notebook + GRACE_SECONDS
         self.kernel: KernelHandles | None = None
         self.settled = b""  # the last record that came of what is settled
@@ -89,15 +91,18 @@ class Conversation:
 
     def judgement(self, content: bytes) -> Judgement:
         """Hand over the notebook, serve its process and return what it hands back, or else the verdict on it."""
+        starved = False
         try:
             return self._judgement(content)
         except TimeoutError:
-            verdict = "timeout"
+            verdict, starved = "timeout", self.watch.starved()
         except (BrokenRecord, FrameTooLarge):
             verdict = "crash"
         except WireClosed:
             verdict = self._verdict_on_its_end()
-        return self._what_is_left(verdict)
+        judgement = self._what_is_left(verdict)
+        judgement.starved |= starved
+        return judgement
 
     def _judgement(self, content: bytes) -> Judgement:
         for payload in (self.job.to_bytes(), content):

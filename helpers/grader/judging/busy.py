@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import time
+from typing import Protocol
 
-from helpers.grader.judging.student_kernel import StudentKernel
+from helpers.grader.sandbox.kernel_process import ProcessorTime
 
 HALF = 0.5
 
 
-class Watch:
-    """Watches a kernel from now on."""
+class Watched(Protocol):
+    """A kernel, or a process."""
 
-    def __init__(self, kernel: StudentKernel) -> None:
+    def processor_time(self) -> ProcessorTime | None:
+        """Return how long it has computed, and waited for a processor; None where that is not known."""
+
+
+class Watch:
+    """Watches a kernel or a process from now on."""
+
+    def __init__(self, kernel: Watched) -> None:
         self.kernel, self.start, self.before = kernel, time.monotonic(), kernel.processor_time()
 
     def starved(self) -> bool:
-        """Return whether the kernel has waited for a processor more than half of the time, and used less than half.
+        """Return whether it has waited for a processor more than half of the time, and used less than half.
 
         A notebook that sleeps waits for nothing. One that starts many processes waits for itself, and uses a lot.
         """

@@ -16,12 +16,14 @@ import nbformat
 from nbformat import NotebookNode
 
 from helpers.grader.course.lab import Lab
+from helpers.grader.formulas import drawn
 from helpers.grader.judging.alignment import Aligned, align
 from helpers.grader.judging.busy import Watch
 from helpers.grader.judging.carry_through import named_mistakes
 from helpers.grader.judging.cell_outcomes import SLOW_SHARE, CellOutcomes
 from helpers.grader.judging.exercise import TimeBudget, judge_exercise, rows_without_a_call
 from helpers.grader.judging.judgement import Judgement, Row
+from helpers.grader.judging.normal_code import normal_tokens
 from helpers.grader.judging.skippable_cells import skippable_cells
 from helpers.grader.judging.student_kernel import Kernel, KernelDied, StudentKernel, start_kernel
 from helpers.grader.limits import Limits
@@ -104,14 +106,16 @@ class _Run:
             if name not in self.rows:
                 note = f"the notebook's {self.limits.notebook:g} s were used up"
                 self.rows[name] = rows_without_a_call(exercise, "timeout", note)
-        answers = _written_answers(self.aligned)
+        answers, code = _written_answers(self.aligned), _code(self.aligned)
         return Judgement(
             self.lab.name,
             rows=in_order(self.lab, self.rows, answers),
             notes=list(dict.fromkeys(self.aligned.notes + self.cells.notes(self.limits.cell))),
             notebook=self.aligned.notebook,
             answers=answers,
-            code=_code(self.aligned),
+            code=code,
+            tokens={name: tokens for name, source in code.items() if (tokens := normal_tokens(source))},
+            formulas=drawn(answers.values()),
             seconds=round(time.monotonic() - self.began, 3),
             starved=self.starved,
         )

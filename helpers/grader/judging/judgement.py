@@ -42,6 +42,8 @@ class Judgement:
         graded: the notebook as formgrader shows it, ready to be written, where another process has made it.
         answers: written answers by their cell's id; stubs are left out.
         code: what the student wrote for each exercise.
+        tokens: the same in its normal form, in which answers are compared.
+        formulas: the formulas in written answers as they stand there, and each as MathML.
         guesses: valid records of predictions, by name.
         seconds: wall time of the whole submission.
         starved: whether a time limit passed while others were using the processors, so that it is judged again alone.
@@ -54,6 +56,8 @@ class Judgement:
     graded: bytes | None = None
     answers: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    formulas: dict[str, str] = field(default_factory=dict)
     guesses: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0.0
     starved: bool = False

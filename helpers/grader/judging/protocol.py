@@ -1,4 +1,4 @@
-"""What the grader, the judging server and the processes below it say to each other before a submission is judged."""
+"""What the grader, the judging server and the processes below it say to each other before the work begins."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ DONE = b"+"  # the grader to what its child asks for; anything else is a refusal
 CRASHED, OUT_OF_MEMORY = 1, 2  # exit statuses of a submission's process
 MAX_REQUEST_BYTES = 2**14
 MAX_JOB_BYTES = 2**16
+MAX_LISTING_BYTES = 2**24  # of the names of the files in one archive
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,13 @@ class LabSource:
 
 @dataclass(frozen=True)
 class Request:
-    """What the grader asks for: that a lab is loaded, or that a process is started as well, to judge a submission."""
+    """What the grader asks for: that a lab is loaded, or that a process is started as well, to judge a submission.
 
-    lab: LabSource
-    judges: bool
+    Without a lab, a process is started to read an archive.
+    """
+
+    lab: LabSource | None
+    starts: bool
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -37,7 +41,7 @@ class Request:
     @classmethod
     def from_bytes(cls, data: bytes) -> Request:
         content = json.loads(data)
-        return cls(LabSource(**content["lab"]), content["judges"])
+        return cls(LabSource(**content["lab"]) if content["lab"] else None, content["starts"])
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import nbformat
 
 from helpers.checks.guesses import valid_record
 from helpers.grader.course.lab import Lab
+from helpers.grader.formulas import MAX_DRAWN, MAX_FORMULAS, is_drawn
 from helpers.grader.intake.guesses import MAX_GUESSES
 from helpers.grader.judging.judgement import VERDICTS, Judgement, Row
 from helpers.grader.notes import Note, NoteCode
@@ -63,6 +64,8 @@ SCHEMA = _object(
         "notes": {"type": "array", "items": _NOTE, "maxItems": MAX_NOTES},
         "answers": _TEXTS_BY_NAME,
         "code": _TEXTS_BY_NAME,
+        "tokens": _TEXTS_BY_NAME,
+        "formulas": {"type": "object", "additionalProperties": _text(MAX_DRAWN), "maxProperties": MAX_FORMULAS},
         "guesses": {"type": "object", "maxProperties": MAX_GUESSES},  # each of which `valid_record` looks at
         "seconds": _NUMBER,
         "starved": {"type": "boolean"},
@@ -128,12 +131,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _require_of_lab(judgement: Judgement, lab: Lab, complete: bool) -> None:
     """Raise BrokenRecord unless every name and every number of points is the lab's."""
-    if judgement.lab != lab.name:
-        raise BrokenRecord("it is about another lab")
-    if not all(valid_record(record) and record["name"] == name for name, record in judgement.guesses.items()):
-        raise BrokenRecord("it holds guesses that are none")
-    if not judgement.code.keys() <= lab.exercises.keys() or not judgement.answers.keys() <= _answer_ids(lab):
-        raise BrokenRecord("it holds code or answers that the lab does not ask for")
+    _require_known_texts(judgement, lab)
     if complete and _is_refusal(judgement.rows):
         return
     expected = _expected_rows(lab)
@@ -152,6 +150,19 @@ def _require_of_lab(judgement: Judgement, lab: Lab, complete: bool) -> None:
         calls = {name for name in row.calls.split(", ") if name}
         if row.about != (about or "") or row.misconception not in misconceptions or not calls <= lab.exercises.keys():
             raise BrokenRecord("it describes a case as the lab does not")
+
+
+def _require_known_texts(judgement: Judgement, lab: Lab) -> None:
+    """Raise BrokenRecord unless what the student wrote belongs to this lab, and predictions and formulas are such."""
+    if judgement.lab != lab.name:
+        raise BrokenRecord("it is about another lab")
+    if not all(valid_record(record) and record["name"] == name for name, record in judgement.guesses.items()):
+        raise BrokenRecord("it holds guesses that are none")
+    if not all(map(is_drawn, judgement.formulas.values())):
+        raise BrokenRecord("it holds formulas that are none")
+    code = judgement.code.keys() | judgement.tokens.keys()
+    if not code <= lab.exercises.keys() or not judgement.answers.keys() <= _answer_ids(lab):
+        raise BrokenRecord("it holds code or answers that the lab does not ask for")
 
 
 def _is_refusal(rows: list[Row]) -> bool:

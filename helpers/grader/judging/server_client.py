@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from helpers.grader.course import digest
 from helpers.grader.course.lab import Lab
@@ -21,6 +22,7 @@ from helpers.grader.errors import GraderError
 from helpers.grader.frames import FrameTooLarge, WireClosed, receive_frame
 from helpers.grader.judging.protocol import READY, LabSource, Request
 from helpers.grader.sandbox.environment import clean_environment
+from helpers.grader.sandbox.kernel_process import ProcessorTime
 
 PROGRAM = "helpers.grader.run.judging_server"
 STARTUP_SECONDS = 300.0  # the server may take that long to import everything and to compute a lab's right answers
@@ -44,6 +46,16 @@ class ChildProcess:
             signal.pidfd_send_signal(self.process, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+    def processor_time(self) -> ProcessorTime | None:
+        """Return how long it has computed, and waited for a processor, for it has a single thread."""
+        try:
+            details = Path(f"/proc/self/fdinfo/{self.process}").read_text(encoding="ascii")
+            number = details.split("Pid:")[1].split()[0]
+            used, waited, _ = Path(f"/proc/{number}/schedstat").read_text(encoding="ascii").split()
+        except (OSError, IndexError, ValueError):  # it has just ended, or this Linux does not tell
+            return None
+        return ProcessorTime(int(used) / 1e9, int(waited) / 1e9)
 
     def how_it_ended(self) -> bytes:
         """Return what its lab's process reports of its end, b"" if that one ended too.
@@ -69,6 +81,7 @@ class JudgingServer:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        self._archives: socket.socket | None = None  # to the process that starts one for each archive
         self._folder = ""
 
     def start(self) -> None:
@@ -79,19 +92,22 @@ class JudgingServer:
             self._stop()
             self._folder = tempfile.mkdtemp(prefix="distillab-judging-")
             self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
+            self._archives, of_archives = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs, of_archives:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", PROGRAM, self._folder],
+                    [sys.executable, "-m", PROGRAM, self._folder, str(of_archives.fileno())],
                     stdin=theirs.fileno(),
                     stdout=subprocess.DEVNULL,
+                    pass_fds=[of_archives.fileno()],
                     cwd=self._folder,
                     env=clean_environment(self._folder),
                     start_new_session=True,  # Ctrl-C is for the grader, which then closes the connection
                 )
 
     def _has_hung_up(self) -> bool:
-        """Return whether the other end is closed; it never sends anything."""
-        return self._connection is None or bool(select.select([self._connection], [], [], 0)[0])
+        """Return whether one of the other ends is closed; they never send anything."""
+        connections = [one for one in (self._connection, self._archives) if one is not None]
+        return len(connections) < 2 or bool(select.select(connections, [], [], 0)[0])
 
     def stop(self) -> None:
         """End it with every process below it."""
@@ -101,15 +117,16 @@ class JudgingServer:
     def _stop(self) -> None:
         if self._process is None:
             return
-        if self._connection is not None:
-            self._connection.close()
+        for connection in (self._connection, self._archives):
+            if connection is not None:
+                connection.close()
         try:
             self._process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._process = self._connection = None
+        self._process = self._connection = self._archives = None
 
     def ask(self, request: Request) -> socket.socket:
         """Send a request and return the connection on which it will be answered."""
@@ -117,9 +134,10 @@ class JudgingServer:
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
             try:
-                if self._connection is None:
+                connection = self._connection if request.lab else self._archives
+                if connection is None:
                     raise GraderError(ENDED)
-                socket.send_fds(self._connection, [request.to_bytes()], [theirs.fileno()])
+                socket.send_fds(connection, [request.to_bytes()], [theirs.fileno()])
             except OSError:
                 ours.close()
                 raise GraderError(ENDED) from None

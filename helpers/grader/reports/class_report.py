@@ -147,7 +147,7 @@ def lab_section(lab: Lab, graded: Sequence[Graded], lab_page: str) -> LabSection
     """Return what the report says about one lab."""
     judged = [(student, judgement) for student, judgement in graded if not _refusal(judgement)]
     judgements = [judgement for _, judgement in judged]
-    similar = near_identical({student: judgement.code for student, judgement in judged}, known_runs(lab))
+    similar = near_identical({student: judgement.tokens for student, judgement in judged}, known_runs(lab))
     return LabSection(
         lab=lab.name,
         lab_page=lab_page,

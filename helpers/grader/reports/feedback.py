@@ -8,6 +8,7 @@ escaped by jinja2.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -81,6 +82,7 @@ class AnswerFeedback:
     title: str
     question: str  # markdown of the course
     text: str
+    formulas: Mapping[str, str]  # in `text`, drawn
     score: Score
     comment: str
 
@@ -164,6 +166,7 @@ def _answer_feedback(lab: Lab, row: Row, judgement: Judgement, marks: ManualMark
         title=title,
         question=question,
         text=judgement.answers.get(row.exercise, "")[:MAX_CHARACTERS],
+        formulas=judgement.formulas,
         score=_score(row.exercise, 0.0, row.max_points or 0.0, marks),
         comment=marks.comments.get(row.exercise, ""),
     )

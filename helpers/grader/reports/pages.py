@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-from helpers.grader.reports.formulas import formula, with_formulas
+from helpers.grader.formulas import formula, with_formulas
 
 # Terminal colours and control characters, which an error message may hold.
 _WHITE_SPACE = re.compile(r"\s+")

@@ -1,25 +1,22 @@
 """Find answers that are nearly the same code in disguise: a reason to look, never a verdict.
 
-The method is MOSS (Schleimer, Wilkerson and Aiken, "Winnowing", SIGMOD 2003) on normalised code. Each exercise is
-parsed and unparsed, which removes comments, spacing and quotes; docstrings are removed, and every name that the answer
-itself binds becomes one and the same word. The rest is cut into runs of `RUN_TOKENS` tokens. A run counts as evidence
-only if it is *rare*: not in the stub, the reference or a known mistake, and not in more than a tenth of the class (two
-students are always allowed). So a line that everybody writes proves nothing, however many write it. Two students are
-named if at least `MIN_SHARED_RUNS` rare runs of a lab agree and these make up `MIN_SHARE` of the rare runs of the one
-who has more.
+The method is MOSS (Schleimer, Wilkerson and Aiken, "Winnowing", SIGMOD 2003) on the normal form of the code
+(`judging/normal_code.py`), which is cut into runs of `RUN_TOKENS` tokens. A run counts as evidence only if it is
+*rare*: not in the stub, the reference or a known mistake, and not in more than a tenth of the class (two students are
+always allowed). So a line that everybody writes proves nothing, however many write it. Two students are named if at
+least `MIN_SHARED_RUNS` rare runs of a lab agree and these make up `MIN_SHARE` of the rare runs of the one who has more.
 """
 
 from __future__ import annotations
 
 import ast
-import io
-import tokenize
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
 from helpers.grader.course.lab import Lab
+from helpers.grader.judging.normal_code import normal_tokens
 
 RUN_TOKENS = 10  # about one statement
 MIN_SHARED_RUNS = 40
@@ -42,11 +39,11 @@ def near_identical(answers: Mapping[str, Mapping[str, str]], known: set[Run]) ->
     """Return the groups of students with nearly the same answers.
 
     Args:
-        answers: student → exercise → source code.
+        answers: student → exercise → tokens of the code, from `normal_tokens`.
         known: runs that prove nothing, from `known_runs`.
     """
     runs = {
-        student: {(name, run) for name, source in code.items() for run in runs_of(source) if run not in known}
+        student: {(name, run) for name, tokens in code.items() for run in runs_of(tokens) if run not in known}
         for student, code in answers.items()
     }
     holders: dict[tuple[str, Run], list[str]] = defaultdict(list)
@@ -94,7 +91,7 @@ def known_runs(lab: Lab) -> set[Run]:
     """Return the runs of a lab's own code: setup, reference and known mistakes."""
     sources = [cell.source for cell in lab.notebook.cells if cell.cell_type == "code"]
     sources.append((lab.folder / "misconceptions.py").read_text(encoding="utf-8"))
-    return {run for source in sources for piece in _pieces(source) for run in runs_of(piece)}
+    return {run for source in sources for piece in _pieces(source) for run in runs_of(normal_tokens(piece))}
 
 
 def _pieces(source: str) -> list[str]:
@@ -109,68 +106,7 @@ def _pieces(source: str) -> list[str]:
     return [ast.unparse(node) for node in body]
 
 
-def runs_of(source: str) -> set[Run]:
-    """Return the runs of tokens of one normalised answer; none if it does not parse."""
-    text = normalised(source)
-    tokens = [token.string for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.string.strip()]
-    return {tuple(tokens[start : start + RUN_TOKENS]) for start in range(len(tokens) - RUN_TOKENS + 1)}
-
-
-def normalised(source: str) -> str:
-    """Return code without comments, docstrings, texts and names that it binds; empty if it does not parse."""
-    try:
-        tree = ast.parse(source)
-        return ast.unparse(_Normaliser(_bound_names(tree)).visit(tree))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-
-
-def _bound_names(tree: ast.AST) -> set[str]:
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg):
-            names.add(node.arg)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            names.add(node.name)
-    return names
-
-
-class _Normaliser(ast.NodeTransformer):
-    """Replace the names that the code binds by one word, and remove docstrings, annotations and texts."""
-
-    def __init__(self, bound: set[str]) -> None:
-        self.bound = bound
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        return ast.Name("v", node.ctx) if node.id in self.bound else node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        return ast.arg("v")
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        self.generic_visit(node)
-        return ast.Pass() if node.value is None else ast.copy_location(ast.Assign([node.target], node.value), node)
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        return ast.Constant("") if isinstance(node.value, str) else node
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        return ast.Constant("")
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        return self._definition(node)
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        return self._definition(node)
-
-    def _definition(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
-        node.name = "v" if node.name in self.bound else node.name
-        if isinstance(node, ast.FunctionDef):
-            node.returns = None
-        self.generic_visit(node)
-        first = node.body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            node.body = node.body[1:] or [ast.Pass()]
-        return ast.fix_missing_locations(node)
+def runs_of(tokens: str) -> set[Run]:
+    """Return the runs of tokens of one answer in the form that `normal_tokens` gives it."""
+    words = tokens.split("\n")
+    return {tuple(words[start : start + RUN_TOKENS]) for start in range(len(words) - RUN_TOKENS + 1)}

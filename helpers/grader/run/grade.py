@@ -16,9 +16,12 @@ from pathlib import Path
 from helpers.grader.course.digest import judge_digest
 from helpers.grader.course.lab import Lab, find_labs, forget_changed_labs, load_lab
 from helpers.grader.errors import GraderError
+from helpers.grader.intake.archive import Archives
 from helpers.grader.intake.collect import collect
 from helpers.grader.intake.matching import read_answers
-from helpers.grader.judging.submission import compute_answers, judge_submission, prepare
+from helpers.grader.judging.archives_apart import ArchivesApart
+from helpers.grader.judging.server_client import SERVER
+from helpers.grader.judging.submission import compute_answers, is_sandboxed, judge_submission, prepare
 from helpers.grader.limits import Limits
 from helpers.grader.release import generate, put_environment_first
 from helpers.grader.reports.gradebook import open_gradebook
@@ -31,6 +34,7 @@ from helpers.grader.run.publish import default_database, of_the_class, write_rep
 from helpers.grader.run.retry import JudgeBatch, judge_in_threads
 from helpers.grader.run.scale import require_one_scale
 from helpers.grader.run.secret_seed import secret_seed
+from helpers.grader.sandbox.doctor import isolates
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL, UNSAFE_KERNEL
 from helpers.grader.sandbox.zygote_client import ZYGOTE
 from helpers.interrupt import raise_if_requested
@@ -78,7 +82,12 @@ def grade(
         announce(f"Looking for submissions in {submissions}")
         known = find_labs(course)
         roster = class_roster(options.roster, output, known)
-        found = collect(submissions, labs, Path(scratch), known, roster, read_answers(output))
+        # A cluster's workers isolate notebooks; this computer need not be able to.
+        apart = is_sandboxed(options.kernel_name) and (not options.cluster or isolates())
+        archives = ArchivesApart() if apart else Archives()
+        found = collect(submissions, labs, Path(scratch), known, roster, read_answers(output), archives)
+        if options.cluster:
+            SERVER.stop()
         collected = found.submissions
         output.mkdir(parents=True, exist_ok=True)
         database = options.database or default_database(output)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ KERNELS_PREFIX = "distillab-"  # before the process id of a zygote
 MOVE_ATTEMPTS = 20  # a process that was forked while others were moved makes the next attempt necessary
 REMOVE_SECONDS = 5.0  # the processes of a group may take that long to be gone once they were killed
 RETRY_SECONDS = 0.01
+NOT_REMOVED = (
+    "Control groups that are left behind, because a process in them has not ended: {}. Remove them with: rmdir"
+)
 
 
 class NoControlGroup(Exception):
@@ -99,9 +103,13 @@ class ControlGroups:
         )
 
     def close(self) -> None:
-        """Remove what was made here once its processes are gone, and leave the grader's group as it was."""
-        for path in [*self._folder.glob("kernel-*"), self._folder]:
-            _remove(path)
+        """Remove what was made here once its processes are gone, and leave the grader's group as it was.
+
+        What cannot be removed is said, once for all kernels.
+        """
+        kept = [path for path in [*self._folder.glob("kernel-*"), self._folder] if not _remove(path)]
+        if kept:
+            print(NOT_REMOVED.format(", ".join(map(str, kept))), file=sys.stderr, flush=True)
         if any(path.is_dir() and path.name != GRADER_GROUP for path in self._base.iterdir()):
             return  # another zygote still uses it, or somebody else
         with contextlib.suppress(OSError):
@@ -227,15 +235,16 @@ def _write(path: Path, text: str) -> None:
         os.close(handle)
 
 
-def _remove(group: Path) -> None:
-    """Remove a group without subgroups as soon as its processes are gone."""
+def _remove(group: Path) -> bool:
+    """Remove a group without subgroups as soon as its processes are gone; return whether that was in time."""
     deadline = time.monotonic() + REMOVE_SECONDS
     while True:
         try:
-            return group.rmdir()
+            group.rmdir()
+            return True
         except FileNotFoundError:
-            return
+            return True
         except OSError:
             if time.monotonic() > deadline:
-                return
+                return False
             time.sleep(RETRY_SECONDS)

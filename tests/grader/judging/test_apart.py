@@ -27,7 +27,7 @@ from helpers.grader.errors import GraderError
 from helpers.grader.judging import apart, room
 from helpers.grader.judging.apart import judge_apart
 from helpers.grader.judging.judge import judge
-from helpers.grader.judging.server_client import SERVER
+from helpers.grader.judging.server_client import SERVER, ChildProcess
 from helpers.grader.judging.submission import compute_answers
 from helpers.grader.limits import Limits
 from helpers.grader.run.grade import GradingOptions, grade
@@ -91,7 +91,8 @@ def judged(meddled, hand_in, kernel_name):
 
     def judge_with(code: str = "", **more: str):
         lab = load_lab(meddled, "00_mini", RUN_SEED)
-        return judge_apart(lab, hand_in(code, **more), LIMITS, SANDBOX_KERNEL)
+        limits = LIMITS if code in (HUNG, SPINNING) else replace(LIMITS, notebook=60)
+        return judge_apart(lab, hand_in(code, **more), limits, SANDBOX_KERNEL)
 
     return judge_with
 
@@ -211,16 +212,33 @@ def test_a_process_that_ends_early_is_its_submissions_verdict(judged, code, verd
 
 def test_a_process_that_hangs_is_killed_and_a_timeout(judged, monkeypatch):
     monkeypatch.setattr(apart, "GRACE_SECONDS", 0.5 - LIMITS.notebook)
-    assert {row.verdict for row in judged(HUNG).rows if row.case} == {"timeout"}
+    judgement = judged(HUNG)
+    assert {row.verdict for row in judgement.rows if row.case} == {"timeout"} and not judgement.starved
+
+
+def test_a_process_that_waits_for_others_until_its_time_is_up_is_judged_again_alone(judged, monkeypatch):
+    monkeypatch.setattr(apart, "GRACE_SECONDS", 0.5 - LIMITS.notebook)
+    measured = []
+
+    def processor_time(child):
+        measured.append(processor_time_of(child))
+        return replace(measured[-1], waited=0.9 * time.monotonic())
+
+    processor_time_of = ChildProcess.processor_time
+    monkeypatch.setattr(ChildProcess, "processor_time", processor_time)
+    judgement = judged(SPINNING)
+    assert {row.verdict for row in judgement.rows if row.case} == {"timeout"} and judgement.starved
+    before, after = measured
+    assert 0 <= before.used < after.used and before.waited <= after.waited
 
 
 AFTER_THE_FIRST_EXERCISE = """
 import os
-keep = child.Grader.keep
+keep = child.keep
 def keep_and_end(grader, judgement):
     keep(grader, judgement)
     if judgement.rows: os._exit(1)
-child.Grader.keep = keep_and_end
+child.keep = keep_and_end
 """
 
 
@@ -311,13 +329,13 @@ def test_it_dies_with_the_grader(meddled, hand_in):
     grader = subprocess.Popen([sys.executable, "-c", ALONE, str(meddled), str(path)])
     try:
         deadline = time.monotonic() + 120
-        while len(processes := descendants(grader.pid)) < 5 and time.monotonic() < deadline:
+        while len(processes := descendants(grader.pid)) < 6 and time.monotonic() < deadline:
             assert grader.poll() is None
         handles = [os.pidfd_open(process) for process in processes[1:]]
     finally:
         grader.kill()
         grader.wait()
-    assert len(handles) >= 4, "the server's two processes, the lab's and the submission's"
+    assert len(handles) >= 5, "the server's two processes, that for archives, the lab's and the submission's"
     for handle in handles:
         assert select.select([handle], [], [], 60)[0], "a process outlives its grader"
         os.close(handle)

@@ -21,7 +21,8 @@ def judgement(mini):
     rows["double"] = [replace(row, points=row.max_points, verdict="correct") for row in rows["double"]]
     rows["Average"] = [replace(row, misconception="summed", seen="3 of 4 \u2248") for row in rows["Average"]]
     notes, answers = [Note.of(NoteCode.CHECK_PUT_BACK, exercise="double")], {"answer_why": "So."}
-    written = {"answers": answers, "code": {"double": "x"}, "guesses": {"kl": GUESS}}
+    written = {"answers": answers, "code": {"double": "x"}, "tokens": {"double": "v"}, "guesses": {"kl": GUESS}}
+    written["formulas"] = {"$x$": "<math><mi>x</mi></math>"}
     return Judgement("00_mini", in_order(mini, rows, answers), notes, seconds=1.5, **written)
 
 
@@ -66,6 +67,9 @@ FORGERIES = {
     "a row twice": lambda record: record | {"rows": [*record["rows"], record["rows"][0]]},
     "two refusals": changed(rows=[to_plain(refused("00_mini", "no", "error"))["rows"][0]] * 2),
     "a refusal that is right": changed(rows=to_plain(refused("00_mini", "no", "correct"))["rows"]),
+    "tokens of another exercise": changed(tokens={"other": "v"}),
+    "a formula that is a script": changed(formulas={"$x$": "<script>alert(1)</script>"}),
+    "a formula that is none": changed(formulas={"$x$": 1}),
     "more points": row_changed(points=2.0),
     "more points at best": row_changed(points=2.0, max_points=2.0),
     "points for a wrong answer": row_changed(verdict="wrong"),

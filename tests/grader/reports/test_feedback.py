@@ -5,6 +5,7 @@ import re
 import pytest
 
 from helpers.grader.course.lab import Lab
+from helpers.grader.formulas import drawn
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.feedback import exercise_feedback, feedback_page, question_before
 from helpers.grader.reports.gradebook import ManualMarks
@@ -136,8 +137,11 @@ def test_formulas_are_drawn_in_question_answer_and_comment(mini):
     judgement = judged(case("one"))
     judgement.rows.append(Row("answer_why", "", None, 2.0, "manual"))
     judgement.answers = {"answer_why": "Since $T^2$ <script>x</script> and $5."}
+    judgement.formulas = drawn(judgement.answers.values())
     page = feedback_page(mini, "ada", judgement, ManualMarks(comments={"answer_why": r"Why not \(\frac{1}{T}\)?"}))
     assert page.count("<math") == 2 and "&lt;script&gt;x&lt;/script&gt; and $5." in page and r"\frac" not in page
+    judgement.formulas = {}
+    assert "Since $T^2$ &lt;" in feedback_page(mini, "ada", judgement), "a student's TeX is not read here"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,18 @@
 """Nearly identical answers: a copy in other clothes is found, what everybody writes is not."""
 
-from helpers.grader.reports.similarity import known_runs, near_identical, normalised
+from helpers.grader.judging.normal_code import MAX_CHARACTERS, normal_tokens, normalised
+from helpers.grader.judging.record import MAX_WORK
+from helpers.grader.reports import similarity
+from helpers.grader.reports.similarity import known_runs
+
+
+def near_identical(answers, known):
+    """Compare source code as the class report does: by the tokens that the judge has taken from it."""
+    tokens = {
+        student: {name: normal_tokens(source) for name, source in code.items()} for student, code in answers.items()
+    }
+    return similarity.near_identical(tokens, known)
+
 
 ONE_LINER = "def double(values):\n    if not len(values): raise ValueError\n    return values.add(values)"
 
@@ -81,3 +93,9 @@ def test_every_two_of_a_group_agree():
     others = {f"s{place}": {"double": OTHER.replace("2", str(place))} for place in range(30)}
     found = near_identical({name: {"double": code} for name, code in three.items()} | others, set())
     assert [group.students for group in found] == [("a", "b", "c")]
+
+
+def test_tokens_are_one_a_line_and_no_more_than_a_record_takes():
+    assert normal_tokens("x = f(1)  # one") == "v\n=\nf\n(\n1\n)"
+    assert normal_tokens("x = b'a b\\n'").split("\n")[-1] == "b'a b\\n'"
+    assert len(normal_tokens("a;" * 199_999)) == MAX_CHARACTERS <= MAX_WORK

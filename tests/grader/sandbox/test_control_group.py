@@ -109,16 +109,17 @@ def test_nothing_is_left_behind(linux):
     assert linux.read(linux.scope / "cgroup.subtree_control") == ""
 
 
-def test_a_group_with_processes_in_it_stays_until_they_are_gone(linux):
+def test_a_group_with_processes_in_it_stays_until_they_are_gone_and_is_said_once(linux, capsys):
     groups = ControlGroups(GRADER)
     path = groups.create(2**30, 64).path
     linux.write(path / "cgroup.procs", "4000000")
     groups.close()
     assert path.is_dir()
+    assert capsys.readouterr().err.count(f"{path},") == 1
     linux.write(path / "cgroup.procs", "")
     (path / "cgroup.procs").write_text("")
     groups.close()
-    assert linux.groups() == {"scope": sorted([GRADER, ZYGOTES])}
+    assert linux.groups() == {"scope": sorted([GRADER, ZYGOTES])} and capsys.readouterr().err == ""
 
 
 def test_two_zygotes_share_one_group_until_the_last_has_ended(linux, monkeypatch):

@@ -4,7 +4,17 @@ from html.parser import HTMLParser
 
 import pytest
 
-from helpers.grader.reports.formulas import ATTRIBUTES, ELEMENTS, MAX_CHARACTERS, formula, with_formulas
+from helpers.grader import formulas
+from helpers.grader.formulas import (
+    ATTRIBUTES,
+    ELEMENTS,
+    MAX_CHARACTERS,
+    MAX_FORMULAS,
+    drawn,
+    formula,
+    is_drawn,
+    with_formulas,
+)
 from helpers.grader.reports.pages import markdown
 
 
@@ -74,3 +84,50 @@ def test_a_formula_that_cannot_be_read_stays_as_it_was_typed(tex):
 def test_a_question_of_the_course_is_drawn_too():
     page = str(markdown(r"Why $T^2$, and not `$x$`?" + "\n\n$$\\mathrm{KL}(p \\,\\|\\, q)$$\n"))
     assert page.count("<math") == 2 and "<code>$x$</code>" in page
+
+
+TYPED = [
+    r"$T^2$ costs `a$b` $5",
+    r"\[a < b\] & \(x\) $$\frac{a}{b}$$ $T^2$",
+    r"$\text{<script>alert(1)</script> \" ' &amp;}$",
+    r"$\href{javascript:alert(1)}{x}$ $\def\x{y}$ $\frac{1$",
+    r"$\begin{matrix} a & b \\ c & d \end{matrix}$ $\sum_{i=1}^n \sqrt[3]{x}$",
+    r"$\left(\binom{n}{k}\right) \vec{v} \mathbb{R}$",
+]
+
+
+@pytest.mark.parametrize("text", TYPED)
+def test_formulas_that_were_drawn_elsewhere_give_the_same_page(text):
+    known = drawn([text])
+    assert all(map(is_drawn, known.values()))
+    assert with_formulas(text, known) == with_formulas(text)
+    assert "<math" not in with_formulas(text, {})
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "",
+        "x",
+        "<math>",
+        "<math><script>alert(1)</script></math>",
+        '<math onload="x"></math>',
+        '<math display="javascript:x"></math>',
+        '<math><mi width="1em" style="x">x</mi></math>',
+        "<math>&copy;</math>",
+        "<math></math></div>",
+        "<math></math><math></math>",
+        "<math><mi></math>\n",
+        '<math><mtext>"</mtext></math>',
+    ],
+)
+def test_what_is_no_formula_is_not_put_in(forged):
+    assert not is_drawn(forged)
+    assert with_formulas("$x$", {"$x$": forged}) == "$x$"
+
+
+def test_no_more_is_drawn_than_a_record_takes(monkeypatch):
+    assert len(drawn(f"$x_{{{number}}}$" for number in range(MAX_FORMULAS + 50))) == MAX_FORMULAS
+    size = len(drawn(["$x$"])["$x$"])
+    monkeypatch.setattr(formulas, "MAX_DRAWN_TOGETHER", 2 * size + 1)
+    assert list(drawn(["$x$ $y$ $x$ $z$"])) == ["$x$", "$y$"]
