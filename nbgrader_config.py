@@ -24,6 +24,13 @@ c.GenerateAssignment.preprocessors = RELEASE_PREPROCESSORS
 # the labs are released without our solutions.
 c.Release.show_solutions = True
 
+# These labs come with the package, and so do the values of their visible checks. Without this line, each released
+# notebook carries its own.
+c.Release.assets = "helpers/assets"
+
+# distillab check-course also asks for what the house style asks for: docs/authoring.md.
+c.CheckCourse.house_style = True
+
 c.Autograde.exporter_class = "helpers.grader.preprocessor.ForgivingExporter"
 c.Autograde.sanitize_preprocessors = []
 c.Autograde.autograde_preprocessors = [

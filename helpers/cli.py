@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from helpers.commands import explain, grading, labs, lms, machine, marking
+from helpers.commands import courses, explain, grading, labs, lms, machine, marking
 from helpers.commands.common import Commands, fail, missing_extra
 from helpers.interrupt import never_lost
 
@@ -41,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
     commands: Commands = top.add_subparsers(dest="command", required=True)
     for add in (
         labs.add_lab,
+        courses.add_init,
+        courses.add_new,
+        courses.add_check_course,
         labs.add_release,
         grading.add_grade,
         marking.add_mark,

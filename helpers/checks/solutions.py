@@ -3,9 +3,9 @@
     solution(kl_divergence)     # shows how we write it
     skip(kl_divergence)         # the cells below use ours
 
-The texts are in `helpers/assets/solutions/<lab>.json`, which `make release` writes; a course that sets
-`c.Release.show_solutions = False` releases none. Both functions refuse in a kernel that grades, which cannot see the
-files either.
+The texts are in `helpers/assets/solutions/<lab>.json`, which `make release` writes, or in the notebook itself
+(`lab_data.py`); a course that sets `c.Release.show_solutions = False` releases none. Both functions refuse in a kernel
+that grades, which cannot see the files either.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from functools import cache
 from types import FunctionType, ModuleType
 from typing import Any
 
+from helpers.checks.lab_data import opened
 from helpers.checks.progress import attempts, being_graded, has_passed, record_skip
 from helpers.paths import PACKAGE
 
@@ -68,7 +69,7 @@ def skip(name: Callable[..., Any] | str) -> Text:
     if (refusal := _unavailable(name)) is not None:
         return refusal
     lab = _lab_of(name)
-    sys._getframe(1).f_globals[name] = vars(_module(lab["lab"]))[name]
+    sys._getframe(1).f_globals[name] = vars(_module(lab["lab"], lab["setup"], tuple(lab["solutions"].items())))[name]
     problem = record_skip(name, lab["lab"])
     return Text(
         f"The cells below now use our `{name}`. The exercise counts as not done. You can still write your own: run its "
@@ -110,11 +111,14 @@ def _name_of(named: Callable[..., Any] | str, called: str) -> str:
     return name
 
 
-@cache
 def _labs() -> dict[str, dict[str, Any]]:
-    """Return each lab's solutions by the names of its exercises, from the files that `make release` wrote."""
-    labs = (json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.json")))
-    return {name: lab for lab in labs for name in lab["exercises"]}
+    """Return each lab's solutions by the names of its exercises: what the notebook carries, else this package's."""
+    return {name: lab for lab in opened("solutions") or _own_labs() for name in lab["exercises"]}
+
+
+@cache
+def _own_labs() -> list[dict[str, Any]]:
+    return [json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.json"))]
 
 
 def _lab_of(name: str) -> dict[str, Any]:
@@ -132,10 +136,9 @@ def _unavailable(name: str) -> Text | None:
 
 
 @cache
-def _module(lab: str) -> ModuleType:
+def _module(lab: str, setup: str, solutions: tuple[tuple[str, str], ...]) -> ModuleType:
     """Return a module in which all solutions of a lab have run, so that ours call ours."""
-    content = json.loads((FOLDER / f"{lab}.json").read_text(encoding="utf-8"))
     module = ModuleType(OURS)
-    for name, source in {"setup": content["setup"], **content["solutions"]}.items():
-        exec(compile(source, f"<our {name}>", "exec"), vars(module))
+    for name, source in [("setup", setup), *solutions]:
+        exec(compile(source, f"<our {name} of {lab}>", "exec"), vars(module))
     return module

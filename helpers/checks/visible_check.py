@@ -3,8 +3,8 @@
     check(hard_loss)
 
 The inputs, the expected values and the values that known mistakes give on the same inputs come from
-`helpers/assets/checks/<lab>.json`, which `make release` writes. It holds only numbers: neither the reference nor the
-mistakes' code. `helpers.checks.result` displays the outcome.
+`helpers/assets/checks/<lab>.json`, which `make release` writes, or from the notebook itself (`lab_data.py`). They are
+only numbers: neither the reference nor the mistakes' code. `helpers.checks.result` displays the outcome.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from helpers.checks.coroutines import ENDINGS
 from helpers.checks.diagnosis import diagnose
 from helpers.checks.encoding import decode
 from helpers.checks.error_causes import NOT_WRITTEN, explain_error
+from helpers.checks.lab_data import opened
 from helpers.checks.observers import observe
 from helpers.checks.progress import attempts, code_digest, record
 from helpers.checks.quiz import check_quiz
@@ -31,16 +32,20 @@ from helpers.checks.solutions import FAILED_CHECKS, called_by, is_offered, is_ou
 from helpers.paths import PACKAGE
 
 
-@cache
 def _exercises() -> dict[str, dict[str, Any]]:
-    """Return every exercise of every lab by name, from the files that `make release` wrote."""
-    exercises = {}
-    folder = PACKAGE / "assets" / "checks"
-    for file in sorted(folder.glob("*.json")):
-        lab = json.loads(file.read_text(encoding="utf-8"))
-        for name, exercise in lab["exercises"].items():
-            exercises[name] = {**exercise, "lab": lab["lab"], "forbidden": lab["forbidden"]}
-    return exercises
+    """Return every exercise by name: those that the notebook carries, else those of every lab of this package."""
+    labs = opened("checks") or _own_labs()
+    return {
+        name: {**exercise, "lab": lab["lab"], "forbidden": lab["forbidden"]}
+        for lab in labs
+        for name, exercise in lab["exercises"].items()
+    }
+
+
+@cache
+def _own_labs() -> list[dict[str, Any]]:
+    files = sorted((PACKAGE / "assets" / "checks").glob("*.json"))
+    return [json.loads(file.read_text(encoding="utf-8")) for file in files]
 
 
 def check(answer: Callable[..., Any] | str) -> CheckResult:
@@ -58,7 +63,8 @@ def check(answer: Callable[..., Any] | str) -> CheckResult:
         raise TypeError(f"check() takes the function or class itself, as in check(hard_loss), not {answer!r:.80}")
     if name not in _exercises():
         known = ", ".join(sorted(_exercises()))
-        return CheckResult(name, message=f"There is no exercise with this name. The exercises are: {known}.")
+        first = "" if opened("checks") else " If this notebook has a cell “the checks need it”, run that one first."
+        return CheckResult(name, message=f"There is no exercise with this name. The exercises are: {known}.{first}")
     exercise = _exercises()[name]
     if "quiz" not in exercise and not callable(found):
         return CheckResult(name, message=f"There is nothing called {name} in this notebook yet: run its cell first.")

@@ -15,8 +15,8 @@ from helpers.checks.compare import describe, mismatch
 from helpers.checks.encoding import Opaque, decode, encode
 from helpers.checks.observers import observe
 from helpers.checks.result import show
+from helpers.grader.course.check_values import _rounded, is_short
 from helpers.grader.judging.redaction import in_kind
-from helpers.grader.release import _is_short, _rounded
 
 FRAME = pd.DataFrame(
     {
@@ -250,8 +250,8 @@ def test_tables_are_shown_cut_to_what_a_person_reads():
 
 
 def test_examples_have_short_numbers_and_their_values_are_rounded():
-    assert _is_short((np.array([0.125]), MEANS, np.array(["a"]))) and not _is_short((MEANS / 3,))
-    assert not _is_short((np.array([1 / 3]),))
+    assert is_short((np.array([0.125]), MEANS, np.array(["a"]))) and not is_short((MEANS / 3,))
+    assert not is_short((np.array([1 / 3]),))
     rounded = _rounded(pd.DataFrame({"a": [1 / 3, -1e-9], "b": ["x", "y"]}))
     assert rounded["a"].tolist() == [0.3333333, 0.0] and rounded["b"].tolist() == ["x", "y"]
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers.grader.course.check_values import is_short
 from helpers.grader.course.lab import Lab, find_labs
 from helpers.grader.errors import GraderError
-from helpers.grader.release import _is_short, digest, release, untouched
+from helpers.grader.release import digest, release, untouched
 
 
 def released(course):
@@ -83,7 +84,7 @@ def test_nbgrader_itself_releases_the_same_bytes(course):
 def test_long_inputs_are_no_examples():
     import torch
 
-    assert _is_short((torch.tensor([0.125]), 3)) and not _is_short((torch.tensor([1 / 3]),))
+    assert is_short((torch.tensor([0.125]), 3)) and not is_short((torch.tensor([1 / 3]),))
 
 
 def test_a_folder_without_a_course_is_said(tmp_path):

@@ -22,6 +22,11 @@ def carries_through(course: Path) -> bool:
     return bool(course_config(course).Judge.get("carry_through", True))
 
 
+def asks_house_style(course: Path) -> bool:
+    """Return whether labs have to follow the house style: `c.CheckCourse.house_style`."""
+    return bool(course_config(course).CheckCourse.get("house_style", False))
+
+
 def case_weights(course: Path, lab: str) -> dict[str, float]:
     """Return the weights that the course gives to cases of a lab in place of their own, by “exercise/case”.
 
