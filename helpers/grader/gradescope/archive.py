@@ -12,11 +12,11 @@ import csv
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import Version
 
 from helpers.atomic import replace_file
@@ -25,6 +25,7 @@ from helpers.grader.errors import GraderError
 from helpers.paths import PACKAGE
 
 NAME = "distillab"
+OWN_REQUIREMENTS = "requirements.txt"  # of a course
 DATE = (2000, 1, 1, 0, 0, 0)  # of every file, so that the same lab makes the same archive
 WHEEL = "Wheel-Version: 1.0\nGenerator: distillab\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 SETUP = """#!/usr/bin/env bash
@@ -61,7 +62,8 @@ def write_autograder(course: Path, name: str, target: Path) -> None:
     with replace_file(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "setup.sh", SETUP.encode(), mode=0o755)
         _add(archive, "run_autograder", RUN.format(lab=name).encode(), mode=0o755)
-        _add(archive, "requirements.txt", "".join(f"{line}\n" for line in pinned_requirements()).encode())
+        pinned = pinned_requirements(more=own_requirements(course))
+        _add(archive, "requirements.txt", "".join(f"{line}\n" for line in pinned).encode())
         _add(archive, wheel_name, wheel)
         for folder in (course / "solutions" / name, released.parent):
             for path in _files(folder):
@@ -70,10 +72,31 @@ def write_autograder(course: Path, name: str, target: Path) -> None:
             _add(archive, "course/nbgrader_config.py", (course / "nbgrader_config.py").read_bytes())
 
 
-def pinned_requirements(extra: str = "grader") -> list[str]:
-    """Return what this package and an extra of it require, directly or not, in the versions installed here."""
+def own_requirements(course: Path) -> list[str]:
+    """Return the packages that a course's labs need: the names in its `requirements.txt`, if it has one.
+
+    Raises GraderError for a package that is not installed here, since no version of it was tried, and for other lines.
+    """
+    path, names = course / OWN_REQUIREMENTS, []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    for number, line in enumerate(lines, 1):
+        text = line.partition("#")[0].strip()
+        try:
+            names += [distribution(Requirement(text).name).metadata["Name"]] if text else []
+        except InvalidRequirement:
+            raise GraderError(f"{path}, line {number}: {text!r} names no package. Write for example numpy>=2") from None
+        except PackageNotFoundError:
+            raise GraderError(f"{path}, line {number}: {text} is not installed here. Install it first.") from None
+    return names
+
+
+def pinned_requirements(extra: str = "grader", more: Sequence[str] = ()) -> list[str]:
+    """Return what this package and an extra of it require, directly or not, in the versions installed here.
+
+    more: packages that are required besides.
+    """
     versions: dict[str, str] = {}
-    waiting = [(NAME, extra)]
+    waiting = [(NAME, extra), *((name, "") for name in more)]
     seen = set(waiting)
     while waiting:
         name, wanted = waiting.pop()

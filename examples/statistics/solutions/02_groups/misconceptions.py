@@ -7,20 +7,17 @@ from helpers.grader.course.cases import misconception
 MEANS, SHARES = "The mean of each group", "Shares"
 
 
-def known(table, *columns):
-    if set(columns) - set(table.columns):
-        raise ValueError("columns")
-
-
 @misconception("group_means", "You fill missing values with 0, which pulls the means down. Leave them out.", read=MEANS)
 def missing_as_zero(table, by, value):
-    known(table, by, value)
+    if {by, value} - set(table.columns):
+        raise ValueError("columns")
     return table.fillna({value: 0}).groupby(by)[value].mean()
 
 
 @misconception("group_means", "These are totals. Divide by the size of the group: mean() instead of sum().", read=MEANS)
 def totals(table, by, value):
-    known(table, by, value)
+    if {by, value} - set(table.columns):
+        raise ValueError("columns")
     return table.groupby(by)[value].sum()
 
 
@@ -30,7 +27,8 @@ def totals(table, by, value):
     read=MEANS,
 )
 def frame_returned(table, by, value):
-    known(table, by, value)
+    if {by, value} - set(table.columns):
+        raise ValueError("columns")
     return table.groupby(by)[[value]].mean()
 
 
