@@ -109,9 +109,9 @@ def pinned_requirements(extra: str = "grader", more: Sequence[str] = ()) -> list
         for text in found.requires or []:
             requirement = Requirement(text)
             if requirement.marker is None or requirement.marker.evaluate({"extra": wanted}):
-                more = {(requirement.name, one) for one in requirement.extras or {""}} - seen
-                seen |= more
-                waiting += more
+                new = {(requirement.name, one) for one in requirement.extras or {""}} - seen
+                seen |= new
+                waiting += new
     return [f"{name}=={versions[name]}" for name in sorted(versions)]
 
 
