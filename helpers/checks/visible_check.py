@@ -237,7 +237,10 @@ def _decoded(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _explain(label: str, right: Any, values: Mapping[str, Any], difference: compare.Mismatch) -> tuple[str, str]:
     if label == "changed inputs":
-        return "Your function changes a tensor that was passed to it.", "Look for operations ending in “_” or for +=."
+        return (
+            "Your function changes an argument that was passed to it.",
+            "Look for +=, for sort() and the like, and in PyTorch for operations ending in “_”.",
+        )
     if label == "raised":
         return "Bad input must raise a ValueError that names the argument.", "Test the argument before you compute."
     if label == "ended" and values.get(label) in ENDINGS:

@@ -14,7 +14,7 @@ from scripts.site.labs import live
 from scripts.site.outputs import ROOT
 from scripts.site.plots import PLOTS, draw_plots
 
-COPIED = ("instructors", "security", "tiers", "lti")  # docs/NAME.md, as they are
+COPIED = ("instructors", "authoring", "security", "tiers", "lti")  # docs/NAME.md, as they are
 
 _WORD = re.compile(r"^\*\*(.+?)\*\* \((\d\d)\)\. (.+?)(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
 _ITEM = re.compile(r"^- ((?:.|\n(?!- |\n))+)", re.MULTILINE)

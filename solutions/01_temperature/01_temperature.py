@@ -350,7 +350,7 @@ check(softmax_with_temperature)
 # - **NaN for the logits near +1000 and −1000.** Subtract the largest logit of *each row*, not of the whole tensor: in
 #   a row far below it, every exponential is 0, and 0 / 0 is NaN.
 # - **A RuntimeError about sizes that do not match.** `amax` and `sum` drop the dimension. Pass `keepdim=True`.
-# - **"Your function changes a tensor that was passed to it".** `/=` and `div_` write into the caller's logits. So
+# - **"Your function changes an argument that was passed to it".** `/=` and `div_` write into the caller's logits. So
 #   does `logits = logits.float()` followed by `/=`: on a float32 tensor `float()` returns the tensor itself.
 #
 # </details>

@@ -374,8 +374,8 @@ check(make_labels)
 # <details><summary>Help – I'm getting …</summary>
 #
 # - **A wrong value where a 0 stands inside a text**: you look for the padding *token*. Look at the mask.
-# - **"Your function changes a tensor that was passed to it"**: `masked_fill_` or an assignment into `input_ids`. Work
-#   on a copy.
+# - **"Your function changes an argument that was passed to it"**: `masked_fill_` or an assignment into `input_ids`.
+#   Work on a copy.
 # - **"Bad input must raise a ValueError"**: a mask with a single row fits any batch by broadcasting. Compare the two
 #   shapes before you compute.
 #

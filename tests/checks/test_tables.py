@@ -271,3 +271,33 @@ def test_the_checks_import_pandas_only_for_tables():
 def test_forms_are_looked_up_by_exact_type():
     assert [tables.table_form(value) for value in (np.zeros(1), MASSES, MEANS, MEANS.index, 1.0, None, [1])] == [
         "array", "series", "frame", "index", "", "", ""]  # fmt: skip
+
+
+ODD = [
+    pd.Series([1, "a", None, 2.5], dtype=object),
+    pd.Series(pd.date_range("2024", periods=4, tz="UTC")),
+    pd.Series(pd.timedelta_range("1h", periods=4)),
+    pd.Series(pd.Categorical([1.5, 2.5, None, 1.5])),
+    pd.Series([10**400, 1, 2, 3], dtype=object),
+    pd.Series([np.nan] * 4),
+    pd.Series([None] * 4, dtype="boolean"),
+    pd.Series([1.0] * 4, index=[np.nan, np.nan, 1, 1]),
+    pd.DataFrame([[1, 2]] * 4, columns=["a", "a"]),
+    pd.DataFrame([[1, 2]] * 4, columns=pd.MultiIndex.from_product([["a"], [1, 2]])),
+    pd.DataFrame([[1, "b"]] * 4, columns=[0, 1.5]),
+    pd.DataFrame(index=range(4)),
+    pd.MultiIndex.from_product([["a", None], [1.5, np.nan]]),
+    pd.Index(["a", 1, None, 2.5], dtype=object),
+    pd.CategoricalIndex(["a", "b", "a", "b"]),
+]
+PLAIN = [1.0, True, "a", None, [1.0], {"a": 1}, torch.ones(4), Opaque("x.Y"), 10**400, float("nan")]
+
+
+def test_whatever_comes_back_is_compared_with_whatever_is_expected():
+    values = [crossed(value, hostile=True) for value in [*ARRAYS, *TABLES, *ODD]] + PLAIN
+    for expected in values:
+        for seen in values:
+            found = mismatch(expected, seen)
+            if found is not None:
+                assert describe(found) and in_kind("value", seen, found)
+            show("value", seen)

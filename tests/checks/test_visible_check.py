@@ -145,7 +145,7 @@ def test_a_changed_input_is_said():
         values.zero_()
         return result
 
-    assert "changes a tensor" in checked(total, shown).findings[0].cause
+    assert "changes an argument" in checked(total, shown).findings[0].cause
 
 
 @pytest.mark.parametrize("how", ["re-exported", "called"])

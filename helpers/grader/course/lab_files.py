@@ -57,7 +57,14 @@ def run_cell(path: Path, cell: NotebookNode, namespace: dict[str, Any]) -> None:
         frames = [frame for frame in extract_tb(problem.__traceback__) if frame.filename == f"{path.stem}:{cell.id}"]
         line = frames[-1].lineno if frames else getattr(problem, "lineno", None)
         text = cell.source.splitlines()[line - 1].strip() if line else ""
-        raise slip(path, None, f"the cell {cell.id} fails at “{text}”: {type(problem).__name__}: {problem}") from None
+        said = f"the cell {cell.id} fails at “{text}”: {type(problem).__name__}: {problem}"
+        raise slip(path, _line_like(path, text), said) from None
+
+
+def _line_like(path: Path, text: str) -> int | None:
+    """Return the first line of a file that consists of a text, besides spaces."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next((number for number, line in enumerate(lines, 1) if text and line.strip() == text), None)
 
 
 def require_wrong(path: Path, known: Misconception, is_right: Callable[[Misconception], bool]) -> None:
@@ -163,4 +170,5 @@ def check_cases(path: Path, cases: Mapping[str, list[Case]], kind: str) -> None:
         if twice:
             raise slip(path, line_of(path, twice), f"two {kind} of {exercise} are called “{twice}”. Rename one.")
         if not any(case.weight for case in own if not case.is_validation):
-            raise slip(path, None, f"{exercise} needs {kind} that judge a value, with a weight above 0.")
+            said = f"{exercise} needs {kind} that judge a value, with a weight above 0."
+            raise slip(path, line_of(path, exercise), f'{said} Add Case("{exercise}", …) to {kind}().')

@@ -25,7 +25,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
-from helpers.grader.errors import GraderError
+from helpers.grader.course.lab_files import line_of, slip
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 ROLES = ("exercise", "check", "quiz", "answer", "setup")
@@ -44,30 +44,32 @@ _QUIZ = re.compile(r'(?P<name>\w+) = "(?P<letter>[A-Z])"')
 def read_source(path: Path) -> NotebookNode:
     """Return the instructor's notebook of a lab, with nbgrader metadata and solution regions marked.
 
-    Raises GraderError, with the cell's number, if a header or a cell breaks the rules.
+    Raises GraderError, with file and line, if a header or a cell breaks the rules.
     """
     notebook = jupytext.read(path, fmt="py:percent")
     cells, headings, seen = [], _Ordinals(), set()
-    for number, cell in enumerate(notebook.cells, 1):
+    for start, cell in zip(_first_lines(path), notebook.cells, strict=False):
         header = {key: item for key, item in cell.metadata.items() if key in VOCABULARY}
         unknown = set(cell.metadata) - VOCABULARY - {"lines_to_next_cell"}  # jupytext's note on blank lines
         if unknown:
-            raise GraderError(f"{path.name}, cell {number}: unknown word in the header: {', '.join(sorted(unknown))}")
+            known = ", ".join(sorted(VOCABULARY))
+            said = f"unknown word in the header: {', '.join(sorted(unknown))}. The words are: {known}."
+            raise slip(path, start, said)
         if cell.cell_type == "markdown":
             headings.enter(cell.source)
         try:
             source = with_images(cell.source, path.parent) if cell.cell_type == "markdown" else cell.source
             made_of_it = _make_cells(cell.cell_type, source, header)
         except SyntaxError as problem:
-            where = f"line {problem.lineno} of the cell: {(problem.text or '').strip()}"
-            raise GraderError(f"{path.name}, cell {number}: {problem.msg}, {where}") from None
+            said = f"{problem.msg}: {(problem.text or '').strip()}"
+            raise slip(path, start + (problem.lineno or 0), said) from None
         except ValueError as problem:
-            raise GraderError(f"{path.name}, cell {number}: {problem}") from None
+            raise slip(path, start, str(problem)) from None
         for made in made_of_it:
             grade_id = made.metadata.get("nbgrader", {}).get("grade_id")
             made["id"] = cell_id(grade_id) if grade_id else headings.next_id()
             if made["id"] in seen:
-                raise GraderError(f"{path.name}, cell {number}: the id {made['id']} occurs twice")
+                raise slip(path, start, f"the id {made['id']} occurs twice. Give one of the two cells another name.")
             seen.add(made["id"])
             made.metadata["distillab"] = {
                 "heading": headings.title,
@@ -79,6 +81,12 @@ def read_source(path: Path) -> NotebookNode:
     return nbformat.v4.new_notebook(
         cells=cells, metadata={"kernelspec": dict(KERNEL), "language_info": {"name": "python"}}
     )
+
+
+def _first_lines(path: Path) -> list[int]:
+    """Return the line of each cell's header."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [number for number, line in enumerate(lines, 1) if line.startswith("# %%")]
 
 
 def with_images(markdown: str, folder: Path) -> str:
@@ -206,5 +214,6 @@ def _pair_checks(path: Path, cells: list[NotebookNode]) -> None:
     checks = {grade_id.removeprefix("check_") for grade_id in ids if grade_id.startswith("check_")}
     exercises = {grade_id for grade_id in ids if grade_id and not grade_id.startswith(("check_", "answer_"))}
     if checks != exercises:
-        odd = ", ".join(sorted(checks ^ exercises))
-        raise GraderError(f"{path.name}: every exercise needs one check and every check an exercise; look at {odd}")
+        odd = sorted(checks ^ exercises)
+        said = f"every exercise needs one check and every check an exercise; look at {', '.join(odd)}"
+        raise slip(path, line_of(path, odd[0]), said)

@@ -36,7 +36,7 @@ def in_kind(label: str, value: Any, mismatch: Mismatch) -> str:
         known = value == "nothing" or isinstance(value, str) and isinstance(getattr(builtins, value, None), type)
         return f"bad input must raise ValueError, and it raised {value if known else 'another error'}"
     if label == "changed inputs":
-        return "it changes a tensor that was passed to it"
+        return "it changes an argument that was passed to it"
     if label == "ended" and isinstance(value, str) and value in ENDINGS:
         return value
     clause = describe(redacted(mismatch))

@@ -58,7 +58,7 @@ SLIPS = {  # a file, a text in it, what the author writes instead, and what is s
         "00_mini.py",
         "    return values * 2.0",
         "    return values *",
-        "00_mini.py, cell 4: invalid syntax, line 6 of the cell: return values *",
+        "00_mini.py, line 31: invalid syntax: return values *",
     ),
     "an error in a solution": (
         "00_mini.py",

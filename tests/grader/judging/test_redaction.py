@@ -56,4 +56,4 @@ def test_what_bad_input_raised_is_named_only_if_python_has_it():
 
 
 def test_changed_inputs_are_said_without_their_places():
-    assert said([], [SECRET], label="changed inputs") == "it changes a tensor that was passed to it"
+    assert said([], [SECRET], label="changed inputs") == "it changes an argument that was passed to it"
