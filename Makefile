@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLD := .venv-ipywidgets7
 
-.PHONY: demo test static-checks all-tests test-fast fuzz browser lab lecture page site site-test outputs figures release grade bench clean
+.PHONY: demo test static-checks all-tests test-fast fuzz browser lab lecture page site site-test package package-test outputs figures release grade bench clean
 
 demo: $(READY)
 	$(BIN)/distillab demo
@@ -59,6 +59,16 @@ site: $(READY)
 # Every page of it in Chromium, every link, and that nothing in it gives an answer away.
 site-test: site
 	$(BIN)/python -m pytest -m site tests/site
+
+# The wheel and the source distribution, into dist/: the same commit gives the same bytes.
+package: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[package]'
+	$(BIN)/python -m scripts.package
+	$(BIN)/python -m twine check --strict dist/*
+
+# The wheel in an environment of its own, outside the repository: labs, checks, explorers, and with extras the grader.
+package-test: package
+	$(BIN)/python -m scripts.try_package
 
 # Runs the solved labs once and stores what they show, for the site. LAB=02_loss for one lab.
 outputs: $(READY)

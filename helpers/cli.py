@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib.metadata import version
 
 from helpers.commands import courses, explain, grading, labs, lms, machine, marking
 from helpers.commands.common import Commands, fail, missing_extra
@@ -37,10 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line. Each command sets `run`, and may override the defaults below."""
     top = argparse.ArgumentParser(prog="distillab", description="Labs on knowledge distillation, and their grader.")
+    top.add_argument("--version", action="version", version=f"distillab {version('distillab')}")
     top.set_defaults(needs_grader=True, stopped="stopped")
     commands: Commands = top.add_subparsers(dest="command", required=True)
     for add in (
         labs.add_lab,
+        labs.add_progress,
         courses.add_init,
         courses.add_new,
         courses.add_check_course,

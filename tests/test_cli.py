@@ -67,12 +67,26 @@ def test_the_labs_open_without_the_grader(capsys, monkeypatch, tmp_path):
     (tmp_path / "labs").mkdir()
     status, said = run(capsys, "lab", "--course", tmp_path, "--folder", tmp_path / "mine")
     assert status == 1 and said == (
-        "distillab: this needs jupyterlab from the extra “lecture”: pip install 'distillab[lecture]'\n"
+        "distillab: this needs jupyterlab from the extra “lecture”: pip install 'distillab[lecture]'; or copy the labs "
+        "alone with --copy-only\n"
     )
 
 
 @pytest.mark.parametrize(
-    "command", ["lab", "release", "grade", "feedback", "push", "feedback-zip", "gradescope", "doctor", "demo", "fetch"]
+    "command",
+    [
+        "lab",
+        "progress",
+        "release",
+        "grade",
+        "feedback",
+        "push",
+        "feedback-zip",
+        "gradescope",
+        "doctor",
+        "demo",
+        "fetch",
+    ],
 )
 def test_every_command_explains_its_options(capsys, command):
     with pytest.raises(SystemExit) as exit:
@@ -81,7 +95,8 @@ def test_every_command_explains_its_options(capsys, command):
     assert exit.value.code == 0 and said.startswith(f"usage: distillab {command}")
     options = set(re.findall(r"^  (--[\w-]+)", said, re.MULTILINE))
     expected = {
-        "lab": {"--folder", "--course"},
+        "lab": {"--folder", "--copy-only", "--course"},
+        "progress": {"--folder"},
         "release": {"--lab", "--course"},
         "grade": {
             "--submissions",

@@ -16,25 +16,47 @@ def add_lab(commands: Commands) -> None:
     lab.add_argument(
         "--folder", type=Path, default=Path("my_labs"), metavar="DIR", help="working folder (default: my_labs)"
     )
+    lab.add_argument("--copy-only", action="store_true", help="copy the labs and open nothing, for example for VS Code")
     add_course(lab)
     lab.set_defaults(run=_lab, needs_grader=False)
 
 
 def _lab(options: argparse.Namespace) -> int:
-    from helpers.setup.launcher import copy_labs, write
+    from helpers.setup.launcher import copy_labs, course_or_own, write
 
-    labs, folder = options.course / "labs", options.folder
+    course, folder = course_or_own(options.course), options.folder
+    labs = course / "labs"
     if not labs.is_dir():
-        return fail(f"there is no folder {labs}. Run this in the course's folder, or name that folder with --course")
-    if missing := missing_extra("lecture", "jupyterlab"):
-        return fail(missing)
+        return fail(f"there is no folder {labs}. Name the course's folder with --course")
+    if not options.copy_only and (missing := missing_extra("lecture", "jupyterlab")):
+        return fail(f"{missing}; or copy the labs alone with --copy-only")
     try:
         copied = copy_labs(labs, folder)
-        start = write(folder, options.course)
+        start = write(folder, course)
     except (OSError, ValueError) as problem:
         return fail(str(problem))
     print(f"{len(copied)} new files in {folder}; existing files were not changed")
-    _open(folder, start.name)
+    if not options.copy_only:
+        _open(folder, start.name)
+    return 0
+
+
+def add_progress(commands: Commands) -> None:
+    progress = commands.add_parser("progress", help="show what is done in a copy of the labs, and what to do next")
+    progress.add_argument(
+        "--folder", type=Path, default=None, metavar="DIR", help="copy of the labs (default: here, or my_labs)"
+    )
+    progress.set_defaults(run=_progress, needs_grader=False)
+
+
+def _progress(options: argparse.Namespace) -> int:
+    from helpers.setup.launcher import cards, standing
+
+    here = Path(".")
+    folder = options.folder or next((path for path in (here, here / "my_labs") if cards(path)), here)
+    if not cards(folder):
+        return fail(f"there are no labs in {folder.resolve()}. Make a copy with: distillab lab --copy-only")
+    print(standing(folder))
     return 0
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from helpers.atomic import replace_file, write_text
 from helpers.checks.progress import progress_file, read_progress
+from helpers.paths import PACKAGE
 from helpers.setup.preflight import Preflight, preflight
 
 NAME, GLOSSARY = "start.ipynb", "glossary.ipynb"
@@ -91,24 +92,40 @@ def _first(pattern: re.Pattern[str], text: str) -> str:
 class Overview:
     """The labs with the student's progress; displays itself as a table in a notebook and as text elsewhere."""
 
-    def __init__(self, labs: list[LabCard], folder: Path, ready: Preflight) -> None:
+    def __init__(self, labs: list[LabCard], folder: Path, ready: Preflight | None = None) -> None:
         self.labs, self.folder, self.ready, self.progress = labs, folder, ready, read_progress(folder)
+
+    def left(self, lab: LabCard) -> list[str]:
+        """Return the exercises of a lab that are not right yet, those that were skipped last."""
+        left = [name for name in lab.exercises if not self.progress.get(name, {}).get("passed")]
+        return sorted(left, key=lambda name: bool(self.progress.get(name, {}).get("skipped")))
 
     def standing(self, lab: LabCard) -> str:
         """Say how many of a lab's exercises are right, and which one comes next."""
-        kept = {name: self.progress.get(name, {}) for name in lab.exercises}
-        left = [name for name, entry in kept.items() if not entry.get("passed")]
-        skipped = [name for name in left if kept[name].get("skipped")]
+        left, count = self.left(lab), len(lab.exercises)
+        skipped = sum(bool(self.progress.get(name, {}).get("skipped")) for name in left)
         if not lab.exercises:
             return "no exercises"
         if not left:
-            return f"all {len(kept)} exercises right"
-        following = next((name for name in left if name not in skipped), left[0])
-        also = f", {len(skipped)} skipped" if skipped else ""
-        return f"{len(kept) - len(left)} of {len(kept)} exercises right{also}; next: {following}"
+            return f"all {count} exercises right"
+        also = f", {skipped} skipped" if skipped else ""
+        return f"{count - len(left)} of {count} exercises right{also}; next: {left[0]}"
+
+    def following(self) -> tuple[LabCard, str] | None:
+        """Return what to do next: the first lab that is begun and not done, else the first that is not done."""
+        open_labs = [(lab, left) for lab in self.labs if (left := self.left(lab))]
+        begun = [(lab, left) for lab, left in open_labs if len(left) < len(lab.exercises)]
+        return next(((lab, left[0]) for lab, left in begun or open_labs), None)
+
+    def next_step(self) -> str:
+        """Say what to do next, across all labs."""
+        step = self.following()
+        return f"Next: {step[1]} in {step[0].title}." if step else "Every exercise of every lab is right."
 
     def tier(self) -> str:
         """Say whether the chosen tier is ready, or what it lacks."""
+        if self.ready is None:
+            return ""
         if self.ready.ready:
             return f"The tier “{self.ready.tier.name}” is ready."
         lacks = "; ".join(self.ready.problems)
@@ -118,7 +135,7 @@ class Overview:
         rows = [
             f"{lab.title} ({lab.minutes} minutes): {self.standing(lab)}\n    needs {lab.needs}" for lab in self.labs
         ]
-        return "\n".join([*rows, self.tier()])
+        return "\n".join(filter(None, [self.next_step(), *rows, self.tier()]))
 
     def _repr_html_(self) -> str:
         left = 'style="text-align:left"'
@@ -131,6 +148,11 @@ class Overview:
             rows += f"<td {left}>{needs}</td><td {left}>{escape(self.standing(lab))}</td></tr>"
         table = f"<table><caption>The labs, and how far you are</caption><thead><tr>{heads}</tr></thead>"
         table += f"<tbody>{rows}</tbody></table>"
+        if step := self.following():
+            link = f'<a href="{step[0].name}/{step[0].name}.ipynb">{escape(step[0].title)}</a>'
+            table = f"<p><strong>Next:</strong> <code>{escape(step[1])}</code> in {link}</p>{table}"
+        else:
+            table = f"<p><strong>{escape(self.next_step())}</strong></p>{table}"
         kept = progress_file(self.folder)
         note = f"Your progress is what your checks showed. It is kept with this copy of the labs, in {kept}."
         details = f"<p>{escape(self.tier())}</p><p>{escape(note)}</p>"
@@ -140,6 +162,26 @@ class Overview:
 def overview(folder: Path | str = ".") -> Overview:
     """Return the labs in `folder` with the progress so far, and what is missing for the chosen tier."""
     return Overview(cards(Path(folder)), Path(folder), preflight())
+
+
+def standing(folder: Path) -> str:
+    """Return, as text, what is done in a copy of the labs and what to do next; no tier is looked at."""
+    shown = Overview(cards(folder), folder)
+    rows = [(lab.title, shown.standing(lab)) for lab in shown.labs]
+    width = max(len(title) for title, _ in rows)
+    lines = [f"{title:<{width}}  {text}" for title, text in rows]
+    return "\n".join([*lines, "", shown.next_step()])
+
+
+def course_or_own(course: Path) -> Path:
+    """Return the course's folder; where none was named and there are no labs here, the one that came with the package.
+
+    It travels in the wheel; in a clone it is the clone itself.
+    """
+    if course != Path(".") or (course / "labs").is_dir():
+        return course
+    own = (PACKAGE / "assets" / "course", PACKAGE.parent)
+    return next((folder for folder in own if any((folder / "labs").glob("*/*.ipynb"))), course)
 
 
 def copy_labs(labs: Path, folder: Path) -> list[Path]:

@@ -172,3 +172,32 @@ def test_a_new_copy_starts_anew_wherever_it_is_made(labs, tmp_path, monkeypatch)
     record("entropy", "01_temperature", 3, 3)
     monkeypatch.chdir(tmp_path)
     assert "1 of 7 exercises right" in write(labs).read_text(encoding="utf-8")
+
+
+def test_the_command_says_what_is_done_and_what_to_do_next_in_this_copy(labs, capsys, monkeypatch):
+    record("freeze", "03_training", 3, 3)
+    monkeypatch.chdir(labs.parent)
+    assert cli.main(["progress"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^Lab 01: Temperature +0 of 7 exercises right; next: other_tokenizer$", said, re.MULTILINE)
+    assert said.rstrip().endswith("Next: count_parameters in Lab 03: Training the student."), "the lab that is begun"
+    assert cli.main(["progress", "--folder", str(labs.parent / "kept")]) == 1
+    assert "there are no labs in" in capsys.readouterr().err
+
+
+def test_the_start_page_says_what_to_do_next_and_when_all_is_done(labs):
+    html = overview(labs)._repr_html_()
+    assert '<code>other_tokenizer</code> in <a href="01_temperature/01_temperature.ipynb">' in html
+    for card in cards(labs):
+        for exercise in card.exercises:
+            record(exercise, card.name, 1, 1)
+    assert "Every exercise of every lab is right." in overview(labs)._repr_html_()
+
+
+def test_labs_are_copied_alone_where_nothing_is_to_be_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(commands_labs, "missing_extra", lambda *_names: "no JupyterLab")
+    monkeypatch.setattr(commands_labs, "_open", lambda *_options: pytest.fail("it opened something"))
+    assert cli.main(["lab"]) == 1
+    assert cli.main(["lab", "--copy-only"]) == 0
+    assert (tmp_path / "my_labs" / "start.ipynb").exists()
