@@ -21,7 +21,13 @@ from helpers.grader.course.lab import Lab
 from helpers.grader.release import instructor_notebook, put_environment_first
 
 COURSE = Path(__file__).parents[1]
-GOALS = {"01_temperature": 120, "02_loss": 120, "03_training and 04_perplexity": 180, "05_chain_of_thought": 240}
+GOALS = {
+    "01_temperature": 120,
+    "02_loss": 120,
+    "03_training and 04_perplexity": 180,
+    "05_chain_of_thought": 240,
+    "09_student_shape": 180,
+}
 
 
 def seconds_of(name: str, folder: Path) -> float:

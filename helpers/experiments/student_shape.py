@@ -7,8 +7,8 @@ distance to the truth. Learning rates (and the weight of hidden states) are tune
 on other seeds and on validation rows.
 
 - shapes: depth against width at about equal weights, and smaller and larger models beside them, each at the rate that
-  is best for it; the equal-weight ones also at the one rate that is best for the shallowest, and two of them at the
-  highest rate;
+  is best for it; the equal-weight ones also at the one rate that is best for the shallowest, and a small and a large
+  one at the highest rate;
 - hidden states: matched beside the logits, before them, or not at all, at equal steps and at equal processor time;
 - pruning: the teacher's inner units cut to a quarter by importance, at random, and the least important kept; one of its
   layers kept; a new model of the same size. At once, and after 100 steps of repair;
@@ -91,7 +91,7 @@ def try_shape(layers: int, width: int) -> dict:
 
 
 def at_shared_rate(name: str, rate: float) -> dict:
-    layers, width = EQUAL_WEIGHTS[name]
+    layers, width = (EQUAL_WEIGHTS | OTHER_SIZES)[name]
     return several(lambda seed: new_student(layers, width, seed), Recipe(STEPS, rate))
 
 
@@ -197,7 +197,7 @@ def parts(result: dict) -> Iterable[tuple[str, str, Callable[[], Any]]]:
     shared = result["shapes"]["1×64"]["rate"]
     for name in EQUAL_WEIGHTS:
         yield "at_the_rate_of_1×64", name, partial(at_shared_rate, name, shared)
-    for name in ("4×34", "6×28"):
+    for name in ("1×64", "1×96"):
         yield "at_the_highest_rate", name, partial(at_shared_rate, name, RATES[-1])
     for name, make in pruned_starts().items():
         yield "pruning", name, partial(repaired, make)

@@ -160,7 +160,7 @@ other_tokenizer = "B"
 # | 06 Black box *(planned)* | What can you learn from a teacher behind an API? |
 # | 07 On-policy *(planned)* | Whose text should the student learn from? |
 # | 08 Speculative *(planned)* | How does a small model speed up a large one? |
-# | 09 The student's shape *(planned)* | Which layers, which width, which temperature? |
+# | 09 The student's shape | Which layers, which width, which temperature? |
 
 # %% [markdown]
 # ## What a teacher says beyond its answer

@@ -173,6 +173,40 @@ def make_example(problem, trace, tokenizer):
     whole = whole + [tokenizer.eos_token_id]
     return torch.tensor(whole), torch.tensor([IGNORE] * len(prompt) + whole[len(prompt):])
 """,
+    ("09_student_shape", "keep_layers", "negative indices pass"): """
+def keep_layers(model, kept):
+    if not kept or kept != sorted(set(kept)) or max(kept) >= len(model.transformer.h):
+        raise ValueError("kept")
+    student = copy.deepcopy(model)
+    student.transformer.h = nn.ModuleList([student.transformer.h[i] for i in kept])
+    student.config.n_layer = len(kept)
+    for number, layer in enumerate(student.transformer.h):
+        layer.attn.layer_idx = number
+    return student
+""",
+    ("09_student_shape", "hidden_state_loss", "only an empty map is refused"): """
+def hidden_state_loss(student_states, teacher_states, projections, layer_map, mask):
+    if not layer_map:
+        raise ValueError("layer_map")
+    counted = mask.bool()
+    losses = []
+    for ours, theirs in layer_map.items():
+        error = projections[ours](student_states[ours][counted]) - teacher_states[theirs][counted].detach()
+        losses.append(error.square().sum() / max(error.numel(), 1))
+    return torch.stack(losses).mean()
+""",
+    ("09_student_shape", "prune_width", "the last dimension as -1"): """
+def prune_width(linear, kept, dim):
+    if dim not in (-1, 0, 1) or not kept or min(kept) < 0 or max(kept) >= linear.weight.shape[dim]:
+        raise ValueError("prune_width")
+    weight = linear.weight.detach().index_select(dim, torch.tensor(kept))
+    new = nn.Linear(weight.shape[1], weight.shape[0], linear.bias is not None).to(weight.dtype)
+    with torch.no_grad():
+        new.weight.copy_(weight)
+        if linear.bias is not None:
+            new.bias.copy_(linear.bias[kept] if dim == 0 else linear.bias)
+    return new
+""",
 }
 
 

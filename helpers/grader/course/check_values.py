@@ -71,9 +71,9 @@ def _wide(value: Any) -> Any:
         return value.double()
     if is_array(value) and value.dtype == np.float32:
         return value.astype(np.float64)
-    if isinstance(value, ModelSpec) and value.name == "gpt2":
-        return ModelSpec("gpt2", **{"dtype": "float64", **value.settings})
-    return tuple(_wide(item) for item in value) if isinstance(value, tuple) else value
+    if isinstance(value, ModelSpec) and value.name in ("gpt2", "linear"):
+        return ModelSpec(value.name, **{"dtype": "float64", **value.settings})
+    return type(value)(_wide(item) for item in value) if type(value) in (tuple, list) else value
 
 
 def _rounded_all(values: dict[str, Any]) -> dict[str, Any]:
