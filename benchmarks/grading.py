@@ -6,7 +6,7 @@
 
 The class is honest: right answers and known mistakes, one a student and lab. For stock nbgrader each hidden case
 becomes a test cell with an assert, worth the same points, in the same lab; both graders get the same answers and must
-give the same marks. Its notebooks run in the kernel `python3`, ours in the sandbox.
+give the same marks, so marks do not carry through here. Its notebooks run in the kernel `python3`, ours in the sandbox.
 
 The second command grades on a Dask cluster of real processes on this machine; in the larger class a worker is killed
 half-way, and its nanny starts another.
@@ -35,6 +35,7 @@ from helpers.checks.encoding import encode
 from helpers.experiments.machine import write_result
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab, load_lab, seed_of
+from helpers.grader.course.settings import FILE
 from helpers.grader.demo import handed_in, misconception_cell, right_answers
 from helpers.grader.release import instructor_notebook, put_environment_first
 
@@ -144,10 +145,20 @@ def _run(command: list[str], folder: Path) -> None:
 # --------------------------------------------------------------------------------------------------------------- ours
 
 
-def grade_ours(submissions: Path, output: Path, *more: str) -> subprocess.Popen:
+def course_for_comparison(folder: Path) -> Path:
+    """Return a course like ours in the new folder `folder`; it charges a mistake each time, as stock nbgrader does."""
+    folder.mkdir()
+    for name in ("solutions", "labs"):
+        (folder / name).symlink_to(COURSE / name)
+    config = (COURSE / FILE).read_text(encoding="utf-8")
+    (folder / FILE).write_text(f"{config}\nc.Judge.carry_through = False\n", encoding="utf-8")
+    return folder
+
+
+def grade_ours(submissions: Path, output: Path, *more: str, course: Path = COURSE) -> subprocess.Popen:
     """Start `distillab grade`."""
     command = [sys.executable, "-m", "helpers.cli", "grade", "--submissions", str(submissions)]
-    command += ["--output", str(output), "--course", str(COURSE), *more]
+    command += ["--output", str(output), "--course", str(course), *more]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=COURSE)
 
 
@@ -177,9 +188,10 @@ def compare(students: int, stock: int, workers: int | None) -> dict:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_class(folder / "in", labs, students, lambda lab: COURSE / "labs" / lab.name / f"{lab.name}.ipynb")
+        course = course_for_comparison(folder / "course")
         began = time.perf_counter()
         at_once = [] if workers is None else ["--workers", str(workers)]
-        memory = finish(grade_ours(folder / "in", folder / "out", *at_once, "--lab", *LABS))
+        memory = finish(grade_ours(folder / "in", folder / "out", *at_once, "--lab", *LABS, course=course))
         ours, ours_points = time.perf_counter() - began, points_of(folder / "out")
         print(f"distillab grade: {len(ours_points)} submissions in {ours:.0f} s", flush=True)
         (folder / "stock").mkdir()

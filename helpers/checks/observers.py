@@ -29,7 +29,7 @@ from helpers.checks.sampling import sampling
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
-_detach, _manual_seed, _backward = torch.Tensor.detach, torch.manual_seed, torch.autograd.backward
+_detach, _backward = torch.Tensor.detach, torch.autograd.backward
 _equal, _cat, _zeros_like, _linspace = torch.equal, torch.cat, torch.zeros_like, torch.linspace
 _requires_grad, _grad = (vars(torch._C.TensorBase)[name].__get__ for name in ("requires_grad", "grad"))
 _numel, _attribute = torch._C.TensorBase.numel, object.__getattribute__
@@ -244,6 +244,9 @@ def argument_name(answer: Callable, index: int, options: Mapping[str, Any]) -> s
 # --------------------------------------------------------------------------------------------------- one guarded call
 
 _THREADS = torch.get_num_threads()
+# Without an accelerator, torch.manual_seed still keeps a stack trace for each kind, at every call: 0.2 ms in a kernel.
+_HAS_ACCELERATOR = bool(torch.version.cuda or torch.version.hip or torch.version.xpu or torch.backends.mps.is_built())
+_manual_seed = torch.manual_seed if _HAS_ACCELERATOR else torch.default_generator.manual_seed
 _OWN_FILES = (__file__, encode.__code__.co_filename, coroutine.__code__.co_filename)
 
 _LIBRARIES = ("site-packages", os.path.dirname(asyncio.__file__))

@@ -28,7 +28,7 @@ from helpers.grader.notes import FOR_INSTRUCTORS
 from helpers.grader.preprocessor import Judge
 from helpers.grader.release import put_environment_first
 from helpers.grader.reports.feedback import exercise_feedback
-from helpers.grader.reports.gradebook import ManualMarks
+from helpers.grader.reports.marks import ManualMarks
 from helpers.grader.reports.pages import render
 from helpers.grader.reports.points import judged_points, max_judged_points
 from helpers.grader.run.publish import course_config

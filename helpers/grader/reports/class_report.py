@@ -19,8 +19,8 @@ from helpers.grader.reports import class_statistics as statistics
 from helpers.grader.reports.advice import VERDICT_WORDS
 from helpers.grader.reports.class_list import Attendance
 from helpers.grader.reports.class_statistics import ExerciseStatistics, Marks, RankedMisconception, Times
-from helpers.grader.reports.gradebook import AllMarks
 from helpers.grader.reports.marked_work import MarkedCell
+from helpers.grader.reports.marks import AllMarks
 from helpers.grader.reports.pages import format_percent, render
 from helpers.grader.reports.predictions import RankedPrediction, ranked_predictions
 from helpers.grader.reports.similarity import SimilarAnswers, known_runs, near_identical

@@ -16,7 +16,7 @@ import numpy as np
 
 from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.judging.judgement import VERDICTS, Judgement
-from helpers.grader.reports.gradebook import exercise_verdict
+from helpers.grader.reports.marks import exercise_verdict
 from helpers.grader.reports.points import earned_points, judged_points, max_judged_points
 
 HARD_BELOW, EASY_ABOVE = 0.3, 0.9  # mean share of the points outside which an exercise tells little about the class

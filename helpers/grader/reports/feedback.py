@@ -19,7 +19,7 @@ from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import FOR_INSTRUCTORS
 from helpers.grader.reports.advice import Failure, LikelyCause, advice, group_failures, likely_causes, words
-from helpers.grader.reports.gradebook import ManualMarks, exercise_verdict
+from helpers.grader.reports.marks import ManualMarks, exercise_verdict
 from helpers.grader.reports.pages import render
 from helpers.grader.reports.points import counting, earned_points
 from helpers.grader.reports.sanitize import sanitize_notebook

@@ -10,9 +10,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -26,6 +26,7 @@ from helpers.grader.course.lab import Lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.marked_work import MarkedWork
+from helpers.grader.reports.marks import AllMarks, ManualMarks, exercise_verdict
 from helpers.grader.reports.points import counting, earned_points
 
 COLUMNS = (
@@ -40,17 +41,6 @@ COLUMNS = (
     "seconds",
     "note",
 )
-
-
-def exercise_verdict(rows: list[Row]) -> str:
-    """Return one verdict for an exercise: `correct` if every case is, else that of the first case that is not.
-
-    Validation cases come last: their verdict counts only if every value is right. Cases that were dropped do not count.
-    """
-    rows = counting(rows)
-    computed = [row.verdict for row in rows if not row.case.startswith("validation")]
-    checked = [row.verdict for row in rows if row.case.startswith("validation")]
-    return next((verdict for verdict in computed + checked if verdict != "correct"), "correct")
 
 
 def summary(rows: list[Row]) -> str:
@@ -159,18 +149,6 @@ def _enter(gradebook: Gradebook, lab: Lab, student: str, judgement: Judgement) -
         comments[grade_id].auto_comment = None if answered else "No response."
 
 
-@dataclass
-class ManualMarks:
-    """What a person and the late penalty add to a submission's marks, from the gradebook."""
-
-    scores: dict[str, float] = field(default_factory=dict)  # cell id → a person's mark
-    extra: dict[str, float] = field(default_factory=dict)  # cell id → extra credit
-    comments: dict[str, str] = field(default_factory=dict)  # cell id → a person's comment
-    penalty: float = 0.0  # points taken off because the submission is late
-    seconds_late: float = 0.0  # after the due date, with the student's extension
-    to_mark: frozenset[str] = frozenset()  # ids of exercises' cells whose mark was given for earlier work
-
-
 def read_manual_marks(gradebook: Gradebook, lab: str, student: str) -> ManualMarks:
     """Return what a person and the late penalty add to a submission's marks. Raises nbgrader's MissingEntry."""
     notebook = gradebook.find_submission_notebook(lab, lab, student)
@@ -213,9 +191,6 @@ def escape_csv_formula(text: str) -> str:
     """Return text that no spreadsheet interprets as a formula."""
     text = text.replace("\r", " ").replace("\n", " ")
     return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t") else text
-
-
-AllMarks = Mapping[tuple[str, str], ManualMarks]  # by student and lab
 
 
 EXCUSED = "excused: the LMS files give no points"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from helpers.grader.formulas import formula, with_formulas
+
+if TYPE_CHECKING:
+    from nbconvert.filters.markdown_mistune import MarkdownWithMath
 
 # Terminal colours and control characters, which an error message may hold.
 _WHITE_SPACE = re.compile(r"\s+")
@@ -57,19 +59,24 @@ def heading_anchor(heading: str) -> str:
     return quote(heading.replace(" ", "-"))
 
 
-class _WithFormulas(IPythonRenderer):
-    """nbconvert's renderer, with formulas as MathML, which needs no script."""
-
-    def block_math(self, body: str) -> str:
-        return formula(body, display=True) or super().block_math(body)
-
-    def inline_math(self, body: str) -> str:
-        return formula(body) or super().inline_math(body)
-
-
 def markdown(text: str) -> Markup:
     """Return a course's own markdown as HTML. Never for text of students: nothing is escaped."""
-    return Markup(MarkdownWithMath(renderer=_WithFormulas(escape=False)).render(text))  # noqa: S704
+    return Markup(_markdown_parser().render(text))  # noqa: S704
+
+
+def _markdown_parser() -> MarkdownWithMath:
+    """Return nbconvert's parser, with formulas as MathML, which needs no script."""
+    # Imported here, since the processes that judge render no markdown.
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+
+    class WithFormulas(IPythonRenderer):
+        def block_math(self, body: str) -> str:
+            return formula(body, display=True) or super().block_math(body)
+
+        def inline_math(self, body: str) -> str:
+            return formula(body) or super().inline_math(body)
+
+    return MarkdownWithMath(renderer=WithFormulas(escape=False))
 
 
 _ENVIRONMENT = Environment(

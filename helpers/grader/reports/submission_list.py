@@ -10,8 +10,8 @@ from helpers.grader.course.lab import Lab
 from helpers.grader.judging.judgement import Judgement
 from helpers.grader.notes import NoteCode
 from helpers.grader.reports.class_list import Attendance
-from helpers.grader.reports.gradebook import AllMarks, ManualMarks
 from helpers.grader.reports.marked_work import MarkedCell
+from helpers.grader.reports.marks import AllMarks, ManualMarks
 from helpers.grader.reports.pages import format_points
 from helpers.grader.reports.totals import Total, total
 

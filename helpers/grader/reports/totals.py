@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.judgement import Judgement
-from helpers.grader.reports.gradebook import ManualMarks
+from helpers.grader.reports.marks import ManualMarks
 from helpers.grader.reports.pages import format_points
 from helpers.grader.reports.points import earned_points, max_judged_points
 

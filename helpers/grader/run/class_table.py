@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from helpers.grader.course.lab import Lab
 from helpers.grader.judging.judgement import Judgement
-from helpers.grader.reports.gradebook import exercise_verdict
+from helpers.grader.reports.marks import exercise_verdict
 from helpers.grader.reports.totals import Totals
 
 MAX_NOTE = 70  # characters of a refusal's reason

@@ -7,7 +7,7 @@ from collections import Counter
 from tqdm import tqdm
 
 from helpers.grader.judging.judgement import VERDICTS, Judgement
-from helpers.grader.reports.gradebook import exercise_verdict
+from helpers.grader.reports.marks import exercise_verdict
 
 
 class ProgressBar:

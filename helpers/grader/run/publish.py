@@ -21,11 +21,12 @@ from helpers.grader.judging.judgement import Judgement
 from helpers.grader.reports.class_list import attendance
 from helpers.grader.reports.class_report import class_report
 from helpers.grader.reports.feedback import feedback_page
-from helpers.grader.reports.gradebook import ManualMarks, csv_text, read_manual_marks
+from helpers.grader.reports.gradebook import csv_text, read_manual_marks
 from helpers.grader.reports.lab_page import lab_page
 from helpers.grader.reports.late_penalty import assign_penalty, take_over_dates
 from helpers.grader.reports.lms_export import MarkTable, canvas_csv, mark_table, marks, moodle_csv
 from helpers.grader.reports.marked_work import MarkedCell, MarkedWork
+from helpers.grader.reports.marks import ManualMarks
 from helpers.grader.reports.totals import Totals, total
 from helpers.grader.run.judgement_store import FOLDER, JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time

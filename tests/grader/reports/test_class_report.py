@@ -11,8 +11,8 @@ from helpers.grader.notes import Note, NoteCode
 from helpers.grader.reports.class_list import Attendance
 from helpers.grader.reports.class_report import class_report, flagged_submissions
 from helpers.grader.reports.class_statistics import ranked_misconceptions
-from helpers.grader.reports.gradebook import ManualMarks
 from helpers.grader.reports.marked_work import Mark, MarkedCell
+from helpers.grader.reports.marks import ManualMarks
 from helpers.grader.reports.pages import heading_anchor
 from helpers.grader.reports.similarity import SimilarAnswers
 from helpers.grader.reports.teach_again import SHOWN, teach_again

@@ -8,7 +8,7 @@ from helpers.grader.course.lab import Lab
 from helpers.grader.formulas import drawn
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.feedback import exercise_feedback, feedback_page, question_before
-from helpers.grader.reports.gradebook import ManualMarks
+from helpers.grader.reports.marks import ManualMarks
 from tests.conftest import ROOT
 
 CAUSE = "You square the values. Multiply each by two."

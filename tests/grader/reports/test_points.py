@@ -6,8 +6,9 @@ from nbgrader.api import Gradebook
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.release import generate
 from helpers.grader.reports.feedback import exercise_feedback
-from helpers.grader.reports.gradebook import ManualMarks, csv_text, record
+from helpers.grader.reports.gradebook import csv_text, record
 from helpers.grader.reports.lms_export import marks
+from helpers.grader.reports.marks import ManualMarks
 from helpers.grader.reports.points import earned_points, judged_points, max_judged_points
 from helpers.grader.run.publish import default_database
 

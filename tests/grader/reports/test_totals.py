@@ -4,7 +4,7 @@ import pytest
 
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.reports.feedback import feedback_page
-from helpers.grader.reports.gradebook import ManualMarks
+from helpers.grader.reports.marks import ManualMarks
 from helpers.grader.reports.totals import Total, to_mark_line, total
 from helpers.grader.run.class_table import class_table
 

@@ -1,7 +1,7 @@
 """The table that `distillab grade` prints: points, verdicts and misconceptions, and refusals with their reason."""
 
 from helpers.grader.judging.judgement import Judgement, Row
-from helpers.grader.reports.gradebook import ManualMarks
+from helpers.grader.reports.marks import ManualMarks
 from helpers.grader.reports.totals import total
 from helpers.grader.run.class_table import class_table
 

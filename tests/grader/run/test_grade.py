@@ -15,7 +15,8 @@ from nbgrader.api import Gradebook
 from helpers.cli import main
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.notes import Note, NoteCode
-from helpers.grader.reports.gradebook import COLUMNS, csv_text, escape_csv_formula, exercise_verdict
+from helpers.grader.reports.gradebook import COLUMNS, csv_text, escape_csv_formula
+from helpers.grader.reports.marks import exercise_verdict
 from tests.conftest import AVERAGE, DOUBLE
 
 pytestmark = pytest.mark.sandbox
