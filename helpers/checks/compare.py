@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from helpers.checks.compare_tables import numbers_of, table_mismatch
 from helpers.checks.encoding import Opaque
@@ -19,6 +18,7 @@ from helpers.checks.kinds import kind_of as kind_of
 from helpers.checks.mismatch import Mismatch as Mismatch
 from helpers.checks.mismatch import MismatchKind as MismatchKind
 from helpers.checks.mismatch import describe as describe
+from helpers.checks.optional_torch import HAS_TORCH, torch
 
 ABSOLUTE, RELATIVE = 1e-5, 1e-4  # a right float32 answer, written another way, stays within these
 
@@ -78,17 +78,18 @@ def _other_word(expected: bool | str | None, seen: Any) -> Mismatch:
 
 
 def _numeric_mismatch(expected: Any, seen: Any, absolute: float, relative: float) -> Mismatch | None:
-    right, given = as_tensor(expected), as_tensor(seen)
+    right, given = as_array(expected), as_array(seen)
     if right is None or given is None or isinstance(seen, bool):
         return Mismatch(MismatchKind.TYPE, kind_of(seen), kind_of(expected))
     if right.shape != given.shape:
         return Mismatch(MismatchKind.SHAPE, tuple(given.shape), tuple(right.shape))
-    if torch.isfinite(right).all() and not torch.isfinite(given).all():
+    if np.isfinite(right).all() and not np.isfinite(given).all():
         return Mismatch(MismatchKind.NOT_FINITE)
     # A right value is always finite; a known mistake's may hold NaN, and then NaN in the same places is that mistake.
-    if torch.allclose(given, right, rtol=relative, atol=absolute, equal_nan=True):
+    if np.isclose(given, right, rtol=relative, atol=absolute, equal_nan=True).all():
         return None
-    return Mismatch(MismatchKind.VALUES, largest_error=(given - right).abs().max().item())
+    with np.errstate(invalid="ignore"):
+        return Mismatch(MismatchKind.VALUES, largest_error=float(np.abs(given - right).max()))
 
 
 def differs(expected: dict[str, Any], seen: dict[str, Any], absolute: float, relative: float) -> bool:
@@ -96,18 +97,22 @@ def differs(expected: dict[str, Any], seen: dict[str, Any], absolute: float, rel
     return any(mismatch(item, seen.get(label), absolute, relative) for label, item in expected.items())
 
 
-def as_tensor(value: Any) -> torch.Tensor | None:
-    """Return a number, a tensor or an array of numbers as a float64 tensor, anything else as None."""
+def as_array(value: Any) -> np.ndarray | None:
+    """Return a number, a tensor or an array of numbers as a float64 array, anything else as None."""
     if isinstance(value, torch.Tensor):
-        return value.detach().to(torch.float64)
-    if (numbers := numbers_of(value)) is not None:
-        return torch.from_numpy(np.ascontiguousarray(numbers)).reshape(numbers.shape)
+        return value.detach().to(torch.float64).numpy()
     if isinstance(value, (int, float)):
         try:
-            return torch.tensor(float(value), dtype=torch.float64)
+            return np.array(float(value))
         except OverflowError:
-            return torch.tensor(float("inf"), dtype=torch.float64)
-    return None
+            return np.array(np.inf)
+    return numbers_of(value)
+
+
+def as_tensor(value: Any) -> torch.Tensor | None:
+    """Return a number, a tensor or an array of numbers as a float64 tensor, anything else as None."""
+    array = as_array(value) if HAS_TORCH else None
+    return None if array is None else torch.from_numpy(np.ascontiguousarray(array)).reshape(array.shape)
 
 
 def ratio(expected: Any, seen: Any) -> float | None:

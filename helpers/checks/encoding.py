@@ -12,9 +12,9 @@ import math
 from typing import Any
 
 import numpy as np
-import torch
 
 from helpers.checks.fixtures import ModelSpec, build
+from helpers.checks.optional_torch import torch
 from helpers.checks.tables import TABLE_FORMS, checked_shape, decode_table, encode_table, table_form
 
 DTYPES = {

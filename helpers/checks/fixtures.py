@@ -14,9 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from helpers.checks.coroutines import ScriptedSend, VirtualSleep
+from helpers.checks.optional_torch import torch
 from helpers.checks.sampling import bigram, known_language, language, stand_in_divergence
 
 _CACHE: dict[str, Any] = {}  # classes and objects that builders use, from before the student's first cell

@@ -6,7 +6,8 @@ import sys
 from typing import Any
 
 import numpy as np
-import torch
+
+from helpers.checks.optional_torch import torch
 
 
 def is_array(value: Any) -> bool:

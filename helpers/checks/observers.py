@@ -19,19 +19,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from helpers.checks.coroutines import coroutine
 from helpers.checks.encoding import encode
 from helpers.checks.fixtures import resolve
 from helpers.checks.model_observers import MODEL_OBSERVERS
+from helpers.checks.optional_torch import torch
 from helpers.checks.sampling import sampling
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
 _detach, _backward = torch.Tensor.detach, torch.autograd.backward
 _equal, _cat, _zeros_like, _linspace = torch.equal, torch.cat, torch.zeros_like, torch.linspace
-_requires_grad, _grad = (vars(torch._C.TensorBase)[name].__get__ for name in ("requires_grad", "grad"))
+_own: Mapping[str, Any] = vars(torch._C.TensorBase)
+_requires_grad: Callable[..., Any] = getattr(_own.get("requires_grad"), "__get__", None)
+_grad: Callable[..., Any] = getattr(_own.get("grad"), "__get__", None)
 _numel, _attribute = torch._C.TensorBase.numel, object.__getattribute__
 _type, _isinstance, _len = type, isinstance, len
 

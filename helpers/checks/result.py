@@ -10,10 +10,10 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import torch
 
 from helpers.checks.fixtures import SGD
 from helpers.checks.kinds import is_array, is_table
+from helpers.checks.optional_torch import torch
 
 MAX_SHOWN = 60  # numbers of a tensor or an array
 MAX_ROWS_SHOWN, MAX_COLUMNS_SHOWN, MAX_CELL_SHOWN = 12, 8, 24  # of a table

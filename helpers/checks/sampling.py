@@ -12,7 +12,7 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-import torch
+from helpers.checks.optional_torch import torch
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
 _seed_everything, _same, _grad_is_on = torch.manual_seed, torch.equal, torch.is_grad_enabled

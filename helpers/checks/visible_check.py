@@ -16,8 +16,6 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-import torch
-
 from helpers.checks import compare
 from helpers.checks.coroutines import ENDINGS
 from helpers.checks.diagnosis import diagnose
@@ -25,6 +23,7 @@ from helpers.checks.encoding import decode
 from helpers.checks.error_causes import NOT_WRITTEN, explain_error
 from helpers.checks.lab_data import opened
 from helpers.checks.observers import observe
+from helpers.checks.optional_torch import torch
 from helpers.checks.progress import attempts, code_digest, record
 from helpers.checks.quiz import check_quiz
 from helpers.checks.result import CheckResult, Finding, show

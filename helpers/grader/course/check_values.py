@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from helpers.checks.encoding import encode
 from helpers.checks.fixtures import ModelSpec
 from helpers.checks.kinds import is_array, is_table
+from helpers.checks.optional_torch import torch
 from helpers.checks.quiz import sealed_quiz
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab

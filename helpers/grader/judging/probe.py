@@ -13,11 +13,11 @@ from importlib.abc import MetaPathFinder
 from typing import Any
 
 from IPython import get_ipython
-from torch import inference_mode
 
 from helpers.checks.encoding import decode
 from helpers.checks.fixtures import preload
 from helpers.checks.observers import observe, restore
+from helpers.checks.optional_torch import torch
 
 MAX_OUTPUT_CHARACTERS = 2**20  # of one message; the judge's own limits hold even if the notebook undoes this one
 CUT = "\n[cut: too long]\n"
@@ -81,7 +81,7 @@ def install(forbidden: Sequence[str], target: str, folder: str, model_specs: boo
         if name not in names:
             return {"undefined": name}
         restore(request["seed"])  # models are built here too
-        with inference_mode(False):
+        with torch.inference_mode(False):
             arguments, options = [decode(item) for item in request["arguments"]], decode(request["options"])
         return observe(request["observe"], names[name], arguments, options, request["seed"])
 

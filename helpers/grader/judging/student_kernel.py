@@ -36,6 +36,7 @@ OUTPUT_CUT = "[The notebook's output passed the limit; the rest of it is left ou
 # The probe's files run in one namespace in the kernel, so they must not import each other there; and a
 # __future__ import may not stand in the middle of a text.
 PROBE_PARTS = (
+    "optional_torch",
     "coroutines",
     "sampling",
     "model_observers",

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from helpers.checks.encoding import decode, encode
 from helpers.checks.fixtures import SGD, ModelSpec
 from helpers.checks.kinds import is_array, is_table
+from helpers.checks.optional_torch import torch
 from helpers.checks.result import show
 from helpers.checks.visible_check import call_text
 from helpers.grader.course.cases import Case
