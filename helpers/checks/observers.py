@@ -32,8 +32,8 @@ _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
 _detach, _backward = torch.Tensor.detach, torch.autograd.backward
 _equal, _cat, _zeros_like, _linspace = torch.equal, torch.cat, torch.zeros_like, torch.linspace
 _own: Mapping[str, Any] = vars(torch._C.TensorBase)
-_requires_grad: Callable[..., Any] = getattr(_own.get("requires_grad"), "__get__", None)
-_grad: Callable[..., Any] = getattr(_own.get("grad"), "__get__", None)
+_requires_grad: Any = getattr(_own.get("requires_grad"), "__get__", None)
+_grad: Any = getattr(_own.get("grad"), "__get__", None)
 _numel, _attribute = torch._C.TensorBase.numel, object.__getattribute__
 _type, _isinstance, _len = type, isinstance, len
 

@@ -158,17 +158,13 @@ STUDENT = """
 import json, sys
 from pathlib import Path
 sys.modules["torch"] = None  # as where PyTorch is not installed
-cells = json.loads(Path(sys.argv[1]).read_text())["cells"]
 space = {}
-for cell in cells:
+for cell in json.loads(Path(sys.argv[1]).read_text())["cells"]:
     source = "".join(cell["source"])
-    if cell["cell_type"] == "code" and not source.startswith(("predict", "reveal")) and "raise NotImpl" not in source:
-        if source.startswith("check("):
-            print(eval(source, space))
-        elif not source.startswith("average("):
-            exec(source, space)
-    elif source.startswith("def average"):
-        exec("def average(values):\\n    return sum(values)", space)
+    if source.startswith("def average"):
+        source = "def average(values):\\n    return sum(values)"
+    if cell["cell_type"] == "code":
+        exec(source.replace("check(average)", "print(check(average))"), space)
 """
 
 

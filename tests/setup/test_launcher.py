@@ -19,6 +19,11 @@ from helpers.setup.launcher import cards, copy_labs, overview, write
 from helpers.setup.preflight import Preflight
 from helpers.tiers import tier_of
 from tests.conftest import ROOT
+from tests.labs.common import lab_of
+
+EXERCISES = tuple(lab_of("01_temperature").exercises)
+COUNT = len(EXERCISES)
+MINUTES = re.search(r"\*\*Time:\*\* about (\d+)", lab_of("01_temperature").source_path.read_text())[1]
 
 
 @pytest.fixture
@@ -34,34 +39,27 @@ def test_every_lab_has_its_title_minutes_needs_and_exercises(labs):
     found = cards(labs)
     assert [card.name for card in found] == sorted(path.name for path in (ROOT / "labs").iterdir())
     first = found[0]
-    assert (first.title, first.minutes) == ("Lab 01: Temperature", "85")
+    assert (first.title, first.minutes) == ("Lab 01: Temperature", MINUTES)
     assert first.needs.startswith("Python and PyTorch tensors")
-    assert first.exercises == (
-        "other_tokenizer",
-        "softmax_with_temperature",
-        "temperature_repairs",
-        "sampled_at_two",
-        "entropy",
-        "what_a_label_tells",
-        "non_top_mass",
-    )
+    assert first.exercises == EXERCISES
     assert all(card.title and card.minutes and card.needs and card.exercises for card in found)
 
 
 def test_progress_shows_and_names_the_next_exercise(labs):
     record("softmax_with_temperature", "01_temperature", 4, 4)
     record("entropy", "01_temperature", 1, 3)
-    assert "Lab 01: Temperature (85 minutes): 1 of 7 exercises right; next: other_tokenizer" in repr(overview(labs))
+    said = f"Lab 01: Temperature ({MINUTES} minutes): 1 of {COUNT} exercises right; next: other_tokenizer"
+    assert said in repr(overview(labs))
     record("entropy", "01_temperature", 3, 3)
     record("non_top_mass", "01_temperature", 3, 3)
-    for quiz in ("other_tokenizer", "temperature_repairs", "sampled_at_two", "what_a_label_tells"):
-        record(quiz, "01_temperature", 1, 1)
-    assert "all 7 exercises right" in overview(labs)._repr_html_()
+    for name in EXERCISES:
+        record(name, "01_temperature", 1, 1)
+    assert f"all {COUNT} exercises right" in overview(labs)._repr_html_()
 
 
 def test_a_skipped_exercise_is_counted_as_such_and_asked_for_last(labs):
     record_skip("softmax_with_temperature", "01_temperature")
-    assert "0 of 7 exercises right, 1 skipped; next: other_tokenizer" in repr(overview(labs))
+    assert f"0 of {COUNT} exercises right, 1 skipped; next: other_tokenizer" in repr(overview(labs))
     record("entropy", "01_temperature", 3, 3)
     record("non_top_mass", "01_temperature", 3, 3)
     assert "1 skipped; next: " in repr(overview(labs))
@@ -167,11 +165,11 @@ def test_a_new_copy_starts_anew_wherever_it_is_made(labs, tmp_path, monkeypatch)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     assert record("entropy", "01_temperature", 3, 3) == ""  # kept in the home folder
-    assert "0 of 7 exercises right" in write(labs).read_text(encoding="utf-8")
+    assert f"0 of {COUNT} exercises right" in write(labs).read_text(encoding="utf-8")
     monkeypatch.chdir(labs / "01_temperature")
     record("entropy", "01_temperature", 3, 3)
     monkeypatch.chdir(tmp_path)
-    assert "1 of 7 exercises right" in write(labs).read_text(encoding="utf-8")
+    assert f"1 of {COUNT} exercises right" in write(labs).read_text(encoding="utf-8")
 
 
 def test_the_command_says_what_is_done_and_what_to_do_next_in_this_copy(labs, capsys, monkeypatch):
@@ -179,7 +177,7 @@ def test_the_command_says_what_is_done_and_what_to_do_next_in_this_copy(labs, ca
     monkeypatch.chdir(labs.parent)
     assert cli.main(["progress"]) == 0
     said = capsys.readouterr().out
-    assert re.search(r"^Lab 01: Temperature +0 of 7 exercises right; next: other_tokenizer$", said, re.MULTILINE)
+    assert re.search(rf"^Lab 01: Temperature +0 of {COUNT} exercises right; next: other_tokenizer$", said, re.MULTILINE)
     assert said.rstrip().endswith("Next: count_parameters in Lab 03: Training the student."), "the lab that is begun"
     assert cli.main(["progress", "--folder", str(labs.parent / "kept")]) == 1
     assert "there are no labs in" in capsys.readouterr().err

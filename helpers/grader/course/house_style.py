@@ -19,9 +19,12 @@ from helpers.grader.course.source import cell_id
 HINTS = ["1", "2", "3"]
 _HINT = re.compile(r"<summary>Hint (\d)")
 _WHOLE_LAB = (  # what is looked for in all text cells, and what to do if it is missing
-    (r"\*\*Time:\*\* about \d+ minutes", "say how long the lab takes, in the form “**Time:** about 45 minutes”"),
-    (r"(?im)^## .*take away", "add a section “## What to take away”"),
-    (r"(?im)^## .*stretch", "add a section “## Stretch goals”"),
+    (
+        re.compile(r"\*\*Time:\*\* about \d+ minutes"),
+        "say how long the lab takes, in the form “**Time:** about 45 minutes”",
+    ),
+    (re.compile(r"^## .*take away", re.IGNORECASE | re.MULTILINE), "add a section “## What to take away”"),
+    (re.compile(r"^## .*stretch", re.IGNORECASE | re.MULTILINE), "add a section “## Stretch goals”"),
 )
 _SEEDS = (1, 2)
 
@@ -30,7 +33,7 @@ def house_style(lab: Lab) -> list[str]:
     """Return what a lab lacks of the house style, each in one line with file and line; empty if nothing."""
     text = "\n".join(cell.source for cell in lab.notebook.cells if cell.cell_type == "markdown")
     code = "\n".join(cell.source for cell in lab.notebook.cells if cell.cell_type == "code")
-    missing = [advice for pattern, advice in _WHOLE_LAB if not re.search(pattern, text)]
+    missing = [advice for pattern, advice in _WHOLE_LAB if not pattern.search(text)]
     if "predict(" not in code and "**Predict first" not in text:
         missing.append('add a prediction before something that surprises: predict("name", "Question?", choices=[…])')
     found = [str(slip(lab.source_path, None, f"{advice}.")) for advice in missing]
