@@ -37,8 +37,10 @@ def _kind_of_table(value: Any) -> str:
     """Return in words what sort of array or table this is."""
     if is_array(value):
         return f"an array of shape {value.shape}" if value.ndim else "an array with one value"
-    rows = f"{len(value)} row" if len(value) == 1 else f"{len(value)} rows"
-    name = type(value).__name__
+    name, size = type(value).__name__, _counted(len(value), "row")
     article = "an" if name[0] in "AEIOU" else "a"
-    columns = value.shape[1] if value.ndim == 2 else 0
-    return f"{article} {name} with {rows}" + (f" and {columns} columns" if value.ndim == 2 else "")
+    return f"{article} {name} with {size}" + (f" and {_counted(value.shape[1], 'column')}" if value.ndim == 2 else "")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -21,6 +21,7 @@ from helpers.checks.coroutines import ENDINGS
 from helpers.checks.diagnosis import diagnose
 from helpers.checks.encoding import decode
 from helpers.checks.error_causes import NOT_WRITTEN, explain_error
+from helpers.checks.kinds import is_table
 from helpers.checks.lab_data import opened
 from helpers.checks.observers import observe
 from helpers.checks.optional_torch import torch
@@ -264,5 +265,6 @@ def call_text(exercise: str, arguments: Sequence[Any], options: Mapping[str, Any
     if "construct" in options:
         head += f"({', '.join(show('value', item) for item in options['construct'])})"
     lines = [f"{head}({', '.join(names[: len(arguments)])})"]
-    lines += [f"{name} = {show('value', item)}" for name, item in zip(names, arguments, strict=False)]
+    for name, item in zip(names, arguments, strict=False):
+        lines.append(f"{name} ={chr(10) if is_table(item) else ' '}{show('value', item)}")
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from helpers.checks.compare import describe, mismatch
 from helpers.checks.encoding import Opaque, decode, encode
 from helpers.checks.observers import observe
 from helpers.checks.result import show
+from helpers.checks.visible_check import call_text
 from helpers.grader.course.check_values import _rounded, is_short
 from helpers.grader.judging.redaction import in_kind
 
@@ -215,6 +216,8 @@ def test_right_values_agree(expected, seen):
             "the labels of its rows (the index) are 0, 1, and they should be a, b",
         ),
         (MEANS, MASSES, "it is a Series with 2 rows, and it should be a DataFrame with 2 rows and 2 columns"),
+        (MEANS, MEANS[["n"]].iloc[:1], "its columns are n, and they should be mean, n"),
+        (1.0, MEANS[["n"]].iloc[:1], "it is a DataFrame with 1 row and 1 column, and it should be a number"),
         (MEANS, MEANS.reset_index(), "its columns are kind, mean, n, and they should be mean, n"),
         (MEANS, MEANS.assign(n=[3, 5]), "column n: its values differ from the right ones by up to 1"),
         (MEANS, MEANS.astype(str), "column mean: it holds text, and it should hold numbers"),
@@ -245,6 +248,7 @@ def test_tables_are_shown_cut_to_what_a_person_reads():
     assert show("value", np.zeros((50, 50))) == "…  (array of shape (50, 50))"
     text = show("value", MEANS)
     assert "mean" in text and text.endswith("(DataFrame of shape (2, 2))")
+    assert call_text("f", [MEANS, 1.0], {}).splitlines()[1:3] == ["argument 1 =", "      mean  n"]
     wide = pd.DataFrame({f"column{place}": ["x" * 500] * 1000 for place in range(300)})
     assert len(show("value", wide)) < 5_000
 

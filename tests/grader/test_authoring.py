@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from helpers.checks import lab_data
 from helpers.cli import main
 from helpers.grader.course.lab import Lab, find_labs
 from helpers.grader.course.scaffold import init_course, new_lab
@@ -182,6 +183,24 @@ def test_a_student_needs_the_notebook_and_the_package_alone(tmp_path, monkeypatc
     assert "average: not right yet" in done.stdout and "You return the sum. Divide it" in done.stdout
     text = "".join("".join(cell["source"]) for cell in json.loads(alone.read_text())["cells"])
     assert "math.fsum" not in text and "torch" not in text
+
+
+def test_solutions_travel_in_the_notebook_if_the_course_shows_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(lab_data, "_OPENED", {})
+    monkeypatch.delenv("NBGRADER_EXECUTION", raising=False)
+    init_course(tmp_path)
+    new_lab(tmp_path, "01_averages")
+    config = tmp_path / "nbgrader_config.py"
+    config.write_text(config.read_text().replace("show_solutions = False", "show_solutions = True"))
+    assert main(["release", "--course", str(tmp_path)]) == 0
+    notebook = nbformat.read(tmp_path / RELEASED, as_version=4)
+    carries = next(cell.source for cell in notebook.cells if cell.id == "what-the-checks-need")
+    assert "fsum" not in carries
+    space: dict = {}
+    exec(carries + '\nfrom helpers.checks import skip\nskip("average")', space)
+    assert space["average"]([1.0, 3.0]) == 2.0
+    with pytest.raises(ValueError, match="This cell was changed"):
+        exec(carries.replace('open_lab("', 'open_lab("?'), {})
 
 
 # ------------------------------------------------------------------------------------------------------- init and new
