@@ -39,7 +39,9 @@ INDEXES = (
 )
 TABLE_FORMS = ("array", "index", "series", "frame")
 
+# Saved before the student's first cell runs, so that replacing them later changes nothing here.
 _exact_type = type
+_ndarray, _as_array, _in_one_piece = np.ndarray, np.asarray, np.ascontiguousarray
 
 
 class NotSent(ValueError):
@@ -52,7 +54,7 @@ def table_form(value: Any) -> str:
     A date is an array without axes.
     """
     kind = _exact_type(value)
-    if kind in (np.ndarray, np.datetime64, np.timedelta64):
+    if kind in (_ndarray, np.datetime64, np.timedelta64):
         return "array"
     pandas = sys.modules.get("pandas")
     if pandas is None:
@@ -77,11 +79,11 @@ def encode_table(value: Any) -> dict[str, Any] | None:
 
 
 def _encode_array(value: Any) -> dict[str, Any]:
-    if _exact_type(value) not in (np.ndarray, np.datetime64, np.timedelta64):  # a Timestamp
+    if _exact_type(value) not in (_ndarray, np.datetime64, np.timedelta64):  # a Timestamp
         if value.tz is not None:
             raise NotSent
         value = value.to_datetime64()
-    return _encode_column(np.asarray(value))
+    return _encode_column(_as_array(value))
 
 
 def _encode_frame(frame: Any) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def _encode_column(values: Any) -> dict[str, Any]:
         categories = values.categories
         return {
             "categories": _encode_column(categories.array),
-            "codes": _raw(np.asarray(values.codes)),
+            "codes": _raw(_as_array(values.codes)),
             "ordered": bool(values.ordered),
         }
     zone = getattr(values.dtype, "tz", None)
@@ -136,19 +138,19 @@ def _encode_column(values: Any) -> dict[str, Any]:
         values = values.astype(values.dtype.newbyteorder("="))
         dtype = str(values.dtype)
     if RAW_DTYPE.fullmatch(dtype):
-        return _raw(values if _exact_type(values) is np.ndarray else np.asarray(values))
+        return _raw(values if _exact_type(values) is _ndarray else _as_array(values))
     if dtype.startswith(("interval", "period")):
         return _one_by_one([str(item) for item in values], "object", [len(values)])
     if PANDAS_DTYPE.fullmatch(dtype):
         return _one_by_one(values.astype(object).tolist(), dtype, [len(values)])
     if values.dtype.kind in "OU":
-        array = np.asarray(values, dtype=object)
+        array = _as_array(values, dtype=object)
         return _one_by_one(array.ravel().tolist(), "object" if values.dtype.kind == "O" else "text", list(array.shape))
     raise NotSent
 
 
 def _raw(array: np.ndarray) -> dict[str, Any]:
-    flat = np.ascontiguousarray(array)
+    flat = _in_one_piece(array)
     return {
         "dtype": str(array.dtype),
         "shape": list(array.shape),
@@ -192,7 +194,7 @@ def decode_table(form: str, content: Any, hostile: bool) -> Any:
     try:
         if form == "array":
             array = _decode_column(content, hostile)
-            if _exact_type(array) is np.ndarray:
+            if _exact_type(array) is _ndarray:
                 return array
             raise ValueError("an array has a dtype of pandas")
         return _decode_index(content, hostile) if form == "index" else _decode_labelled(form, content, hostile)
