@@ -15,7 +15,7 @@ DISTANCE = "distance to the truth (nats per token)"
 def influence_and_cost(influence: Sequence[float], costs: Sequence[float]) -> None:
     """Show, for each layer, how far it turns the hidden state, and what its removal costs."""
     figure, panels = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
-    named = {"1 − cosine, how far it turns": influence, "nats per token, when it is removed": costs}
+    named = {"1 − cosine, how far it turns": influence, "cost of removal (nats per token)": costs}
     for place, (axes, (label, values)) in enumerate(zip(panels, named.items(), strict=True)):
         axes.bar(range(len(values)), values, color=COLORS[place], hatch=HATCHES[place], edgecolor="black")
         axes.set(xlabel="layer", ylabel=label, xticks=range(len(values)))

@@ -44,7 +44,6 @@ import torch.nn.functional as F
 from torch import nn
 
 # %%
-import math
 import os
 
 from helpers import plots

@@ -83,11 +83,11 @@ def layer_influence_examples():
     name = "layer_influence"
     first = torch.tensor([[[1.0, 0.0], [0.0, 2.0]]])
     turned = torch.tensor([[[0.0, 3.0], [0.0, 2.0]]])
-    padded, mask = states(21, 4, 2, 4, 3), mask_of([4, 2], 4)
+    padded, mask = states(21, 3, 2, 3, 2), mask_of([3, 1], 3)
     return [
         Case(name, "by_hand", ((first, turned), torch.tensor([[1, 1]])),
              about="one position turned by a right angle, one left alone"),
-        Case(name, "with_padding", (padded, mask), about="three layers, padding on the right"),
+        Case(name, "with_padding", (padded, mask), about="two layers, padding on the right"),
         Case(name, "bool_mask", (states(27, 3, 1, 3, 2), torch.tensor([[True, False, True]])),
              about="a mask of True and False"),
         validation(name, "nothing_counted", (padded, torch.zeros(2, 4).long()), good=(padded, mask),
