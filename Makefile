@@ -91,6 +91,7 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m helpers.experiments.tiny
 	$(BIN)/python -m helpers.experiments.tiny --sweep
+	$(BIN)/python -m helpers.experiments.on_policy
 	$(BIN)/python -m helpers.experiments.read_your_curve
 	$(BIN)/python -m benchmarks.loss_memory
 	$(BIN)/python -m benchmarks.teacher_cache
@@ -100,6 +101,8 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.desk
 	$(BIN)/python -m benchmarks.widget_frames
 	$(BIN)/python -m benchmarks.labs
+	$(BIN)/distillab fetch laptop
+	$(BIN)/python -m benchmarks.on_policy
 	$(BIN)/python -m benchmarks.training $(if $(TEXT),--text "$(TEXT)")
 	$(BIN)/python -m benchmarks.summary
 

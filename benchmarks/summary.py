@@ -165,6 +165,26 @@ def chain_of_thought_laptop(result: dict) -> list[Row]:
     return [(what, measured, "", None)]
 
 
+def on_policy_speed(result: dict) -> list[Row]:
+    setting, worst = result["setting"], max(each["difference"] / each["trl"] for each in result["losses"].values())
+    what = f"useful tokens/s of an on-policy step, SmolLM2-135M and its 15 layers, {setting['written']} sampled tokens"
+    return [
+        (f"{what}, against TRL's DistillationTrainer", f"{result['ratio']:.1f}×", f"≥ {result['goals']['ratio']}×",
+         result["goals_met"]["ratio"]),
+        ("its loss against TRL's on the same batch, largest relative difference", f"{worst:.1g}",
+         f"≤ {result['goals']['difference']:.0e}", result["goals_met"]["losses"]),
+    ]  # fmt: skip
+
+
+def on_policy(result: dict) -> list[Row]:
+    means = {name: arm["distance"]["mean"] for name, arm in result["arms"].items()}
+    measured = ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+    what = (
+        f"distance from the truth in nats per token after {result['setting']['steps']} steps from a parrot, three seeds"
+    )
+    return [(what, measured, "", None)]
+
+
 SECTIONS: dict[str, Callable[[dict], list[Row]]] = {
     each.__name__: each
     for each in (
@@ -173,10 +193,12 @@ SECTIONS: dict[str, Callable[[dict], list[Row]]] = {
         desk,
         attacks,
         training_speed,
+        on_policy_speed,
         loss_memory,
         widget_frames,
         lab_seconds,
         tiny_distillation,
+        on_policy,
         chain_of_thought_laptop,
     )
 }

@@ -1,4 +1,4 @@
-"""The figures of labs 03 to 05: each says in its alt text what it shows."""
+"""The figures of labs 03 to 05 and 07: each says in its alt text what it shows."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ ONE, TWO = Estimate(0.5, 0.4, 0.6, 100, 50), Estimate(0.25, 0.2, 0.3, 100, 50)
         (lambda: plots.accuracy_by_steps([1, 2], {"raw": [ONE, TWO]}), "raw: 50, 25 %."),
         (lambda: plots.accuracy_by_tokens({"raw": Estimate(45, 44, 46, 9, 9)}, {"raw": ONE}), "raw: 45 tokens, 50"),
         (lambda: plots.real_model("a model", {"after": {"accuracy": ONE._asdict()}}), "of a model, with"),
+        (lambda: plots.distance_by_position([0.1] * 3, [0.2] * 3, [1.0, 0.5, 0.25]), "50% half-way and 25% at the end"),
+        (lambda: plots.arms_over_seeds({"own": [0.02, 0.03], "old": [0.3]}), "own: 0.020, 0.030; old: 0.300"),
+        (lambda: plots.legality_and_coverage({"own": (0.9, 200)}, 208), "(the truth: 208). own: 90% legal, 200 words"),
     ],
 )  # fmt: skip
 def test_a_figure_says_its_numbers(draw, said, capsys):

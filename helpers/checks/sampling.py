@@ -75,7 +75,8 @@ def stand_in_divergence() -> Callable[..., torch.Tensor]:
 def sampling(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Let the answer draw rows of tokens, three times; observe what `watch` says.
 
-    The last argument is the generator; the first may be a model.
+    The last argument is the generator; the first may be a model. With `repeat`, each row of the tensors among the
+    arguments comes that many times.
 
     - "frequency": how often each of `vocabulary` tokens comes at each position, in each of `blocks` blocks of rows;
     - "distinct": how many of the rows are different;
@@ -83,8 +84,10 @@ def sampling(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
     - "gradients": whether the model was ever called with gradients on, or in train mode.
     """
     *given, generator = arguments
+    times = options.get("repeat", 1)
+    given = [item.repeat_interleave(times, dim=0) if type(item) is _TensorType else item for item in given]
     watched, calls = options["watch"], []
-    model = arguments[0] if isinstance(arguments[0], torch.nn.Module) else None
+    model = given[0] if isinstance(given[0], torch.nn.Module) else None
     if model is not None:
         model.register_forward_pre_hook(lambda module, _: calls.append((_grad_is_on(), module.training)))
     rows = answer(*given, generator)

@@ -15,6 +15,7 @@ from helpers.plots.loss import (
     soft_term_by_length,
     two_runs,
 )
+from helpers.plots.on_policy import arms_over_seeds, distance_by_position, legality_and_coverage
 from helpers.plots.perplexity import a_real_teacher, perplexities, perplexity_by_batch_size, rows_of_two_students
 from helpers.plots.reasoning import accuracy_by_steps, accuracy_by_tokens, kept_by_steps, kinds_of_traces, real_model
 from helpers.plots.shape import arms, at_once_and_repaired, influence_and_cost, pareto_front
@@ -30,9 +31,11 @@ __all__ = [
     "accuracy_by_tokens",
     "against_temperature",
     "arms",
+    "arms_over_seeds",
     "as_html",
     "at_once_and_repaired",
     "bars",
+    "distance_by_position",
     "distributions",
     "fitted_students",
     "gradient_against_temperature",
@@ -41,6 +44,7 @@ __all__ = [
     "kept_by_steps",
     "kinds_of_traces",
     "kl_and_cross_entropy",
+    "legality_and_coverage",
     "lines",
     "next_token_chances",
     "overfitted_batch",

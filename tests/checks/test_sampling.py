@@ -37,6 +37,8 @@ def test_shares_of_tokens_are_counted_in_each_block():
     shares = rows["how often each token comes"]
     assert shares.shape == (2, 2, 3) and shares[:, 0].tolist() == [[1.0, 0.0, 0.0]] * 2
     assert (shares[:, 1] - 1 / 3).abs().max() < 0.1 and rows["different rows"] == 3
+    two = seen(drawn, model, torch.tensor([[1], [2]]), watch=["frequency"], vocabulary=3, blocks=2, repeat=50)
+    assert two["shape"] == [100, 2] and two["how often each token comes"][:, 0].argmax(dim=-1).tolist() == [1, 2]
 
 
 def test_randomness_has_to_come_from_the_generator():

@@ -25,15 +25,28 @@ from helpers.widgets import DivergenceExplorer, LossExplorer
 from tests.committed import result
 from tests.conftest import ROOT
 
-LABS = ["01_temperature", "02_loss", "03_training", "04_perplexity", "05_chain_of_thought", "09_student_shape"]
+LABS = [
+    "01_temperature",
+    "02_loss",
+    "03_training",
+    "04_perplexity",
+    "05_chain_of_thought",
+    "07_on_policy",
+    "09_student_shape",
+]
 # These labs are about these models; each exercise that uses one gets it as an argument.
-LASTING = {"03_training": {"teacher", "student"}, "04_perplexity": {"teacher"}}
+LASTING = {
+    "03_training": {"teacher", "student"},
+    "04_perplexity": {"teacher"},
+    "07_on_policy": {"teacher", "language"},
+}
 SUBJECTS = {
     "01_temperature": {"logits", "probs"},
     "02_loss": {"mask", "labels", "alpha"},
     "03_training": {"model", "labels", "batch"},
     "04_perplexity": {"model", "batches", "before"},
     "05_chain_of_thought": {"traces"},
+    "07_on_policy": {"student", "rows", "given", "length"},
     "09_student_shape": {"model", "kept", "mask", "linear"},
 }
 TEACHER = load_teacher_logits()

@@ -60,6 +60,7 @@ def _example(lab: Lab, case: Case) -> dict[str, Any]:
 def is_short(value: Any) -> bool:
     """Return whether every number has so few decimals that a person can read it."""
     if isinstance(value, torch.Tensor) and value.is_floating_point():
+        value = value.nan_to_num()
         return torch.equal(torch.round(value.double(), decimals=MAX_INPUT_DECIMALS).to(value.dtype), value)
     if is_array(value) or is_table(value):
         return encode(_rounded_table(value, MAX_INPUT_DECIMALS)) == encode(value)
