@@ -61,6 +61,9 @@ def test_the_claim_and_its_control(measured, text):
     assert high["1×64"]["mean"] < high["1×96"]["mean"] and large["own_rate"]["mean"] < small["own_rate"]["mean"]
     assert large["rate"] < small["rate"]  # "A wide model needs a smaller rate"
     cell = stated("TWO_RATES")
+    small_high, large_high, small_own, large_own = cell.values()
+    assert all(a < b for a, b in zip(large_own, small_own, strict=True))  # "better in every seed"
+    assert sum(a < b for a, b in zip(large_high, small_high, strict=True)) == 1 and max(large_high) > 0.5
     assert list(cell.values()) == [rounded(high["1×64"]), rounded(high["1×96"]), rounded(small["own_rate"]),
                                    rounded(large["own_rate"])]  # fmt: skip
     own = large["own_rate"]
