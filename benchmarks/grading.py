@@ -18,6 +18,7 @@ import argparse
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,9 +148,9 @@ def _run(command: list[str], folder: Path) -> None:
 
 def course_for_comparison(folder: Path) -> Path:
     """Return a course like ours in the new folder `folder`; it charges a mistake each time, as stock nbgrader does."""
-    folder.mkdir()
-    for name in ("solutions", "labs"):
-        (folder / name).symlink_to(COURSE / name)
+    for name in ("solutions", "labs"):  # not links, which would lead to our own settings
+        shutil.copytree(COURSE / name, folder / name)
+    (folder / "docs").symlink_to(COURSE / "docs")  # the labs' pictures
     config = (COURSE / FILE).read_text(encoding="utf-8")
     (folder / FILE).write_text(f"{config}\nc.Judge.carry_through = False\n", encoding="utf-8")
     return folder
