@@ -19,6 +19,7 @@ from helpers.plots.on_policy import arms_over_seeds, distance_by_position, legal
 from helpers.plots.perplexity import a_real_teacher, perplexities, perplexity_by_batch_size, rows_of_two_students
 from helpers.plots.reasoning import accuracy_by_steps, accuracy_by_tokens, kept_by_steps, kinds_of_traces, real_model
 from helpers.plots.shape import arms, at_once_and_repaired, influence_and_cost, pareto_front
+from helpers.plots.speculative import real_speeds, speed_by_gamma, tokens_by_acceptance
 from helpers.plots.temperature import against_temperature, distributions, share_of_the_stored
 from helpers.plots.training import next_token_chances, overfitted_batch, training_curve
 
@@ -52,10 +53,13 @@ __all__ = [
     "perplexities",
     "perplexity_by_batch_size",
     "real_model",
+    "real_speeds",
     "rows_of_two_students",
     "share_of_the_stored",
     "show",
     "soft_term_by_length",
+    "speed_by_gamma",
+    "tokens_by_acceptance",
     "training_curve",
     "two_runs",
 ]

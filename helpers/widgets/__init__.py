@@ -1,4 +1,4 @@
-"""Interactive explorers: temperature, the distillation loss, divergences.
+"""Interactive explorers: temperature, the distillation loss, divergences, a draft for speculative decoding.
 
 They compute in the browser; Python holds their state.
 
@@ -10,6 +10,7 @@ They compute in the browser; Python holds their state.
 from helpers.widgets.divergence import DivergenceExplorer
 from helpers.widgets.loss import LossExplorer
 from helpers.widgets.presenter import Presenter
+from helpers.widgets.speculative import DraftExplorer
 from helpers.widgets.temperature import TemperatureExplorer
 
-__all__ = ["DivergenceExplorer", "LossExplorer", "Presenter", "TemperatureExplorer"]
+__all__ = ["DivergenceExplorer", "DraftExplorer", "LossExplorer", "Presenter", "TemperatureExplorer"]

@@ -1,4 +1,4 @@
-"""The three explorers as one HTML file that opens from disk, without a network and without Python.
+"""The explorers as one HTML file that opens from disk, without a network and without Python.
 
     python -m helpers.widgets.page [FILE]          (default: distillab.html)
 
@@ -12,10 +12,15 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.widgets import DivergenceExplorer, LossExplorer, Presenter, TemperatureExplorer
+from helpers.widgets import DivergenceExplorer, DraftExplorer, LossExplorer, Presenter, TemperatureExplorer
 from helpers.widgets.base import FOLDER, STYLE, Explorer, module_source
 
-EXPLORERS = {"temperature": TemperatureExplorer, "loss": LossExplorer, "divergence": DivergenceExplorer}
+EXPLORERS = {
+    "temperature": TemperatureExplorer,
+    "loss": LossExplorer,
+    "divergence": DivergenceExplorer,
+    "speculative": DraftExplorer,
+}
 START_SCRIPT = (FOLDER / "page.js").read_text(encoding="utf-8")
 
 
@@ -34,7 +39,7 @@ def render_page(explorers: Sequence[tuple[str, Explorer]] | None = None, *, pres
     """Return the HTML of the page.
 
     Args:
-        explorers: (module name, explorer whose state the page starts from), in order; all three by default.
+        explorers: (module name, explorer whose state the page starts from), in order; all by default.
         presenter: whether to add the presenter's bar.
     """
     explorers = explorers or [(name, explorer_class()) for name, explorer_class in EXPLORERS.items()]

@@ -11,6 +11,7 @@ from scripts.figures.lab03 import read_your_curve, shift
 from scripts.figures.lab04 import perplexity_average
 from scripts.figures.lab05 import reasoning_pipeline
 from scripts.figures.lab07 import on_policy_loop
+from scripts.figures.lab08 import speculative_round
 from scripts.figures.lab09 import student_shapes
 
 FIGURES: dict[str, Callable[[], Drawing]] = {
@@ -24,5 +25,6 @@ FIGURES: dict[str, Callable[[], Drawing]] = {
         reasoning_pipeline,
         on_policy_loop,
         student_shapes,
+        speculative_round,
     )
 }

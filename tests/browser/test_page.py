@@ -10,10 +10,11 @@ from playwright.sync_api import Page, expect
 
 from helpers.data.teacher_logits import load_teacher_logits
 from helpers.losses import distillation_loss, forward_kl
+from helpers.speculative import acceptance, expected_tokens, residual, speed_up
 from helpers.widgets.page import render_page
 
 CUP = "She drank a cup of hot"
-TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer"]
+TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer", "Draft explorer"]
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +195,43 @@ def test_the_divergence_explorer_fits_and_follows_the_hand(open_page, address):
     assert read(now[1]) == pytest.approx(forward_kl(teacher, student).item(), abs=6e-5)
 
 
+def test_the_draft_explorer_follows_a_drag_and_agrees_with_the_formulas(open_page, address, picture):
+    page = open_page(address)
+    part = explorer(page, "Draft explorer")
+    plot = part.get_by_role("img").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    y = box["y"] + 0.5 * box["height"] * 0.93 / 5  # the draft's bar of the first token
+    page.mouse.move(box["x"] + box["width"] * 0.5, y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, y, steps=10)
+    page.mouse.up()
+    drag(page, part.get_by_label("γ, drafted tokens in a round"), 0.5)
+    drag(page, part.get_by_label("Cost of a draft's call, in calls of the target"), 0.3)
+    settle(page)
+    state = page.evaluate("distillab[3].model.state")
+    assert state["draft_logits"][0] > 2.5, "the first bar of the draft was dragged to the right"
+    assert state["gamma"] == 8 and 0.25 < state["cost"] < 0.35
+    p, q = (torch.tensor(state[f"{who}_logits"], dtype=torch.float64).softmax(-1) for who in ("target", "draft"))
+    agreed = acceptance(p, q).item()
+    rows = cells(part, "Acceptance and speed")
+    assert read(rows["acceptance, Σ min(p, q)"][0]) == pytest.approx(agreed, abs=6e-4)
+    assert read(rows["tokens a round"][0]) == pytest.approx(expected_tokens(agreed, 8), abs=6e-3)
+    assert read(rows["speed-up"][0]) == pytest.approx(speed_up(agreed, 8, state["cost"]), abs=6e-3)
+    tokens = cells(part, "Probabilities of each token")
+    assert [read(row[3]) for row in tokens.values()] == pytest.approx(residual(p, q).tolist(), abs=6e-4)
+    part.get_by_role("button", name="Best γ").click()
+    settle(page)
+    best = max(range(17), key=lambda gamma: speed_up(agreed, gamma, state["cost"]))
+    assert page.evaluate("distillab[3].model.state.gamma") == best
+    part.get_by_role("button", name="Draft = target").click()
+    settle(page)
+    assert read(cells(part, "Acceptance and speed")["acceptance, Σ min(p, q)"][0]) == 1
+    part.get_by_role("button", name="Reset").click()
+    settle(page)
+    picture("draft-explorer", part)
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280, 1920])
 def test_nothing_serious_for_axe_and_nothing_cut_off(open_page, address, accessible, picture, width, colours):
@@ -274,13 +312,15 @@ def test_the_presenter_follows_its_keys(open_page, address, picture):
     for _ in range(3):
         page.keyboard.press("PageDown")  # a clicker works whatever has the focus
     expect(part.locator("output").first).to_have_text("2.00")
-    expect(page.locator(".dl-scene")).to_contain_text("4 of 11")
+    expect(page.locator(".dl-scene")).to_contain_text("4 of 13")
     picture("lecture", page.locator("body"))
     page.keyboard.press("d")
     expect(part).to_have_attribute("data-theme", "dark")
     page.keyboard.press("3")
     expect(explorer(page, "Divergence explorer")).to_be_visible()
     expect(part).to_be_hidden()
+    page.keyboard.press("4")
+    expect(explorer(page, "Draft explorer")).to_be_visible()
     page.keyboard.press("p")
     for title in TITLES:
         expect(explorer(page, title)).to_be_visible()

@@ -32,6 +32,7 @@ LABS = [
     "04_perplexity",
     "05_chain_of_thought",
     "07_on_policy",
+    "08_speculative",
     "09_student_shape",
 ]
 # These labs are about these models; each exercise that uses one gets it as an argument.
@@ -47,6 +48,7 @@ SUBJECTS = {
     "04_perplexity": {"model", "batches", "before"},
     "05_chain_of_thought": {"traces"},
     "07_on_policy": {"student", "rows", "given", "length"},
+    "08_speculative": {"drafted", "uniforms", "gamma", "cost"},
     "09_student_shape": {"model", "kept", "mask", "linear"},
 }
 TEACHER = load_teacher_logits()

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from helpers.losses import distillation_loss, forward_kl
+from helpers.speculative import acceptance, residual, speed_up
 from helpers.widgets.base import module_source
 
 NODE = shutil.which("node") or str(Path(playwright.__file__).parent / "driver" / "node")
@@ -203,17 +204,48 @@ def test_the_axis_of_the_bars_ends_just_above_them(call):
     assert ends == [0.04, 0.04, 0.1, 0.4, 1, 1]
 
 
-@pytest.mark.parametrize("explorer", ["temperature", "loss", "divergence"])
+def test_a_round_is_what_the_library_says(call):
+    pairs = [(random_logits(5, seed), random_logits(5, seed + 10)) for seed in (1, 2, 3)]
+    pairs.append((pairs[0][0], pairs[0][0]))
+    calls = [("agreement", [p.softmax(-1).tolist(), q.softmax(-1).tolist()]) for p, q in pairs]
+    for found, (p, q) in zip(call("speculative", *calls), pairs, strict=True):
+        p, q = p.softmax(-1), q.softmax(-1)
+        close(found["acceptance"], acceptance(p, q))
+        close(found["accepted"], torch.minimum(p, q))
+        close(found["residual"], residual(p, q))
+
+
+def test_the_speed_of_a_round_and_its_best_length(call):
+    cases = [(a, gamma, cost) for a in (0.0, 0.3, 0.9, 1.0) for gamma in (0, 1, 4, 16) for cost in (0.0, 0.2, 1.0)]
+    close(call("speculative", *[("speedUp", list(case)) for case in cases]), [speed_up(*case) for case in cases])
+    for a, cost in ((0.9, 0.1), (0.5, 0.3), (0.2, 0.5), (0.8, 0.0)):
+        (best,) = call("speculative", ("bestGamma", [a, cost]))
+        assert speed_up(a, best, cost) == max(speed_up(a, gamma, cost) for gamma in range(17))
+    assert call("speculative", ("bestGamma", [0.3, 0.5])) == [0], "a draft that costs more than it brings"
+
+
+def test_a_dragged_probability_is_reached_by_its_own_logit(call):
+    logits = random_logits(5, 4)
+    (moved,) = call("speculative", ("dragged", [logits.tolist(), 2, 0.6]))
+    assert torch.tensor(moved).double().softmax(-1)[2].item() == pytest.approx(0.6, abs=1e-3)
+    assert [moved[i] for i in (0, 1, 3, 4)] == [logits[i].item() for i in (0, 1, 3, 4)]
+    assert max(abs(x) for x in call("speculative", ("dragged", [[0, 0], 0, 5.0]))[0]) <= 10
+
+
+KINDS = {
+    "temperature": ("TemperatureExplorer", lambda made: f"{made.probabilities[0]:.4f}"),
+    "loss": ("LossExplorer", lambda made: f"{made.losses['total']:.4f}"),
+    "divergence": ("DivergenceExplorer", lambda made: "best for reverse KL: centre 18.0"),
+    "speculative": ("DraftExplorer", lambda made: f"acceptance {made.results['acceptance']:.4f}"),
+}
+
+
+@pytest.mark.parametrize("explorer", KINDS)
 def test_an_old_browser_gets_text(call, explorer):
     """The text form is computed from the state alone, with nothing of a browser."""
     from helpers import widgets
 
-    kind = {"temperature": "TemperatureExplorer", "loss": "LossExplorer", "divergence": "DivergenceExplorer"}[explorer]
+    kind, wanted = KINDS[explorer]
     made = getattr(widgets, kind)()
     (text,) = call(explorer, ("plain", [made.state()]))
-    wanted = {
-        "temperature": f"{made.probabilities[0]:.4f}" if explorer == "temperature" else "",
-        "loss": f"{made.losses['total']:.4f}" if explorer == "loss" else "",
-        "divergence": "best for reverse KL: centre 18.0",
-    }[explorer]
-    assert wanted in text and "NaN" not in text and "undefined" not in text
+    assert wanted(made) in text and "NaN" not in text and "undefined" not in text

@@ -41,12 +41,13 @@ def test_the_command_writes_the_page(tmp_path, capsys):
 
 
 def test_every_scene_sets_what_its_explorer_has():
-    from helpers.widgets import DivergenceExplorer, LossExplorer
+    from helpers.widgets import DivergenceExplorer, DraftExplorer, LossExplorer
 
     known = {
         "Temperature explorer": TemperatureExplorer,
         "Loss explorer": LossExplorer,
         "Divergence explorer": DivergenceExplorer,
+        "Draft explorer": DraftExplorer,
     }
     for scene in Presenter().scenes:
         explorer = known[scene["explorer"]]()
@@ -70,6 +71,8 @@ def test_the_presenter_stays_within_its_scenes():
         ("ArrowRight", {"sliding": True}, None),  # a slider keeps its arrow keys
         ("2", {"typing": True}, None),
         ("2", {}, "show 2"),
+        ("4", {}, "show 4"),
+        ("5", {}, None),
         ("-", {"typing": True}, None),
         ("PageUp", {}, "previous"),
         ("x", {}, None),

@@ -7,7 +7,8 @@ from traitlets import TraitError
 
 from helpers.data.teacher_logits import load_teacher_logits
 from helpers.losses import distillation_loss
-from helpers.widgets import DivergenceExplorer, LossExplorer, TemperatureExplorer, base
+from helpers.speculative import acceptance, expected_tokens, residual, speed_up
+from helpers.widgets import DivergenceExplorer, DraftExplorer, LossExplorer, TemperatureExplorer, base
 
 CUP = "She drank a cup of hot"
 
@@ -83,6 +84,10 @@ def test_plain_ipywidgets_compose():
         (LossExplorer, "label", 5, "label is 5; it must be from 0 to 4"),
         (LossExplorer, "student_logits", [1.0, 2.0], "2 numbers for 5 words"),
         (DivergenceExplorer, "beta", 1.0, "beta is 1.0; it must be from 0.01 to 0.99"),
+        (DraftExplorer, "cost", 1.5, "cost is 1.5; it must be from 0 to 1"),
+        (DraftExplorer, "gamma", 17, "gamma is 17; it must be from 0 to 16"),
+        (DraftExplorer, "draft_logits", [1.0, 2.0], "2 numbers for 5 words"),
+        (DraftExplorer, "target_logits", [1.0, 2.0, 3.0, 4.0, 11.0], "target_logits is 11.0"),
     ],
 )
 def test_bad_values_are_refused_with_the_name_and_the_range(explorer, name, value, says):
@@ -108,6 +113,19 @@ def test_the_losses_are_those_of_the_library():
     assert explorer.losses["soft"] == pytest.approx(0, abs=1e-12)
 
 
+def test_the_draft_explorer_computes_what_the_library_does():
+    explorer = DraftExplorer(gamma=3, cost=0.25)
+    for draft in ([2.0, 2.2, 0.0, 1.5, -1.0], [-4.0, 0.0, 1.0, 1.0, 3.0], explorer.target_logits):
+        explorer.draft_logits = draft
+        p, q = torch.tensor(explorer.target), torch.tensor(explorer.draft)
+        agreed = acceptance(p, q).item()
+        assert explorer.results["acceptance"] == pytest.approx(agreed)
+        assert explorer.results["tokens"] == pytest.approx(expected_tokens(min(1.0, agreed), 3))
+        assert explorer.results["speed_up"] == pytest.approx(speed_up(min(1.0, agreed), 3, 0.25))
+        assert explorer.residual.tolist() == pytest.approx(residual(p, q).tolist(), abs=1e-9)
+    assert "acceptance 1.0000" in explorer.text() and "speed-up 2.286" in explorer.text()
+
+
 @pytest.mark.parametrize(
     ("fit", "beta", "centre", "width"),
     [("forward", 0.5, 27.3, 13.0), ("reverse", 0.5, 18.0, 3.0), ("jsd", 0.3, 27.3, 12.9), ("jsd", 0.4, 18.0, 3.0)],
@@ -130,7 +148,7 @@ def test_costs_of_a_student_far_from_the_teacher_stay_finite():
     assert explorer.costs["jsd"] == pytest.approx(0.693, abs=0.01)  # at β = 0.5 it can cost log 2 at most
 
 
-@pytest.mark.parametrize("explorer", [TemperatureExplorer, LossExplorer, DivergenceExplorer])
+@pytest.mark.parametrize("explorer", [TemperatureExplorer, LossExplorer, DivergenceExplorer, DraftExplorer])
 def test_where_no_widget_can_be_shown_there_is_text(explorer):
     made = explorer()
     data, _ = made._repr_mimebundle_()

@@ -9,7 +9,7 @@ from traitlets import Bool, Int, List, validate
 from helpers.widgets.base import Explorer, check_range, module_source
 from helpers.widgets.temperature import sentences
 
-TEMPERATURE, LOSS, DIVERGENCE = "Temperature explorer", "Loss explorer", "Divergence explorer"
+TEMPERATURE, LOSS, DIVERGENCE, DRAFT = "Temperature explorer", "Loss explorer", "Divergence explorer", "Draft explorer"
 TEACHER, STUDENT = [5.0, 3.9, 3.2, 3.1, -1.0], [2.0, 0.5, 1.0, 2.5, 1.5]
 
 
@@ -21,6 +21,7 @@ def _scenes() -> list[dict[str, Any]]:
     drink, arithmetic = "She drank a cup of hot", "Two plus two equals"
     pinned = {"pinned": {"prompt": drink, **sentences()[drink], "temperature": 1.0}}
     position = {"teacher_logits": TEACHER, "student_logits": STUDENT, "label": 1, "temperature": 3.0}
+    drafting = {"target_logits": [3.0, 2.0, 1.2, 0.0, -3.0], "draft_logits": [2.0, 2.2, 0.0, 1.5, -1.0], "gamma": 4}
     scenes = [
         (TEMPERATURE, "Three logits at T = 1. What happens at T = 4?", {**three, "temperature": 1.0}),
         (TEMPERATURE, "The order stays; the gaps shrink.", {**three, "temperature": 4.0}),
@@ -33,6 +34,8 @@ def _scenes() -> list[dict[str, Any]]:
         (DIVERGENCE, "Forward KL covers modes: the student spans both.", {"fit": "forward", "distance": 24.0}),
         (DIVERGENCE, "Reverse KL seeks a mode: the student picks one.", {"fit": "reverse", "distance": 24.0}),
         (DIVERGENCE, "JSD lies between: drag β and see where it jumps.", {"fit": "jsd", "distance": 24.0, "beta": 0.5}),
+        (DRAFT, "A draft proposes 4 tokens: how many of them does the target accept?", {**drafting, "cost": 0.0}),
+        (DRAFT, "What the draft costs decides whether it pays.", {**drafting, "cost": 0.6}),
     ]
     return [{"explorer": explorer, "text": text, "state": state} for explorer, text, state in scenes]
 

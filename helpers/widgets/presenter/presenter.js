@@ -4,22 +4,22 @@
 const KEYS = [
   ["Page Down, →, n", "next scene"],
   ["Page Up, ←, b", "previous scene"],
-  ["1, 2, 3", "only the temperature, loss or divergence explorer"],
-  ["0", "all three explorers"],
+  ["1, 2, 3, 4", "only the temperature, loss, divergence or draft explorer"],
+  ["0", "all explorers"],
   ["+, −", "larger or smaller type"],
   ["d", "dark or light theme"],
   ["p", "start or stop presenting; other keys work only while presenting"],
   ["?", "show or hide this list"],
 ];
 
-const TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer"];
+const TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer", "Draft explorer"];
 
 // The action of a key, or null. Keys that the focused element needs are left to it.
 function keyAction(key, { typing = false, sliding = false } = {}) {
   if (typing) return null;
   if (["PageDown", "n"].includes(key) || (key === "ArrowRight" && !sliding)) return "next";
   if (["PageUp", "b"].includes(key) || (key === "ArrowLeft" && !sliding)) return "previous";
-  if (/^[0-3]$/.test(key)) return `show ${key}`;
+  if (/^[0-4]$/.test(key)) return `show ${key}`;
   return { "+": "larger", "=": "larger", "-": "smaller", "−": "smaller", d: "theme", p: "present", "?": "help" }[key] || null;
 }
 
