@@ -113,20 +113,3 @@ def as_tensor(value: Any) -> torch.Tensor | None:
     """Return a number, a tensor or an array of numbers as a float64 tensor, anything else as None."""
     array = as_array(value) if HAS_TORCH else None
     return None if array is None else torch.from_numpy(np.ascontiguousarray(array)).reshape(array.shape)
-
-
-def ratio(expected: Any, seen: Any) -> float | None:
-    """Return c if `seen` is c times `expected` everywhere and c is not 1, else None.
-
-    A single number is some multiple of every other, so it tells nothing.
-    """
-    right, given = as_tensor(expected), as_tensor(seen)
-    if right is None or given is None or right.shape != given.shape or right.numel() < 2:
-        return None
-    right, given = right.reshape(-1), given.reshape(-1)
-    largest = right.abs().argmax()
-    if not torch.isfinite(given).all() or right[largest] == 0 or given[largest] == 0:
-        return None
-    factor = (given[largest] / right[largest]).item()
-    same = torch.allclose(given, factor * right, rtol=1e-3, atol=1e-5 * max(1.0, abs(factor)))
-    return factor if same and abs(factor - 1) > 1e-3 else None

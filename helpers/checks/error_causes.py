@@ -38,6 +38,67 @@ _CAUSES = [
             "Use detach(), which returns a tensor without the graph and leaves the other as it is.",
         ),
         (
+            "IndexError",
+            "Dimension out of range",
+            "dim= names a dimension that this input does not have: inputs come with one dimension, two or three.",
+            "Count from the end: dim=-1 is the last dimension of every tensor.",
+        ),
+        (
+            "IndexError",
+            "",
+            "An index is larger than what it looks into: a row, a position or an item that is not there.",
+            "Print the shape or the length just before the line that failed.",
+        ),
+        (
+            "RuntimeError",
+            r"must match|shape .* is invalid|cannot be multiplied|expanded size|size of tensor|inconsistent tensor size"
+            r"|batch_size .* to match|but got size",
+            "Two shapes do not fit together.",
+            "Print both shapes just before the line that failed, and compare them with those in the docstring.",
+        ),
+        (
+            "ZeroDivisionError",
+            "",
+            "A division by 0: something that is counted is empty here.",
+            "Treat the empty case first.",
+        ),
+        (
+            "KeyError",
+            "",
+            "A key is looked up that is not in the dictionary.",
+            "Print the keys just before the line that failed, or use get().",
+        ),
+        (
+            "AttributeError",
+            "'NoneType' object",
+            "Something is None where an object is expected: a function returned nothing, or a search found nothing.",
+            "Look for a missing return, or test for None first.",
+        ),
+        (
+            "AttributeError",
+            "object has no attribute",
+            "An object does not have this attribute or method: it is of another type than the code expects.",
+            "Print type(…) just before the line that failed.",
+        ),
+        (
+            "TypeError",
+            "unsupported operand|can't multiply|must be str, not|not supported between|can only concatenate",
+            "Two values of types that do not go together are combined.",
+            "Print both types just before the line that failed.",
+        ),
+        (
+            "TypeError",
+            "is not iterable|not subscriptable|has no len|is not callable|cannot unpack",
+            "A value is used as if it were of another type: a number as a list, or a value as a function.",
+            "Print type(…) just before the line that failed.",
+        ),
+        (
+            "ValueError",
+            "",
+            "The call raises a ValueError, although the input is allowed.",
+            "Compare the condition that raises with what the text forbids.",
+        ),
+        (
             "RuntimeError",
             "view",
             "view() needs a contiguous tensor, and a slice often is not.",

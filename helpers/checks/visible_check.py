@@ -18,11 +18,11 @@ from typing import Any
 
 from helpers.checks import compare
 from helpers.checks.coroutines import ENDINGS
-from helpers.checks.diagnosis import diagnose
 from helpers.checks.encoding import decode
 from helpers.checks.error_causes import NOT_WRITTEN, explain_error
 from helpers.checks.kinds import is_table
 from helpers.checks.lab_data import opened
+from helpers.checks.likely_causes import decoded, explain_all
 from helpers.checks.observers import observe
 from helpers.checks.optional_torch import torch
 from helpers.checks.progress import attempts, code_digest, record
@@ -153,7 +153,7 @@ def check_examples(answer: Callable[..., Any], exercise: Mapping[str, Any]) -> C
                 result.message = "The exercise is not written yet: replace the line with NotImplementedError."
                 return result
             result.findings.append(finding)
-        _explain_all(result.findings, exercise["examples"])
+        explain_all(result.findings, exercise["examples"])
     finally:
         torch.set_rng_state(state)
         torch.set_grad_enabled(grad)
@@ -189,10 +189,10 @@ def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | No
         if (error["type"], error["message"]) == ("NotImplementedError", f"{answer.__name__} {NOT_WRITTEN}"):
             return None
         finding.came_back = f"{error['type']}: {error['message']}" + (f"\nat: {error['line']}" if error["line"] else "")
-        finding.expected = _show_all(_decoded(example["expected"]))
+        finding.expected = _show_all(decoded(example["expected"]))
         finding.cause, finding.next_step = explain_error(error)
         return finding
-    expected, values = _decoded(example["expected"]), _decoded(seen["values"])
+    expected, values = decoded(example["expected"]), decoded(seen["values"])
     finding.values = values
     for label, right in expected.items():
         difference = compare.mismatch(right, values.get(label), example["absolute"], example["relative"])
@@ -203,36 +203,6 @@ def _run(answer: Callable[..., Any], example: Mapping[str, Any]) -> Finding | No
             return finding
     finding.passed = True
     return finding
-
-
-def _explain_all(findings: list[Finding], examples: list[Mapping[str, Any]]) -> None:
-    """Name the known mistake behind each wrong value."""
-    sections: dict[str, str] = {}
-    fitting: dict[str, list[str]] = {}
-    for number, (finding, example) in enumerate(zip(findings, examples, strict=True)):
-        if example["observe"] != "validation":
-            known = _fitting(example, finding)
-            sections |= known
-            fitting[str(number)] = list(known)
-    correct = {str(number) for number, finding in enumerate(findings) if finding.passed}
-    for index, cause in diagnose(fitting, correct).items():
-        finding = findings[int(index)]
-        finding.cause, finding.next_step = cause, f"Read the section “{sections[cause]}” again."
-
-
-def _fitting(example: Mapping[str, Any], finding: Finding) -> dict[str, str]:
-    """Return diagnosis and section of the mistakes that give what was seen; if that is right, of all that fail here."""
-    return {
-        known["diagnosis"]: known["read"]
-        for known in example["misconceptions"]
-        if finding.passed
-        or finding.values is not None
-        and not compare.differs(_decoded(known["values"]), finding.values, example["absolute"], example["relative"])
-    }
-
-
-def _decoded(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {label: decode(item) for label, item in values.items()}
 
 
 def _explain(label: str, right: Any, values: Mapping[str, Any], difference: compare.Mismatch) -> tuple[str, str]:
@@ -248,9 +218,6 @@ def _explain(label: str, right: Any, values: Mapping[str, Any], difference: comp
     if values.get(label) is None and right is not None:
         return "Your function returns None.", "Look for a missing return, or for one that only some branches reach."
     clause = compare.describe(difference)
-    factor = compare.ratio(right, values.get(label))
-    if factor is not None:
-        return f"{clause}; your value is {factor:.4g} times the expected one everywhere.", "Which factor is that?"
     return f"{clause}.", "Work out the smallest example by hand and compare each step with what your code prints."
 
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from helpers.checks.compare import Mismatch, MismatchKind, describe, mismatch, ratio
+from helpers.checks.compare import Mismatch, MismatchKind, describe, mismatch
 from helpers.checks.encoding import Opaque
 
 HALF = torch.tensor([0.5, 0.25])
@@ -72,10 +72,3 @@ def test_a_mismatch_holds_what_differs_as_data():
 
 def test_wider_tolerance_only_where_it_is_asked_for():
     assert mismatch(HALF, HALF + 4e-3) and mismatch(HALF, HALF + 4e-3, 5e-3, 0) is None
-
-
-def test_a_constant_factor_is_found():
-    assert ratio(HALF, 9 * HALF) == pytest.approx(9)
-    assert ratio(HALF, -HALF) == pytest.approx(-1)
-    assert ratio(HALF, HALF + 1) is None and ratio(HALF, HALF) is None and ratio(HALF * 0, HALF) is None
-    assert ratio(2.0, 3.0) is None, "every number is some multiple of another"

@@ -48,10 +48,13 @@ def test_a_wrong_answer_shows_call_value_and_expectation():
         assert part in text
 
 
-def test_a_factor_is_named_where_several_numbers_share_it():
-    numbers = torch.tensor([1.0, 2.0])
-    assert "3 times the expected" in repr(checked(lambda values: values * 3, example(numbers, arguments=(numbers,))))
-    assert "times the expected" not in repr(checked(lambda values: values.sum() * 3))
+def test_a_relation_is_named_where_two_inputs_bear_it_out():
+    pairs = [(torch.tensor([1.0, 2.0]), torch.tensor([5.0, 2.5])), (torch.tensor([3.0, 7.0]), torch.tensor([1.5, 9.0]))]
+    two = [example(right, arguments=(given,)) for given, right in pairs]
+    by_input = {given: right for given, right in pairs}
+    doubled = checked(lambda values: 2 * next(right for given, right in by_input.items() if given.equal(values)), *two)
+    assert "2 times the right value: a factor of 2 too much" in repr(doubled)
+    assert "times the right value" not in repr(checked(lambda values: values.sum() * 2)), "one input proves nothing"
 
 
 def test_a_known_mistake_is_named_with_the_section_to_read():

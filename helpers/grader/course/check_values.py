@@ -14,6 +14,7 @@ from helpers.checks.kinds import is_array, is_table
 from helpers.checks.optional_torch import torch
 from helpers.checks.quiz import sealed_quiz
 from helpers.grader.course.cases import Case
+from helpers.grader.course.changed_inputs import on_changed_inputs
 from helpers.grader.course.lab import Exercise, Lab
 from helpers.grader.course.source import BEGIN, END
 
@@ -54,6 +55,7 @@ def _example(lab: Lab, case: Case) -> dict[str, Any]:
             {"diagnosis": known[name].diagnosis, "read": known[name].read, "values": _rounded_all(values)}
             for name, values in lab.known_wrong(wide).items()
         ],
+        "on_changed_inputs": {name: _rounded_all(values) for name, values in on_changed_inputs(lab, wide).items()},
     }
 
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from helpers.checks.relations.kinds import claimable
 from helpers.grader.course.cases import Case, Misconception, shares
+
+
+class Cause(NamedTuple):
+    """What explains wrong values: what to tell the student, and the section to read again."""
+
+    diagnosis: str
+    read: str
 
 
 @dataclass
@@ -25,6 +33,17 @@ class Exercise:
     def case_points(self) -> dict[str, float]:
         """What each case is worth, by name; together, the exercise's points."""
         return {name: share * self.points for name, share in shares(self.cases).items()}
+
+    @property
+    def argument_names(self) -> list[str]:
+        return next((case.options["names"] for case in self.cases if case.options.get("names")), [])
+
+    @cached_property
+    def causes(self) -> dict[str, Cause]:
+        """What can explain wrong values, by the name that a judgement holds: known mistakes, then relations."""
+        relations = {} if self.quiz else claimable(self.argument_names)
+        causes = {name: Cause(diagnosis, self.heading) for name, diagnosis in relations.items()}
+        return causes | {known.name: Cause(known.diagnosis, known.read) for known in self.misconceptions}
 
 
 class CaseKey(NamedTuple):

@@ -154,7 +154,7 @@ class Lab:
 
     def expected(self, case: Case) -> dict[str, Any]:
         """Return the values that the reference gives on a case, decoded."""
-        values = self._values(case, self.reference[case.exercise])
+        values = self.observed(case, self.reference[case.exercise])
         if isinstance(values, Failed):
             raise GraderError(f"{self.name}: the reference fails on {case.exercise}/{case.name}: {values.error}")
         values.pop("errors", None)  # of calls that should raise: no answer has to say the same
@@ -170,7 +170,7 @@ class Lab:
             return {}
         expected, known = self.expected(case), self.exercises[case.exercise].misconceptions
         arguments = [decode(encode(argument)) for argument in case.arguments]  # copying is quicker than building models
-        values = {item.name: self._values(case, item.implementation, arguments) for item in known}
+        values = {item.name: self.observed(case, item.implementation, arguments) for item in known}
         return {
             name: seen
             for name, seen in values.items()
@@ -197,7 +197,7 @@ class Lab:
                 right = {name: self.reference[name] for name in wrong}
                 self.reference.update(wrong)  # the reference's functions find each other here
                 try:
-                    values = self._values(case, self.reference[case.exercise])
+                    values = self.observed(case, self.reference[case.exercise])
                 finally:
                     self.reference.update(right)
                 self._mistaken[label] = None if isinstance(values, Failed) else values
@@ -207,13 +207,16 @@ class Lab:
         """Return whether a misconception gives the right value in every case and example that compares values."""
         exercise = self.exercises[known.exercise]
         for case in (case for case in [*exercise.examples, *exercise.cases] if not case.is_validation):
-            values = self._values(case, known.implementation)
+            values = self.observed(case, known.implementation)
             if isinstance(values, Failed) or differs(self.expected(case), values, case.absolute, case.relative):
                 return False
         return True
 
-    def _values(self, case: Case, answer: Any, arguments: list[Any] | None = None) -> dict[str, Any] | Failed:
-        # Through encode and decode, so that both sides see the same copies of the inputs.
+    def observed(self, case: Case, answer: Any, arguments: list[Any] | None = None) -> dict[str, Any] | Failed:
+        """Return what is observed of an answer on a case, by label, decoded.
+
+        Inputs go through `encode` and `decode`, so that both sides see the same copies; `arguments` are such copies.
+        """
         case = case.as_called()
         if arguments is None:
             arguments = [decode(encode(argument)) for argument in case.arguments]

@@ -22,7 +22,11 @@ def named_mistakes(lab: Lab, rows: Mapping[str, Sequence[Row]]) -> dict[str, str
     """Return the known mistake of each exercise that holds one, among those that have been judged so far."""
     if not lab.carries_through:
         return {}
-    counts = {name: Counter(row.misconception for row in own if row.misconception) for name, own in rows.items()}
+    known = {name: {item.name for item in lab.exercises[name].misconceptions} for name in rows if name in lab.exercises}
+    counts = {
+        name: Counter(row.misconception for row in rows[name] if row.misconception in mistakes)
+        for name, mistakes in known.items()
+    }
     return {name: count.most_common(1)[0][0] for name, count in counts.items() if count}
 
 

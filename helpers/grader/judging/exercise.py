@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from helpers.checks.diagnosis import diagnose
 from helpers.checks.encoding import encode
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Exercise, Lab, seed_of
 from helpers.grader.judging.carry_through import carried_through
+from helpers.grader.judging.causes import causes
 from helpers.grader.judging.cell_outcomes import CellOutcomes
 from helpers.grader.judging.judgement import Row
 from helpers.grader.judging.settle import CaseOutcome, settle
@@ -92,7 +92,7 @@ def request_of(case: Case) -> dict[str, Any]:
 def _rows(lab: Lab, exercise: Exercise, outcomes: dict[str, CaseOutcome], seconds: float) -> list[Row]:
     correct = {name for name, outcome in outcomes.items() if outcome.verdict == "correct"}
     values = {name: outcome.values for name, outcome in outcomes.items()}
-    misconceptions = diagnose(lab.fitting(exercise, values, correct), correct)
+    named = causes(lab, exercise, values, correct)
     rows = []
     for case in exercise.cases:
         outcome, max_points = outcomes[case.name], round(exercise.case_points[case.name], 6)
@@ -103,7 +103,7 @@ def _rows(lab: Lab, exercise: Exercise, outcomes: dict[str, CaseOutcome], second
                 points=max_points if outcome.verdict == "correct" else 0.0,
                 max_points=max_points,
                 verdict=outcome.verdict,
-                misconception=misconceptions.get(case.name, ""),
+                misconception=named.get(case.name, ""),
                 seconds=seconds,
                 note=outcome.note,
                 about=case.about,

@@ -182,7 +182,7 @@ def _expected_rows(lab: Lab) -> dict[tuple[str, str], tuple[float, str | None, s
         (f"answer_{name}", ""): (cell.metadata.nbgrader.points, None, {""}) for name, cell in lab.answers.items()
     }
     for exercise in lab.exercises.values():
-        known = {"", *(item.name for item in exercise.misconceptions)}
+        known = {"", *exercise.causes}
         for case in exercise.cases:
             points = round(exercise.case_points[case.name], POINTS_DIGITS)
             expected[exercise.name, case.name] = points, case.about, known

@@ -33,7 +33,7 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class LikelyCause:
-    """A known mistake that explains wrong values, and the section to read again."""
+    """A known mistake or a relation that explains wrong values, and the section to read again."""
 
     diagnosis: str
     read: str
@@ -63,9 +63,8 @@ def _is_validation(row: Row) -> bool:
 
 
 def likely_causes(exercise: Exercise, failed: list[Row]) -> tuple[LikelyCause, ...]:
-    known = {item.name: LikelyCause(item.diagnosis, item.read) for item in exercise.misconceptions}
     named = dict.fromkeys(row.misconception for row in failed)
-    return tuple(known[name] for name in named if name in known)
+    return tuple(LikelyCause(*exercise.causes[name]) for name in named if name in exercise.causes)
 
 
 def advice(exercise: Exercise, failed: list[Row], explained: bool) -> str:

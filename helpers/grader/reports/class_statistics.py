@@ -159,8 +159,8 @@ def _remark(difficulty: float, discrimination: float | None, count: int) -> str:
 
 
 def ranked_misconceptions(lab: Lab, judgements: Sequence[Judgement]) -> list[RankedMisconception]:
-    """Return the misconceptions that were seen, the most frequent first."""
-    known = {(name, item.name): item for name, exercise in lab.exercises.items() for item in exercise.misconceptions}
+    """Return the misconceptions and relations that were seen, the most frequent first."""
+    known = {(name, cause): said for name, exercise in lab.exercises.items() for cause, said in exercise.causes.items()}
     counts = Counter(
         seen
         for judgement in judgements

@@ -59,7 +59,7 @@ def explanation(lab: Lab, student: str, replayed: Replayed, row: Row | None) -> 
     """Return what is known of a case; `row` is what the run recorded of it."""
     case, outcome = replayed.case, replayed.outcome
     judged = f"{outcome.verdict}" + (f" ({outcome.note})" if outcome.note else "")
-    known = {item.name: item.diagnosis for item in lab.exercises[case.exercise].misconceptions}
+    causes = lab.exercises[case.exercise].causes
     if row is not None:
         judged += f"; {format_points(row.points or 0.0)} of {format_points(row.max_points or 0.0)} points"
         if row.verdict != outcome.verdict:
@@ -68,7 +68,7 @@ def explanation(lab: Lab, student: str, replayed: Replayed, row: Row | None) -> 
         title=f"{student}, {lab.name}, {case.exercise}, case {case.name}",
         about=case.about,
         outcome=judged,
-        cause=known.get(row.misconception, "") if row is not None else "",
+        cause=causes[row.misconception].diagnosis if row is not None and row.misconception in causes else "",
         call=_call(case, replayed.expected),
         came_back=_came_back(replayed),
         expected=_values(replayed.expected, replayed.expected),

@@ -1,6 +1,7 @@
 """What to teach again: the mistakes that most of a class made, over all labs, each with an example.
 
-A mistake is a known misconception, or a way to fail an exercise that no known misconception explains.
+A mistake is a known misconception, a relation between wrong and right values, or a way to fail an exercise that neither
+explains.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def _described(
 ) -> TeachAgain:
     students, entry = sorted(by_student), lab.exercises[exercise]
     rows = [row for student in students for row in by_student[student]]
-    known = next((item for item in entry.misconceptions if item.name == mistake), None)
+    known = entry.causes.get(mistake)
     if known is None:
         seen = Counter(row.about for row in rows if row.about).most_common(1)
         text = f"{UNEXPLAINED.get(mistake, mistake)}{f', for example with {seen[0][0]}' if seen else ''}."

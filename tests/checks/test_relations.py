@@ -1,0 +1,142 @@
+"""Relations explain wrong values of every exercise, accuse no right one, and are claimed on evidence alone."""
+
+import math
+
+import pytest
+import torch
+
+from helpers.checks.encoding import Opaque
+from helpers.checks.relations.find import changed_inputs, lacking_properties, related
+from helpers.checks.relations.inputs import changes_of
+from helpers.checks.relations.kinds import claimable
+from helpers.checks.relations.relation import Observed
+
+NAMES = ["logits", "mask", "temperature"]
+
+
+def loss(logits, mask, temperature):
+    """The mean over counted entries of the squares, over the temperature."""
+    return (logits**2)[mask].mean() / temperature
+
+
+def calls():
+    generator = torch.Generator().manual_seed(5)
+    for rows, width, temperature in ((2, 3, 2.0), (4, 5, 3.5), (3, 2, 1.5)):
+        mask = torch.rand(rows, width, generator=generator) < 0.7
+        mask[0, 0] = True
+        yield torch.randn(rows, width, generator=generator), mask, temperature
+
+
+def observed(wrong, right=loss):
+    items = {}
+    for place, arguments in enumerate(calls()):
+        value = right(*arguments)
+        items[f"case {place}"] = Observed(arguments, {"value": value}, {"value": wrong(value, *arguments)})
+    return items
+
+
+def claimed(wrong, right=loss):
+    return {relation.name for relation in related(observed(wrong, right), set(), NAMES).values()}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        (lambda value, *_: -value, "right value times -1"),
+        (lambda value, *_: value / math.log(2), "right value times 1/ln 2"),
+        (lambda value, *_: value.exp(), "exp of the right value"),
+        (lambda value, *_: value**2, "square of the right value"),
+        (lambda value, *_: torch.zeros(()), "all zeros"),
+        (lambda value, *_: None, "nothing returned"),
+        (lambda value, *_: [value], "wrapped"),
+        (lambda value, *_: str(value.item()), "text"),
+        (lambda value, *_: value / 0, "not finite"),
+        (lambda value, *_: Opaque("builtins.module"), "object"),
+        (lambda value, logits, mask, temperature: value * temperature, "right value times temperature"),
+        (lambda value, logits, mask, temperature: value / temperature**2, "right value times 1/temperature²"),
+        (lambda value, logits, mask, temperature: value * mask.sum(), "right value times the counted entries of mask"),
+        (lambda value, logits, mask, temperature: value / len(logits), "right value divided by logits.shape[0]"),
+    ],
+)
+def test_a_relation_is_named_in_words(wrong, name):
+    assert claimed(wrong) == {name}
+    assert name in claimable(NAMES) and claimable(NAMES)[name].endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        (lambda value, *_: value.transpose(0, 1), "first two dimensions exchanged"),
+        (lambda value, *_: value.roll(1, 0), "shifted on by one"),
+        (lambda value, *_: value[:-1], "without the last"),
+        (lambda value, *_: value.sum(-1), "summed over the last dimension"),
+        (lambda value, *_: value.reshape(-1), "another shape"),
+        (lambda value, logits, *_: logits, "logits as it came"),
+        (lambda value, *_: value.tolist()[0], None),
+    ],
+)
+def test_relations_of_whole_tensors(wrong, name):
+    assert claimed(wrong, lambda logits, mask, temperature: logits * temperature + 1) == ({name} if name else set())
+
+
+def test_one_input_proves_nothing_and_half_of_what_failed_is_not_most():
+    items = observed(lambda value, *_: -value)
+    assert related({"case 0": items["case 0"]}, set(), NAMES) == {}
+    other = {f"other {place}": item for place, item in enumerate(observed(lambda value, *_: value + 0.37).values())}
+    assert related(items | other, set(), NAMES) == {}
+    one_less = dict(list(other.items())[:2])
+    assert set(related(items | one_less, set(), NAMES)) == set(items)
+
+
+def test_a_relation_that_would_have_spoilt_right_values_is_not_claimed():
+    items = observed(lambda value, *_: -value)
+    right = {f"right {place}": item for place, item in enumerate(observed(lambda value, *_: value).values())}
+    assert related(items | right, set(right), NAMES) == {}
+
+
+def test_what_two_relations_explain_alike_is_claimed_only_as_the_constant_that_it_is():
+    """With a temperature of 2 everywhere, a factor of 2 and a factor of the temperature look the same."""
+    items = {
+        f"case {place}": Observed((torch.full((2,), value), None, 2.0), {"value": value}, {"value": 2 * value})
+        for place, value in enumerate((0.7, 1.9, 3.1))
+    }
+    assert {relation.name for relation in related(items, set(), NAMES).values()} == {"right value times 2"}
+
+
+def test_facts_need_one_case_and_gradients_are_among_them():
+    changed = Observed((), {"value": 1.0, "changed inputs": []}, {"value": 1.0, "changed inputs": [0]})
+    lost = Observed((), {"value": 1.0, "gradient of x": torch.ones(2)}, {"value": 1.0, "gradient of x": torch.zeros(2)})
+    assert [related({"one": item}, set(), [])["one"].name for item in (changed, lost)] == [
+        "changed inputs",
+        "no gradient",
+    ]
+
+
+def test_one_value_on_every_input_is_seen():
+    assert claimed(lambda value, *_: torch.tensor(0.123)) == {"one value on every input"}
+
+
+def fitting_changes(wrong):
+    """For each call, the changes of inputs on which the reference gives what the answer gave."""
+    found = {}
+    for place, arguments in enumerate(calls()):
+        seen = wrong(*arguments)
+        for change in changes_of(tuple(NAMES)):
+            changed = change.change(arguments)
+            if changed is not None and torch.allclose(change.undo(loss(*changed)), seen):
+                found.setdefault(f"case {place}", []).append(change.name)
+    return found
+
+
+def test_an_answer_that_leaves_an_input_out_is_explained_by_calling_the_reference_without_it():
+    fitting = fitting_changes(lambda logits, mask, temperature: (logits**2).mean() / temperature)
+    assert {change.name for change in changed_inputs(fitting, set(), NAMES).values()} == {"mask ignored"}
+    assert changed_inputs({"case 0": ["mask ignored"]}, set(), NAMES) == {}, "one input proves nothing"
+
+
+def test_the_last_resort_is_a_property_that_every_right_value_has():
+    rows = torch.tensor([[0.2, 0.8], [0.5, 0.5]])
+    items = {str(n): Observed((), {"value": rows}, {"value": rows * (n + 2) + 0.1}) for n in range(3)}
+    assert {relation.name for relation in lacking_properties(items, set()).values()} == {"rows do not sum to 1"}
+    whole = {str(n): Observed((), {"value": float(n)}, {"value": n + 0.3}) for n in range(2, 5)}
+    assert {relation.name for relation in lacking_properties(whole, set()).values()} == {"no whole numbers"}
