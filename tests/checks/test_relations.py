@@ -69,7 +69,7 @@ def test_a_relation_is_named_in_words(wrong, name):
         (lambda value, *_: value.transpose(0, 1), "first two dimensions exchanged"),
         (lambda value, *_: value.roll(1, 0), "shifted on by one"),
         (lambda value, *_: value[:-1], "without the last"),
-        (lambda value, *_: value.sum(-1), "summed over the last dimension"),
+        (lambda value, *_: value.sum(-1), "summed over the second dimension"),
         (lambda value, *_: value.reshape(-1), "another shape"),
         (lambda value, logits, *_: logits, "logits as it came"),
         (lambda value, *_: value.tolist()[0], None),
