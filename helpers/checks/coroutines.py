@@ -82,7 +82,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         pass
 
-    def run_in_executor(self, executor: Any, func: Any, *arguments: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("no threads are needed here: await send and sleep in the coroutine itself")
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ The same code runs in three places: in the visible check on the student's machin
 student's code, and in the judge's own process beside the reference solution. It therefore imports nothing but PyTorch,
 NumPy, the standard library, and the parts of `helpers.checks` below: the judge sends the text of these files to the
 kernel, where they run in a namespace of their own, made before the student's first cell.
+
 An observation is a mapping from a label ("value", "gradient of student_logits", …) to what was seen.
 """
 
@@ -26,6 +27,7 @@ from helpers.checks.fixtures import resolve
 from helpers.checks.model_observers import MODEL_OBSERVERS
 from helpers.checks.optional_torch import torch
 from helpers.checks.sampling import sampling
+from helpers.checks.special_observers import SPECIAL_OBSERVERS
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
 _Tensor, _Parameter = torch.Tensor, torch.nn.Parameter
@@ -124,15 +126,6 @@ def mixed_validation(answer: Callable, arguments: Sequence[Any], options: Mappin
     return {"raised": raised, "errors": errors}
 
 
-def letter(answer: Any, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Look at the answer to a quiz, one letter in a variable; an empty one counts as not written."""
-    if _type(answer) is not str:
-        raise TypeError("the answer to a quiz is one letter in quotes")
-    if not answer.strip():
-        raise NotImplementedError(f"{options['exercise']} is not written yet")
-    return {"value": answer.strip().upper()}
-
-
 def freezing(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Pass the answer a model; observe whether it returns that model, its mode, and which weights can be trained."""
     (model,) = arguments
@@ -215,18 +208,21 @@ def _once(items: Sequence[Any]) -> list[Any]:
     return list({id(item): item for item in items}.values())
 
 
-OBSERVERS = MODEL_OBSERVERS | {
-    "sampling": sampling,
-    "value": value,
-    "gradient": gradient,
-    "module": module,
-    "validation": validation,
-    "mixed_validation": mixed_validation,
-    "letter": letter,
-    "freezing": freezing,
-    "training": training,
-    "coroutine": coroutine,
-}
+OBSERVERS = (
+    MODEL_OBSERVERS
+    | SPECIAL_OBSERVERS
+    | {
+        "sampling": sampling,
+        "value": value,
+        "gradient": gradient,
+        "module": module,
+        "validation": validation,
+        "mixed_validation": mixed_validation,
+        "freezing": freezing,
+        "training": training,
+        "coroutine": coroutine,
+    }
+)
 
 
 def argument_names(answer: Callable) -> list[str]:
@@ -273,7 +269,7 @@ def observe(
 ) -> dict[str, Any]:
     """Run one observer and return {"values": …} in encoded form, or {"error": {"type", "message", "line"}}.
 
-    The answer may raise anything at all; a KeyboardInterrupt, from the judge's time limit, is reported like the rest.
+    The answer may raise anything; a KeyboardInterrupt, from the judge's time limit, is reported like the rest.
     """
     restore(seed)
     try:

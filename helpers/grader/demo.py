@@ -48,7 +48,7 @@ def right_answers(lab: Lab) -> dict[str, str]:
 def misconception_cell(lab: Lab, exercise: str, name: str) -> str:
     """Return a misconception as the cell that a student would have written: renamed, without its decorator."""
     for node in ast.parse((lab.folder / "misconceptions.py").read_text(encoding="utf-8")).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and node.name == name:
             node.name, node.decorator_list = exercise, []
             return ast.unparse(node)
     raise GraderError(f"{lab.name}: misconceptions.py defines no {name}.")

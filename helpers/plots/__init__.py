@@ -7,6 +7,7 @@
 Colours differ for colour-blind readers too, every figure has alt text, and each follows a light or a dark page.
 """
 
+from helpers.plots.access import what_an_api_returns
 from helpers.plots.drawing import COLORS, HATCHES, LINES, as_html, bars, is_graded, lines, show
 from helpers.plots.loss import (
     fitted_students,
@@ -62,4 +63,5 @@ __all__ = [
     "tokens_by_acceptance",
     "training_curve",
     "two_runs",
+    "what_an_api_returns",
 ]

@@ -187,19 +187,22 @@ def _add_nbgrader_metadata(
     } | ({} if points is None else {"points": points})
 
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
 def mark_solution(source: str, name: str) -> str:
     """Return an exercise's source with nbgrader's solution markers around the body of each function in it.
 
     The cell must hold one function or class called `name`, with a docstring; docstrings and signatures stay outside.
     """
     body = ast.parse(source).body
-    if len(body) != 1 or not isinstance(body[0], (ast.FunctionDef, ast.ClassDef)) or body[0].name != name:
+    if len(body) != 1 or not isinstance(body[0], (*FUNCTIONS, ast.ClassDef)) or body[0].name != name:
         raise ValueError(f"the exercise cell must hold one function or class called {name} and nothing else")
     if not ast.get_docstring(body[0]):
         raise ValueError(f"{name} needs a docstring: students see nothing else of it")
-    functions = [body[0]] if isinstance(body[0], ast.FunctionDef) else body[0].body
+    functions = [body[0]] if isinstance(body[0], FUNCTIONS) else body[0].body
     lines = source.split("\n")
-    for function in reversed([node for node in functions if isinstance(node, ast.FunctionDef)]):
+    for function in reversed([node for node in functions if isinstance(node, FUNCTIONS)]):
         documented = ast.get_docstring(function) is not None
         first = function.body[0]
         start = (first.end_lineno or first.lineno) if documented else first.lineno - 1

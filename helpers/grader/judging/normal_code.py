@@ -38,7 +38,7 @@ def _bound_names(tree: ast.AST) -> set[str]:
             names.add(node.arg)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(node.name)
     return names
 
@@ -68,12 +68,15 @@ class _Normaliser(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._definition(node)
 
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._definition(node)
+
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return self._definition(node)
 
-    def _definition(self, node: ast.FunctionDef | ast.ClassDef) -> ast.AST:
+    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
         node.name = "v" if node.name in self.bound else node.name
-        if isinstance(node, ast.FunctionDef):
+        if not isinstance(node, ast.ClassDef):
             node.returns = None
         self.generic_visit(node)
         first = node.body[0]

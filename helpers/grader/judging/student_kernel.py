@@ -40,6 +40,7 @@ PROBE_PARTS = (
     "coroutines",
     "sampling",
     "model_observers",
+    "special_observers",
     "fixtures",
     "tables",
     "encoding",

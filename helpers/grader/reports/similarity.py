@@ -101,7 +101,7 @@ def _pieces(source: str) -> list[str]:
     except SyntaxError:
         return []
     for node in body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             node.decorator_list = []
     return [ast.unparse(node) for node in body]
 

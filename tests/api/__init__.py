@@ -1,0 +1,1 @@
+"""The teacher behind an API: its chat, its server and the client."""
