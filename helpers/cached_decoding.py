@@ -53,7 +53,9 @@ class CachedModel:
         same = int((self.read[:limit] == tokens[:limit]).long().cumprod(dim=0).sum())
         if same < len(self.read):
             self.cache.crop(same - len(self.read))  # below 0: how many to remove
-        logits = self.model(tokens[None, same:], past_key_values=self.cache, use_cache=True).logits[0, -count:].float()
+        row, mask = tokens[None, same:], torch.ones(1, len(tokens), dtype=torch.long)
+        output = self.model(row, attention_mask=mask, past_key_values=self.cache, use_cache=True)
+        logits = output.logits[0, -count:].float()
         self.read = tokens
         if self.temperature == 0:
             return F.one_hot(logits.argmax(dim=-1), logits.shape[-1]).float()
