@@ -218,7 +218,7 @@ def run_virtually(call: Callable[[], Awaitable[Any]], scripted: Sequence[Excepti
             except Exception as error:
                 if not any(error is known for known in scripted):
                     raise
-                ended, value = RETURNED, f"raises {_name(error, scripted)}"
+                ended, value = RETURNED, f"raises {_error_text(error, scripted)}"
             seconds = loop.time()
             if ended == RETURNED and _still_running(loop):
                 ended = LEAVES_TASKS
@@ -234,10 +234,10 @@ def _as_data(value: Any, scripted: Sequence[Exception]) -> Any:
     if _is_coroutine(value):
         value.close()
         return NOT_AWAITED
-    return _name(value, scripted) if any(value is known for known in scripted) else value
+    return _error_text(value, scripted) if any(value is known for known in scripted) else value
 
 
-def _name(error: Exception, scripted: Sequence[Exception]) -> str:
+def _error_text(error: Exception, scripted: Sequence[Exception]) -> str:
     """Return which of the script's errors this is: the same failure twice is two errors."""
     number = next(number for number, known in enumerate(scripted, 1) if known is error)
     return f"error {number}: {type(error).__name__}: {error}"

@@ -11,7 +11,7 @@ from typing import Any
 from helpers.checks.optional_torch import torch
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
-_Linear, _same, _pattern, _back = torch.nn.Linear, torch.equal, torch.linspace, torch.autograd.backward
+_Linear, _equal_numbers, _pattern, _back = torch.nn.Linear, torch.equal, torch.linspace, torch.autograd.backward
 
 
 def grouping(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def adapter(answer: Callable, arguments: Sequence[Any], options: Mapping[str, An
             weight.data_ptr() == merged.weight.data_ptr() for weight in linear.parameters()
         )
     seen["original weights changed"] = not all(
-        _same(weight.detach(), old) for weight, old in zip(linear.parameters(), before, strict=True)
+        _equal_numbers(weight.detach(), old) for weight, old in zip(linear.parameters(), before, strict=True)
     )
     return seen
 
