@@ -56,7 +56,7 @@ def main() -> None:
         run("python", "-c", STUDENT)
         print("source distribution with the grader:", run("distillab", "doctor").strip().splitlines()[0])
         course = folder / "course"
-        for name in ("solutions", "labs", "nbgrader_config.py"):
+        for name in ("solutions", "labs", "docs", "nbgrader_config.py"):
             (course / name).parent.mkdir(exist_ok=True)
             subprocess.run(["cp", "-r", str(ROOT / name), str(course / name)], check=True)
         print(run("distillab", "release", "--course", str(course), "--lab", "01_temperature"))

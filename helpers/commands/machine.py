@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from helpers.commands.common import Commands, add_course
@@ -31,7 +32,12 @@ def add_demo(commands: Commands) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    start = time.perf_counter()
+    steps = "release the labs, grade a class of eleven, distil a teacher, write a page"
+    print(f"The demo does four things: {steps}. It takes one to two minutes.", flush=True)
+    from helpers.commands.demo_page import write_demo_page
     from helpers.grader.demo import demo
 
-    demo(options.course, options.output)
+    page = write_demo_page(options.output, *demo(options.course, options.output))
+    print(f"   page      {page.resolve().as_uri()}\n\nDone in {time.perf_counter() - start:.0f} s.")
     return 0

@@ -10,9 +10,9 @@ import ast
 import copy
 import shutil
 import textwrap
-import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -97,9 +97,12 @@ def _with_misconceptions(lab: Lab, labs: list[Lab], right: dict[str, str]) -> di
     return students
 
 
-def demo(course: Path, output: Path) -> None:
-    """Run the demo and print its results. Except for labs/, everything it writes goes into `output`."""
-    course, start = Path(course).resolve(), time.perf_counter()
+def demo(course: Path, output: Path) -> tuple[Path, dict[str, Any]]:
+    """Run the demo and print its results. Except for labs/, everything it writes goes into `output`.
+
+    Returns the page of one student's feedback, and what `compare_students` found.
+    """
+    course = Path(course).resolve()
     if output.exists() and any(output.iterdir()) and not (output / MARKER).exists():
         raise GraderError(f"{output} already contains something else. Choose another folder with --output.")
     shutil.rmtree(output, ignore_errors=True)
@@ -124,7 +127,7 @@ def demo(course: Path, output: Path) -> None:
     print(textwrap.indent(class_table(result.judgements, labs, result.totals), "   "))
 
     _title("3. Distil a teacher")
-    distil()
+    distilled = distil()
 
     _title("Where to find the results")
     feedback = output / "graded" / "feedback" / "gus" / labs[-1].name / f"{labs[-1].name}.html"
@@ -132,11 +135,14 @@ def demo(course: Path, output: Path) -> None:
     print(f"   feedback  {output / 'graded' / 'feedback'}, for example {feedback}")
     print(f"   class     {output / 'graded' / 'class_report.html'}, with marks for Canvas and Moodle next to it")
     print("   labs      make lab opens a working copy in JupyterLab")
-    print(f"\nDone in {time.perf_counter() - start:.0f} s.")
+    return feedback, distilled
 
 
-def distil() -> None:
-    """Distil the tiny teacher into the tiny student for one seed; print perplexities and distances from the truth."""
+def distil() -> dict[str, Any]:
+    """Distil the tiny teacher into the tiny student for one seed; print perplexities and distances from the truth.
+
+    Returns what `compare_students` found.
+    """
     result = compare_students(seeds=(0,), arms=(CONTROL, MIXED))
     print(f"   {'':<34}{'perplexity':>11}{'nats from the truth':>21}")
     for name, label in (("truth", "truth (the floor)"), ("teacher", "teacher"), ("before", "student before")):
@@ -150,6 +156,7 @@ def distil() -> None:
         f"   Both students took {setting['steps']} steps on the same {setting['training_tokens']:,} tokens. "
         "One seed here, five in results/tiny_distillation.json."
     )
+    return result
 
 
 def _title(text: str) -> None:
