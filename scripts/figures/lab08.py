@@ -32,8 +32,6 @@ def speculative_round() -> Drawing:
     drawing.box(10, 217, 340, "accept x with probability min(1, p(x) / q(x))", NOTE, height=36)
     third = left + 2 * step + size / 2
     drawing.arrow((third, 253), (third, 295))
-    drawing.box(left + 2 * step - 20, 297, size + 40, "“and”, a new draw\nfrom max(p − q, 0)", TEACHER, height=50)
-    drawing.box(
-        10, 304, 560, "three tokens from one call of the target, and the target's distribution is kept", NOTE, height=36
-    )
+    drawing.box(left + 2 * step - 35, 297, size + 70, "“and”, a new draw\nfrom max(p − q, 0)", TEACHER, height=50)
+    drawing.box(10, 304, 560, "three tokens from one call, with the target's distribution", NOTE, height=36)
     return drawing
