@@ -170,6 +170,7 @@ def test_every_lab_has_a_page_with_its_hints_a_download_and_current_outputs(site
 def public_text() -> str:
     """What students get with the labs, and the docstrings that the reference shows, in one line."""
     parts = ["".join(cell["source"]) for lab in labs() for cell in released(lab)["cells"]]
+    parts += [page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md")]
     for path in (ROOT / "helpers").rglob("*.py"):
         kinds = (ast.Module, ast.FunctionDef, ast.ClassDef)
         nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
