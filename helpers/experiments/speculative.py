@@ -42,7 +42,7 @@ from helpers.models import load_student, load_teacher
 from helpers.speculative import Rule, acceptance, draw_token, expected_tokens, speculate, speed_up, verify
 
 GAMMA, OTHER_GAMMAS = 4, (1, 2, 8)
-TEXTS, PROMPT = 10, 4  # texts that are generated for each draft, and tokens of the language that each starts with
+TEXTS, PROMPT = 15, 4  # texts that are generated for each draft, and tokens of the language that each starts with
 ROOM = max(GAMMA, *OTHER_GAMMAS) + 1  # tokens that a round may add
 UNTRAINED = "before training"
 VARIATION, VARIATION_RATE = "total variation", 2e-2  # the rate is the best of results/speculative_rates.json
