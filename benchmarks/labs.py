@@ -26,6 +26,7 @@ GOALS = {
     "02_loss": 120,
     "03_training and 04_perplexity": 180,
     "05_chain_of_thought": 240,
+    "06_black_box": 180,
     "07_on_policy": 180,
     "08_speculative": 180,
     "09_student_shape": 180,
