@@ -19,6 +19,7 @@ from helpers.checks.relations.properties import PROPERTIES
 from helpers.checks.relations.relation import Relation
 from helpers.checks.relations.values import BESIDE, LEFT, MADE
 
+WHICH = re.compile(r"\b(?:first|second|last)\b")  # of a matrix, the second dimension is also the last
 Measure = Callable[[torch.Tensor], float | None]
 
 
@@ -109,7 +110,7 @@ def _plain() -> list[Relation]:
 
 def _family(name: str) -> str:
     """Return the family of a relation: of a matrix, the second dimension is also the last."""
-    return "constant" if name.startswith("all ") else re.sub(r"\b(?:first|second|last)\b", "one", name)
+    return "constant" if name.startswith("all ") else WHICH.sub("one", name)
 
 
 def _made(step: Callable[[Any], Any], right: Any, _seen: Any, _arguments: Sequence[Any]) -> Any:
