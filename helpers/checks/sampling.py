@@ -35,10 +35,14 @@ class Bigram(torch.nn.Module):
 
 
 def bigram(
-    table: Sequence[Sequence[float]], dropout: float = 0.0, training: bool = False, frozen: bool = False
+    table: Sequence[Sequence[float]],
+    dropout: float = 0.0,
+    training: bool = False,
+    frozen: bool = False,
+    dtype: str = "float32",
 ) -> torch.nn.Module:
     """Return a model with this table of logits, `(V, V)`: a row for each last token."""
-    return Bigram(table, dropout, training).requires_grad_(not frozen)
+    return Bigram(table, dropout, training).to(getattr(torch, dtype)).requires_grad_(not frozen)
 
 
 @cache

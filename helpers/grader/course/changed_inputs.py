@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from helpers.checks.compare import differs
+from helpers.checks.compare import as_tensor, differs
 from helpers.checks.relations.inputs import changes_of
 from helpers.grader.course.cases import Case
 from helpers.grader.course.exercise import Failed
@@ -24,6 +24,11 @@ def on_changed_inputs(lab: Lab, case: Case) -> OnChangedInputs:
     return dict(_on_changed_inputs(lab, case)) if case.observe in RERUN else {}
 
 
+def _is_finite(value: Any) -> bool:
+    tensor = as_tensor(value)
+    return tensor is None or bool(tensor.isfinite().all())
+
+
 def _on_changed_inputs(lab: Lab, case: Case) -> Iterator[tuple[str, dict[str, Any]]]:
     expected = lab.expected(case)
     names = case.options["names"][: len(case.arguments)]  # the others have their defaults
@@ -36,6 +41,8 @@ def _on_changed_inputs(lab: Lab, case: Case) -> Iterator[tuple[str, dict[str, An
             continue
         values.pop("changed inputs", None)
         values = change.undo(values)
+        if not all(_is_finite(item) for item in values.values()):
+            continue  # many mistakes give NaN, so it tells nothing
         if any(label in values and differs({label: right}, values, case.absolute, case.relative)
                for label, right in expected.items()):  # fmt: skip
             yield change.name, values

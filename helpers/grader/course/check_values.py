@@ -74,7 +74,7 @@ def _wide(value: Any) -> Any:
         return value.double()
     if is_array(value) and value.dtype == np.float32:
         return value.astype(np.float64)
-    if isinstance(value, ModelSpec) and value.name in ("gpt2", "linear"):
+    if isinstance(value, ModelSpec) and value.name in ("bigram", "gpt2", "linear"):
         return ModelSpec(value.name, **{"dtype": "float64", **value.settings})
     return type(value)(_wide(item) for item in value) if type(value) in (tuple, list) else value
 
