@@ -192,10 +192,10 @@ def test_the_lecture_in_voila(open_page, voila, accessible):
     part = explorer(page, "Temperature explorer")
     part.locator("canvas").wait_for(timeout=120_000)
     scene = page.locator(".dl-scene")
-    expect(scene).to_contain_text("1 of 11")
+    expect(scene).to_contain_text("1 of 13")
     for _ in range(3):
         page.keyboard.press("PageDown")
-    expect(scene).to_contain_text("4 of 11")
+    expect(scene).to_contain_text("4 of 13")
     drag(page, part.get_by_label("Temperature T"), 0.8)
     settle(page)
     slider = part.get_by_label("Temperature T")
@@ -206,7 +206,7 @@ def test_the_lecture_in_voila(open_page, voila, accessible):
     assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('.distillab')).fontSize)") > 20
     accessible(page, ".distillab")
     page.keyboard.press("PageUp")
-    expect(scene).to_contain_text("3 of 11")
+    expect(scene).to_contain_text("3 of 13")
     expect(part.locator("output").first).to_have_text("1.00")
 
 
@@ -216,7 +216,10 @@ def test_the_launcher_opens_with_the_labs_and_leads_to_one(open_page, jupyterlab
     table.wait_for(timeout=120_000)
     expect(table).to_contain_text(re.compile("0 of \\d+ exercises right; next: "))
     accessible(page, ".jp-OutputArea")
-    page.get_by_role("link", name="Lab 01: Temperature").click()
+    expect(page.locator(".jp-OutputArea p").filter(has_text=re.compile("Next: "))).to_contain_text(
+        "Lab 01: Temperature"
+    )
+    table.get_by_role("link", name="Lab 01: Temperature").click()
     page.locator(".jp-Notebook h1", has_text="Lab 01: Temperature").wait_for(timeout=60_000)
 
 
