@@ -2,8 +2,8 @@
 
     python -m scripts.site          (make site)
 
-DISTILLAB_REPOSITORY ("owner/name" on GitHub) makes the buttons of the labs open them in Colab and Binder; GitHub's own
-workflows set GITHUB_REPOSITORY, which is taken too.
+DISTILLAB_REPOSITORY ("owner/name" on GitHub) makes the labs' buttons open them in Colab; GitHub's own workflows
+set GITHUB_REPOSITORY, which is taken too.
 """
 
 from __future__ import annotations

@@ -69,13 +69,11 @@ def lab_page(name: str, notebook: Mapping[str, Any], stored: Mapping[str, Any], 
 def buttons(name: str, repository: str) -> str:
     """Return the links that open a lab elsewhere, as HTML for a Markdown page in labs/."""
     path = f"labs/{name}/{name}.ipynb"
-    colab = binder = "../open.html"
+    colab = "../open.html"
     if repository:
         colab = f"https://colab.research.google.com/github/{repository}/blob/main/{path}"
-        binder = f"https://mybinder.org/v2/gh/{repository}/main?urlpath=lab/tree/{path}"
     links = [
         ("Open in Colab", colab, ""),
-        ("Open in Binder", binder, ""),
         ("Download the notebook", f"../downloads/{name}.ipynb", " download"),
     ]
     items = "".join(

@@ -98,7 +98,6 @@ def test_the_state_of_a_widget_cannot_leave_its_attribute():
 def test_the_buttons_open_the_repository_where_it_is_known():
     known = buttons("02_loss", "owner/name")
     assert "https://colab.research.google.com/github/owner/name/blob/main/labs/02_loss/02_loss.ipynb" in known
-    assert "https://mybinder.org/v2/gh/owner/name/main?urlpath=lab/tree/labs/02_loss/02_loss.ipynb" in known
     assert "https:" not in buttons("02_loss", "") and 'href="../open.html"' in buttons("02_loss", "")
 
 
