@@ -156,7 +156,7 @@ def main() -> int:
     """Measure and write the result."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--lab", nargs="+", help="only these labs")
-    parser.add_argument("--each", type=int, default=24, metavar="N", help="mutants of each exercise (default: 24)")
+    parser.add_argument("--each", type=int, default=8, metavar="N", help="mutants of each exercise (default: 8)")
     parser.add_argument("--results", type=Path, default=ROOT / "results", metavar="DIR", help="folder for the result")
     options = parser.parse_args()
     signal.signal(signal.SIGALRM, _alarm)

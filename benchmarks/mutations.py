@@ -33,6 +33,7 @@ CALLED = {
 }
 DROPPED = ("detach", "mean", "sum", "exp", "log", "clamp", "float", "bool", "sqrt", "abs", "strip", "eval", "train")
 AXES = ("dim", "axis")
+SHIFTED = {":-1": ("1:", ":"), "1:": (":-1", ":")}
 
 
 def mutants_of(tree: ast.Module, name: str) -> Iterator[tuple[str, ast.Module]]:
@@ -143,14 +144,13 @@ def _slices(node: ast.AST) -> Iterator[Change]:
         return
     yield f"without the index in {_code(node)}", node.value
     if isinstance(node.slice, ast.Slice | ast.Tuple):
-        text = ast.unparse(node.slice)
-        for old, new in ((":-1", "1:"), ("1:", ":-1"), (":-1", ":"), ("1:", ":")):
-            if old in text:
-                changed = ast.parse(f"x[{text.replace(old, new, 1)}]", mode="eval").body
-                yield (
-                    f"[{text.replace(old, new, 1)}] in {_code(node)}",
-                    ast.Subscript(node.value, changed.slice, ast.Load()),
-                )
+        parts = [ast.unparse(part) for part in getattr(node.slice, "elts", [node.slice])]
+        for place, part in enumerate(parts):
+            for other in SHIFTED.get(part, ()):
+                text = ", ".join([*parts[:place], other, *parts[place + 1 :]])
+                shifted = ast.parse(f"x[{text}]", mode="eval").body
+                assert isinstance(shifted, ast.Subscript)
+                yield f"[{text}] in {_code(node)}", ast.Subscript(node.value, shifted.slice, ast.Load())
 
 
 def _statements(node: ast.AST) -> Iterator[Change]:
