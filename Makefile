@@ -96,6 +96,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.loss_memory
 	$(BIN)/python -m benchmarks.teacher_cache
 	$(BIN)/python -m benchmarks.attacks
+	$(BIN)/python -m benchmarks.mutants
 	$(BIN)/python -m benchmarks.grading
 	$(BIN)/python -m benchmarks.grading --scale 50 1000
 	$(BIN)/python -m benchmarks.desk
