@@ -70,6 +70,23 @@ def attacks(result: dict) -> list[Row]:
     return [("hostile submissions handled correctly", measured, "all", ours["right"] == ours["of"])]
 
 
+def mutants(result: dict) -> list[Row]:
+    total = result["total"]
+    caught, explained = (
+        f"{total[key]} of {of}" for key, of in (("caught", total["mutants"]), ("explained", total["caught"]))
+    )
+    share = total["explained"] / total["caught"]
+    return [
+        (
+            "references with one thing changed that lose points; the others are listed, most change nothing",
+            caught,
+            "",
+            None,
+        ),
+        ("of these, how many are told a cause", f"{explained}: {share:.0%}", "≥ 90%", share >= 0.9),
+    ]
+
+
 def training_speed(result: dict) -> list[Row]:
     ratios = result["ratios"]
     rows: list[Row] = []
@@ -192,6 +209,7 @@ SECTIONS: dict[str, Callable[[dict], list[Row]]] = {
         grading_scale,
         desk,
         attacks,
+        mutants,
         training_speed,
         on_policy_speed,
         loss_memory,
