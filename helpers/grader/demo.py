@@ -109,15 +109,16 @@ def demo(course: Path, output: Path) -> tuple[Path, dict[str, Any]]:
     output.mkdir(parents=True)
     (output / MARKER).touch()
 
-    _title("1. Release the labs")
-    for path, outcome in release(course).items():
+    names = find_labs(course)[:2]
+    _title("1. Release the labs that the class hands in")
+    for path, outcome in release(course, names).items():
         print(f"   {path}: {outcome}")
-    labs = [load_lab(course, name) for name in find_labs(course)][:2]
+    print("   make release does the same for all labs")
+    labs = [load_lab(course, name) for name in names]
 
     _title("2. Grade a class")
     count = make_class(course, labs, output / "submitted")
     print(f"   {count} submissions; a cell may take {CELL_SECONDS:g} s here (30 s otherwise)")
-    names = [lab.name for lab in labs]
     limits = replace(Limits(), cell=CELL_SECONDS)
     kernel = SANDBOX_KERNEL if isolates() else UNSAFE_KERNEL
     if kernel == UNSAFE_KERNEL:
