@@ -140,3 +140,14 @@ def test_the_last_resort_is_a_property_that_every_right_value_has():
     assert {relation.name for relation in lacking_properties(items, set()).values()} == {"rows do not sum to 1"}
     whole = {str(n): Observed((), {"value": float(n)}, {"value": n + 0.3}) for n in range(2, 5)}
     assert {relation.name for relation in lacking_properties(whole, set()).values()} == {"no whole numbers"}
+
+
+@pytest.mark.parametrize(
+    "odd", [{"a": 1}, [[1, [2]], "x"], [], float("nan"), 10**400, True, {1: [None]}, torch.empty(0)]
+)
+def test_whatever_comes_back_is_looked_at_without_an_error(odd):
+    """A submission can send any plain data; what stops here would cost it all its points."""
+    for right in (1.5, torch.ones(2, 3), [1, 2], "text", True, None, {"a": 2.0}):
+        items = {str(n): Observed((torch.ones(2, 2), 1.0), {"value": right}, {"value": odd}) for n in range(3)}
+        related(items, set(), ["x", "y"])
+        lacking_properties(items, set())

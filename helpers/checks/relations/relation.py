@@ -78,7 +78,14 @@ class Relation:
     def _predicted(self, right: Any, seen: Any, arguments: Sequence[Any]) -> Any:
         try:
             predicted = self.predict(right, seen, arguments)
-        except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError):  # not for values like these
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ):  # not for values like these
             return None
         tensor = as_tensor(predicted)
         return predicted if tensor is None or bool(torch.isfinite(tensor).all()) else None
