@@ -103,6 +103,14 @@ def test_what_two_relations_explain_alike_is_claimed_only_as_the_constant_that_i
     assert {relation.name for relation in related(items, set(), NAMES).values()} == {"right value times 2"}
 
 
+def test_of_two_arguments_that_explain_the_same_neither_is_blamed():
+    items = {
+        f"case {place}": Observed((factor, factor), {"value": value}, {"value": factor * value})
+        for place, (value, factor) in enumerate(((0.7, 3.0), (1.9, 5.0), (3.1, 1.7)))
+    }
+    assert related(items, set(), ["alpha", "beta"]) == {}
+
+
 def test_facts_need_one_case_and_gradients_are_among_them():
     changed = Observed((), {"value": 1.0, "changed inputs": []}, {"value": 1.0, "changed inputs": [0]})
     lost = Observed((), {"value": 1.0, "gradient of x": torch.ones(2)}, {"value": 1.0, "gradient of x": torch.zeros(2)})
