@@ -164,6 +164,44 @@ function slider({ label, min, max, step, text, change, hint }) {
   return { node, input, setValue };
 }
 
+// The range of logits that are set by sliders and by dragging.
+const MIN_LOGIT = -10;
+const MAX_LOGIT = 10;
+
+// The logits after token `index` was dragged to a probability: its own logit moves, the others stay.
+function dragged(logits, index, target) {
+  const p = Math.min(0.999, Math.max(0.001, target));
+  const others = logits.filter((_, i) => i !== index);
+  const top = Math.max(...others);
+  const rest = top + Math.log(others.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
+  const moved = [...logits];
+  moved[index] = Math.min(MAX_LOGIT, Math.max(MIN_LOGIT, Number((rest + Math.log(p / (1 - p))).toFixed(3))));
+  return moved;
+}
+
+// Panels of sliders, one for each token of a list of logits in the state; `follow` moves their thumbs to other logits.
+function logitPanels(state, set) {
+  const logitSliders = {};
+  const panel = (who, name) => {
+    logitSliders[who] = state.words.map((word, index) =>
+      slider({
+        label: word,
+        min: MIN_LOGIT,
+        max: MAX_LOGIT,
+        step: 0.1,
+        text: (logit) => fixed(logit, 1),
+        change: (logit) => set({ [who]: state[who].map((old, i) => (i === index ? logit : old)) }),
+      }),
+    );
+    logitSliders[who].forEach(({ input }, index) =>
+      input.setAttribute("aria-label", `${name}, ${state.words[index]}: logit`));
+    const nodes = logitSliders[who].map(({ node }) => node);
+    return element("fieldset", {}, element("legend", {}, `${name}: logits`), element("div", { class: "dl-sliders" }, ...nodes));
+  };
+  const follow = (who, logits) => logitSliders[who].forEach((control, i) => control.setValue(logits[i]));
+  return { panel, follow };
+}
+
 // The slider's value is log10(T), for T from 0.1 to 20, so that T = 1 is exactly one of the steps.
 const LOG_T_RANGE = { min: -1, max: 1.31, step: 0.01 };
 const toTemperature = (exponent) => Math.min(20, Math.max(0.1, Number((10 ** exponent).toPrecision(3))));

@@ -1,7 +1,5 @@
 // The loss explorer: teacher and student over a few tokens, both draggable; the terms of the loss and their gradients.
 
-const MIN_LOGIT = -10;
-const MAX_LOGIT = 10;
 
 // The distillation loss of one token, its terms and its gradients with respect to the student's logits, in nats.
 // soft: alpha · T² · KL(teacher_T || student_T); hard: (1 − alpha) · CE(label, student). Each with T² and without it.
@@ -27,17 +25,6 @@ function lossParts(student, teacher, label, alpha, temperature) {
     lengths[name] = { soft: Math.hypot(...soft), total: Math.hypot(...gradients.total[name]) };
   }
   return parts;
-}
-
-// The logits after token `index` was dragged to a probability: its own logit moves, the others stay.
-function dragged(logits, index, target) {
-  const p = Math.min(0.999, Math.max(0.001, target));
-  const others = logits.filter((_, i) => i !== index);
-  const top = Math.max(...others);
-  const rest = top + Math.log(others.reduce((sum, logit) => sum + Math.exp(logit - top), 0));
-  const moved = [...logits];
-  moved[index] = Math.min(MAX_LOGIT, Math.max(MIN_LOGIT, Number((rest + Math.log(p / (1 - p))).toFixed(3))));
-  return moved;
 }
 
 function plain(state) {
@@ -77,23 +64,7 @@ function build({ set, state, redraw }) {
     ["token", "teacher", "student", "soft", "no T²", "hard", "total", "no T²"],
     { name: "Probabilities and gradients of each token" },
   );
-  const logitSliders = {};
-  const panel = (who, name) => {
-    logitSliders[who] = state.words.map((word, index) =>
-      slider({
-        label: word,
-        min: MIN_LOGIT,
-        max: MAX_LOGIT,
-        step: 0.1,
-        text: (logit) => fixed(logit, 1),
-        change: (logit) => set({ [who]: state[who].map((old, i) => (i === index ? logit : old)) }),
-      }),
-    );
-    logitSliders[who].forEach(({ input }, index) =>
-      input.setAttribute("aria-label", `${name}, ${state.words[index]}: logit`));
-    const nodes = logitSliders[who].map(({ node }) => node);
-    return element("fieldset", {}, element("legend", {}, `${name}: logits`), element("div", { class: "dl-sliders" }, ...nodes));
-  };
+  const { panel, follow } = logitPanels(state, set);
   const gap = () => element("div", { style: "height:0.6em" });
   const gradientColumn = element(
     "div",
@@ -208,7 +179,7 @@ function build({ set, state, redraw }) {
     temperatureControl.setValue(temperature);
     labelChoice.select.value = names[now.label];
     for (const who of ["teacher_logits", "student_logits"]) {
-      logitSliders[who].forEach((control, i) => control.setValue(now[who][i]));
+      follow(who, now[who]);
     }
     layout = paintBars(distributions, {
       names: names.map((name, i) => (i === now.label ? `${name} ✓` : name)),

@@ -1,7 +1,5 @@
 // The draft explorer: target and draft over a few tokens, both draggable; acceptance, residual and speed-up.
 
-const MIN_LOGIT = -10;
-const MAX_LOGIT = 10;
 const MAX_GAMMA = 16;
 
 // What a position of speculative decoding gives: acceptance Σ min(p, q), and the distribution of a replacement.
@@ -30,15 +28,6 @@ function bestGamma(acceptance, cost) {
     if (speedUp(acceptance, gamma, cost) > speedUp(acceptance, best, cost) + 1e-12) best = gamma;
   }
   return best;
-}
-
-// The logits after token `index` was dragged to a probability: its own logit moves, the others stay.
-function dragged(logits, index, target) {
-  const p = Math.min(0.999, Math.max(0.001, target));
-  const others = logsumexp(logits.filter((_, i) => i !== index));
-  const moved = [...logits];
-  moved[index] = Math.min(MAX_LOGIT, Math.max(MIN_LOGIT, Number((others + Math.log(p / (1 - p))).toFixed(3))));
-  return moved;
 }
 
 function logsumexp(values) {
@@ -88,23 +77,7 @@ function build({ set, state, redraw }) {
   const perToken = table("Each token", ["token", "target p", "draft q", "accepted", "residual"], {
     name: "Probabilities of each token",
   });
-  const logitSliders = {};
-  const panel = (who, name) => {
-    logitSliders[who] = state.words.map((word, index) =>
-      slider({
-        label: word,
-        min: MIN_LOGIT,
-        max: MAX_LOGIT,
-        step: 0.1,
-        text: (logit) => fixed(logit, 1),
-        change: (logit) => set({ [who]: state[who].map((old, i) => (i === index ? logit : old)) }),
-      }),
-    );
-    logitSliders[who].forEach(({ input }, index) =>
-      input.setAttribute("aria-label", `${name}, ${state.words[index]}: logit`));
-    const nodes = logitSliders[who].map(({ node }) => node);
-    return element("fieldset", {}, element("legend", {}, `${name}: logits`), element("div", { class: "dl-sliders" }, ...nodes));
-  };
+  const { panel, follow } = logitPanels(state, set);
   const nodes = [
     controls,
     element(
@@ -169,7 +142,7 @@ function build({ set, state, redraw }) {
     gamma.setValue(now.gamma);
     cost.setValue(now.cost);
     for (const who of ["target_logits", "draft_logits"]) {
-      logitSliders[who].forEach((control, i) => control.setValue(now[who][i]));
+      follow(who, now[who]);
     }
     layout = paintBars(plot, {
       names: now.words,
