@@ -49,7 +49,7 @@ from pathlib import Path
 import torch.nn.functional as F
 
 from helpers import plots
-from helpers.checks import check, predict, reveal
+from helpers.checks import check, predict, reveal, skip, solution
 from helpers.data.batches import encode_rows
 from helpers.data.known_language import KnownLanguage
 from helpers.engine.checkpoint import interrupt_waits, load_checkpoint, save_checkpoint

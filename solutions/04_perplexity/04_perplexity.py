@@ -52,7 +52,7 @@ from pathlib import Path
 
 from helpers import plots
 from helpers.bootstrap import estimate_ratio
-from helpers.checks import check, predict, reveal
+from helpers.checks import check, predict, reveal, skip, solution
 from helpers.data.batches import encode_rows, make_batches
 from helpers.data.known_language import KnownLanguage
 from helpers.engine.checkpoint import load_checkpoint

@@ -55,7 +55,7 @@ IGNORE = -100  # the label of a token that does not count
 
 # %%
 from helpers import plots
-from helpers.checks import check, predict, reveal, solution
+from helpers.checks import check, predict, reveal, skip, solution
 from helpers.data.word_problems import (
     make_problems,
     problem_tokenizer,

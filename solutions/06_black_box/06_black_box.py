@@ -65,7 +65,7 @@ from helpers.api.purchase import Client, Terms, buy
 from helpers.api.replies import ReplyCache, choices_of, rows_of
 from helpers.api.service import is_installed, start_teacher
 from helpers.api.terms import print_terms
-from helpers.checks import check, predict, reveal
+from helpers.checks import check, predict, reveal, skip, solution
 from helpers.data.known_language import KnownLanguage
 from helpers.evaluation import distance_to_truth
 from helpers.experiments.tiny import held_out_batches

@@ -57,7 +57,7 @@ def logits_of(model, rows):
 import os
 
 from helpers import plots
-from helpers.checks import check, predict, reveal
+from helpers.checks import check, predict, reveal, skip, solution
 from helpers.data.known_language import KnownLanguage
 from helpers.engine.lr_schedule import warmup_cosine
 from helpers.models import load_student, load_teacher, load_tokenizer

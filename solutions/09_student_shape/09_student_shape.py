@@ -47,7 +47,7 @@ from torch import nn
 import os
 
 from helpers import plots
-from helpers.checks import check, predict, reveal
+from helpers.checks import check, predict, reveal, skip, solution
 from helpers.data.batches import make_batches, whole_rows
 from helpers.data.known_language import KnownLanguage
 from helpers.evaluation import distance_to_truth

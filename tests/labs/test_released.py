@@ -104,3 +104,10 @@ def test_every_image_has_alt_text_and_every_cell_is_clean(name):
 @pytest.mark.parametrize("name", LABS)
 def test_a_lab_follows_the_house_style(name):
     assert house_style(lab_of(name)) == []
+
+
+@pytest.mark.parametrize("name", LABS)
+def test_what_the_text_offers_to_those_who_are_stuck_is_imported(name):
+    code = "\n".join(cell.source for cell in released(name).cells if cell.cell_type == "code")
+    (imported,) = re.findall(r"from helpers\.checks import (.*)", code)
+    assert {"check", "skip", "solution"} <= set(imported.split(", "))
