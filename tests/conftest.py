@@ -174,10 +174,15 @@ LONGEST_FILES = ("test_attacks.py", "test_training_labs.py", "test_execution.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the grader's kernel, and start with the files that take long: so all workers end together."""
+    """Mark what uses the grader's kernel, and start with the files that take long: so all workers end together.
+
+    Tests of the labs call what other tests call, a hundred times over: tracing them costs much and tells nothing new.
+    """
     for item in items:
         if "kernel_name" in item.fixturenames:
             item.add_marker(pytest.mark.sandbox)
+        if item.path.is_relative_to(ROOT / "tests" / "labs"):
+            item.add_marker(pytest.mark.no_cover)
     marks = [(item.path, mark.name) for item in items for mark in item.iter_markers()]
     long = {path for path, name in marks if name in ("cluster", "sandbox", "slow")}
     order = {name: index for index, name in enumerate(LONGEST_FILES)}
