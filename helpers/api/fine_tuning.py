@@ -37,18 +37,63 @@ def train_with_trl(
 
     Only what can be trained is trained, so it works with our adapters and with PEFT's.
     """
+    return _train(model, tokenizer, {"input_ids": rows.tolist()}, steps, learning_rate, batch_size=8)
+
+
+def train_on_replies(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    steps: int,
+    learning_rate: float,
+) -> list[float]:
+    """The same on pairs of a question and its reply, in the form of the tokenizer's chats; only replies count."""
+    columns = {
+        "prompt": [[{"role": "user", "content": asked}] for asked, _ in pairs],
+        "completion": [[{"role": "assistant", "content": reply}] for _, reply in pairs],
+    }
+    return _train(model, tokenizer, columns, steps, learning_rate, batch_size=4)
+
+
+def _train(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    columns: dict[str, list],
+    steps: int,
+    learning_rate: float,
+    batch_size: int,
+) -> list[float]:
     from datasets import Dataset
     from transformers.trainer_callback import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     with tempfile.TemporaryDirectory() as folder:
         settings = SFTConfig(
-            output_dir=folder, max_steps=steps, per_device_train_batch_size=8, learning_rate=learning_rate,
+            output_dir=folder, max_steps=steps, per_device_train_batch_size=batch_size, learning_rate=learning_rate,
             lr_scheduler_type="cosine", warmup_steps=0.1, logging_steps=1, save_strategy="no", report_to="none",
             use_cpu=True, disable_tqdm=True, seed=0, max_length=None, bf16=False, gradient_checkpointing=False,
         )  # fmt: skip
-        data = Dataset.from_dict({"input_ids": rows.tolist()})
+        data = Dataset.from_dict(columns)
         trainer = SFTTrainer(model=model, args=settings, train_dataset=data, processing_class=tokenizer)
         trainer.remove_callback(PrinterCallback)  # it prints every step
         trainer.train()
         return [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+
+
+@torch.no_grad()
+def nats_of_replies(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]
+) -> float:
+    """Cross-entropy of the replies, in nats per token; each ends with the end-of-text token."""
+    total, count = 0.0, 0
+    model.eval()
+    for asked, reply in pairs:
+        chat = [{"role": "user", "content": asked}]
+        prompt = str(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False))
+        before, after = (tokenizer(text)["input_ids"] for text in (prompt, f"{reply}{tokenizer.eos_token}"))
+        row = torch.tensor([before + after])
+        logits = model(row, attention_mask=torch.ones_like(row)).logits[0, len(before) - 1 : -1]
+        total += torch.nn.functional.cross_entropy(logits.float(), row[0, len(before) :], reduction="sum").item()
+        count += len(after)
+    return total / count

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 TIMEOUT_SECONDS = 20.0
-NEEDED = {"api": ("fastapi", "uvicorn", "openai"), "lora": ("peft", "trl")}
+NEEDED = {"api": ("fastapi", "uvicorn", "openai"), "laptop": ("accelerate",), "lora": ("peft", "trl")}
 
 
 def is_installed(extra: str) -> bool:
