@@ -410,8 +410,61 @@ def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
 
     return optimizer.step(closure).item()
 """,
+        # row by row, from the last: dropout draws in another order
+        """
+def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    rows = range(len(ids) - 1, -1, -1)
+    with torch.no_grad():
+        t = torch.cat([teacher(ids[row : row + 1]).logits for row in rows])
+    s = torch.cat([student(ids[row : row + 1]).logits for row in rows])
+    labels = make_labels(ids, mask).flip(0)
+    loss = distillation_loss(s[:, :-1], t[:, :-1], labels[:, 1:], temperature, alpha)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+""",
+        # one backward() for each row, weighted by what it counts
+        """
+def train_step(student, teacher, batch, optimizer, temperature=3.0, alpha=0.5):
+    labels = make_labels(batch["input_ids"], batch["attention_mask"])[:, 1:]
+    counted = max(int((labels != -100).sum()), 1)
+    optimizer.zero_grad()
+    total = 0.0
+    for ids, mask, y in zip(batch["input_ids"], batch["attention_mask"], labels):
+        ids, mask, y = ids[None], mask[None], y[None]
+        with torch.no_grad():
+            t = teacher(ids, attention_mask=mask).logits[:, :-1]
+        s = student(ids, attention_mask=mask).logits[:, :-1]
+        loss = distillation_loss(s, t, y, temperature, alpha) * int((y != -100).sum()) / counted
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    return total
+""",
     ],
     "train": [
+        # a step of its own, row by row: dropout draws in another order
+        """
+def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
+    if not batches:
+        raise ValueError("no batches")
+    freeze(teacher)
+    student.train()
+    losses = []
+    for batch in [batch for _ in range(epochs) for batch in batches]:
+        ids, mask = batch["input_ids"], batch["attention_mask"]
+        with torch.no_grad():
+            t = teacher(ids, attention_mask=mask).logits[:, :-1]
+        s = torch.cat([student(ids[row : row + 1]).logits for row in range(len(ids))])[:, :-1]
+        loss = distillation_loss(s, t, make_labels(ids, mask)[:, 1:], temperature, alpha)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+""",
         # the plain loops, the losses appended
         """
 def train(student, teacher, batches, optimizer, epochs=1, temperature=3.0, alpha=0.5):
