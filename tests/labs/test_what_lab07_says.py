@@ -108,3 +108,19 @@ def test_the_benchmark_on_the_step_against_trl():
     assert speed["ratio"] >= 1.5 and speed["goals_met"] == {"ratio": True, "losses": True}
     page = (ROOT / "docs" / "measured.md").read_text(encoding="utf-8")
     assert f"{speed['ratio']:.1f}×" in page
+
+
+def test_the_real_model_is_the_laptops_result():
+    text, found = text_of(NAME), result("on_policy_laptop")
+    given, own = (found["arms"][name]["runs"][0] for name in ("given text", "own text"))
+    for name, arm in {"before": found["before"], "given text": given, "own text": own}.items():
+        shown = "{value:.1f} ({low:.1f}–{high:.1f})".format(**arm["perplexity"])
+        steps = f"{arm['steps']} |" if "steps" in arm else "|"
+        assert f"| {name} | {shown} | {arm['kl_on_given']:.2f} | {arm['kl_on_own']:.2f} | {steps}" in text
+    before = found["before"]
+    assert own["steps"] < given["steps"] and "own text pays for fewer steps" in text
+    assert min(given["perplexity"]["value"], own["perplexity"]["value"]) > before["perplexity"]["value"]
+    assert given["kl_on_given"] < before["kl_on_given"] < own["kl_on_given"]
+    assert max(given["kl_on_own"], own["kl_on_own"]) < before["kl_on_own"]
+    assert len(found["setting"]["seeds"]) == 1 and "This is one seed, a handful of steps" in text
+    assert (found["setting"]["warm_steps"], found["setting"]["seconds"]) == (40, 30.0)
