@@ -9,6 +9,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 ATTENTION_AND_MLP = ("c_attn", "c_proj", "c_fc")  # of a GPT-2-shaped model
+PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of SmolLM2
 
 
 def use_linear_layers(model: nn.Module) -> nn.Module:

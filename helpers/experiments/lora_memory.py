@@ -17,12 +17,11 @@ from torch import nn
 
 from helpers.experiments.machine import describe_machine, write_result
 from helpers.fetch import FetchError
-from helpers.linear_layers import ATTENTION_AND_MLP, replace_layers, training_memory, use_linear_layers
+from helpers.linear_layers import ATTENTION_AND_MLP, PROJECTIONS, replace_layers, training_memory, use_linear_layers
 from helpers.lora import LoRALinear
 from helpers.models import load_student, load_teacher
 
 RANK, ALPHA = 8, 16.0
-PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")  # of SmolLM2
 
 
 def adapted(model: nn.Module, names: tuple[str, ...]) -> nn.Module:
