@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 OLD := .venv-ipywidgets7
 
-.PHONY: demo test static-checks all-tests test-fast fuzz browser lab lecture page site site-test package package-test outputs figures release grade bench clean
+.PHONY: demo test static-checks all-tests test-fast fuzz browser lab lecture lecture-pdf page site site-test package package-test outputs figures release grade bench clean
 
 demo: $(READY)
 	$(BIN)/distillab demo
@@ -43,9 +43,13 @@ browser: $(READY) $(OLD)/.ready
 lab: $(READY)
 	$(BIN)/distillab lab
 
-# The explorers in large type, for the room; `?` shows the keys.
+# The lecture, in large type; `?` shows the keys.
 lecture: $(READY)
 	$(BIN)/voila helpers/widgets/lecture.ipynb
+
+# A still of every scene, as a PDF. NOTES=1 prints the notes too, DARK=1 takes the dark theme.
+lecture-pdf: $(READY)
+	$(BIN)/python -m scripts.lecture_pdf lecture.pdf $(if $(NOTES),--notes) $(if $(DARK),--dark)
 
 # The explorers in one file that opens from disk, without a network and without Python.
 page: $(READY)
@@ -74,9 +78,10 @@ package-test: package
 outputs: $(READY)
 	$(BIN)/python -m scripts.site.outputs $(LAB)
 
-# The labs' pictures, into docs/figures/; a release puts them into the notebooks.
+# The labs' pictures, into docs/figures/, and the lecture's; a release puts them into the notebooks.
 figures: $(READY)
 	$(BIN)/python -m scripts.draw_figures
+	$(BIN)/python -m scripts.lecture_figures
 
 release: $(READY)
 	$(BIN)/distillab release

@@ -12,7 +12,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from helpers.widgets import DivergenceExplorer, DraftExplorer, LossExplorer, Presenter, TemperatureExplorer
+from helpers.widgets import DivergenceExplorer, DraftExplorer, Figures, LossExplorer, Presenter, TemperatureExplorer
 from helpers.widgets.base import FOLDER, STYLE, Explorer, module_source
 
 EXPLORERS = {
@@ -35,16 +35,17 @@ def as_expression(source: str) -> str:
     return f"(() => {{\n{body}return {exported}\n}})()"
 
 
-def render_page(explorers: Sequence[tuple[str, Explorer]] | None = None, *, presenter: bool = True) -> str:
+def render_page(explorers: Sequence[tuple[str, Explorer]] | None = None, *, presenter: Presenter | bool = True) -> str:
     """Return the HTML of the page.
 
     Args:
         explorers: (module name, explorer whose state the page starts from), in order; all by default.
-        presenter: whether to add the presenter's bar.
+        presenter: the lecture to add, with its figures; True for ours, False for none.
     """
     explorers = explorers or [(name, explorer_class()) for name, explorer_class in EXPLORERS.items()]
     if presenter:
-        explorers = [*explorers, ("presenter", Presenter())]
+        lecture = presenter if isinstance(presenter, Presenter) else Presenter()
+        explorers = [*explorers, ("figures", Figures()), ("presenter", lecture)]
     states = [[name, explorer.state()] for name, explorer in explorers]
     names = sorted({name for name, _ in explorers})
     modules = ",\n".join(f"{json.dumps(name)}: {as_expression(module_source(name))}" for name in names)

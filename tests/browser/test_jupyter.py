@@ -191,11 +191,11 @@ def test_the_lecture_in_voila(open_page, voila, accessible):
     page = open_page(voila, width=1920, height=1080)
     part = explorer(page, "Temperature explorer")
     part.locator("canvas").wait_for(timeout=120_000)
-    scene = page.locator(".dl-scene")
-    expect(scene).to_contain_text("1 of 13")
+    scene = page.locator(".dl-count")
+    expect(scene).to_contain_text("1 of 21")
     for _ in range(3):
         page.keyboard.press("PageDown")
-    expect(scene).to_contain_text("4 of 13")
+    expect(scene).to_contain_text("4 of 21")
     drag(page, part.get_by_label("Temperature T"), 0.8)
     settle(page)
     slider = part.get_by_label("Temperature T")
@@ -206,7 +206,7 @@ def test_the_lecture_in_voila(open_page, voila, accessible):
     assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('.distillab')).fontSize)") > 20
     accessible(page, ".distillab")
     page.keyboard.press("PageUp")
-    expect(scene).to_contain_text("3 of 13")
+    expect(scene).to_contain_text("3 of 21")
     expect(part.locator("output").first).to_have_text("1.00")
 
 

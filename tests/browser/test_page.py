@@ -14,7 +14,7 @@ from helpers.speculative import acceptance, expected_tokens, residual, speed_up
 from helpers.widgets.page import render_page
 
 CUP = "She drank a cup of hot"
-TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer", "Draft explorer"]
+TITLES = ["Temperature explorer", "Loss explorer", "Divergence explorer", "Draft explorer", "Figures"]
 
 
 @pytest.fixture(scope="session")
@@ -312,7 +312,7 @@ def test_the_presenter_follows_its_keys(open_page, address, picture):
     for _ in range(3):
         page.keyboard.press("PageDown")  # a clicker works whatever has the focus
     expect(part.locator("output").first).to_have_text("2.00")
-    expect(page.locator(".dl-scene")).to_contain_text("4 of 13")
+    expect(page.locator(".dl-count")).to_have_text("4 of 21")
     picture("lecture", page.locator("body"))
     page.keyboard.press("d")
     expect(part).to_have_attribute("data-theme", "dark")

@@ -62,7 +62,7 @@ function build({ set, state, redraw }) {
   const perToken = table(
     "Each token: two probabilities, then the gradients",
     ["token", "teacher", "student", "soft", "no T²", "hard", "total", "no T²"],
-    { name: "Probabilities and gradients of each token" },
+    { name: "Probabilities and gradients of each token", className: "dl-detail" },
   );
   const { panel, follow } = logitPanels(state, set);
   const gap = () => element("div", { style: "height:0.6em" });

@@ -76,6 +76,7 @@ function build({ set, state, redraw }) {
   const numbers = table("A round", ["", "value"], { name: "Acceptance and speed" });
   const perToken = table("Each token", ["token", "target p", "draft q", "accepted", "residual"], {
     name: "Probabilities of each token",
+    className: "dl-detail",
   });
   const { panel, follow } = logitPanels(state, set);
   const nodes = [
