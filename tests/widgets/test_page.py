@@ -53,7 +53,7 @@ def test_every_scene_sets_what_its_explorer_has_and_says_what_the_lecturer_needs
         for name, value in scene["state"].items():
             assert getattr(explorer, name) == value, scene["text"]
         assert scene["minutes"] > 0 and len(scene["notes"]) > 40, scene["text"]
-    assert 40 <= sum(scene["minutes"] for scene in Presenter().scenes) <= 50
+    assert sum(scene["minutes"] for scene in Presenter().scenes) == 45  # README and site say so
     assert {scene["state"].get("figure") for scene in Presenter().scenes} - {None} == set(stored_figures())
     assert f"const TITLES = {json.dumps(TITLES)};" in module_source("presenter")
 

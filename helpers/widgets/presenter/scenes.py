@@ -187,7 +187,7 @@ def _later() -> list[Scene]:
         ),
         (
             FIGURES,
-            2,
+            1,
             "Which student? The same number of weights has many shapes.",
             {"figure": "student shapes"},
             "Lab 09. Deep and narrow, or shallow and wide; new, or cut from the teacher.",
