@@ -2,8 +2,8 @@
 
 The source is in jupytext's percent format, with a short vocabulary in the cell headers: `exercise="name"`,
 `check="name" points=4`, `quiz="name" points=1`, `answer="name" points=2`, `setup=true`, and `fold=true` for a code cell
-whose source is folded away. Here these become nbgrader's cell metadata, and every cell gets an id that follows from its
-position, so that the same source gives the same bytes on every machine.
+whose source is folded away, as that of a prediction always is. Here these become nbgrader's cell metadata, and every
+cell gets an id that follows from its position, so that the same source gives the same bytes on every machine.
 
 Images of the course, `![alt](../../docs/figures/name.svg)`, are put into the text itself, so that they travel with the
 notebook: as PNG from the file beside the SVG, since Colab shows no SVG in a text cell.
@@ -31,6 +31,7 @@ BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 ROLES = ("exercise", "check", "quiz", "answer", "setup")
 VOCABULARY = {*ROLES, "points", "fold"}
 FOLDED_TITLE = "# @title Run this cell"  # what is seen of a folded cell, in JupyterLab and in Colab
+PREDICTION_TITLE = "# @title Predict first: run this cell, and make a guess"
 FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}  # for JupyterLab, and for Colab
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
@@ -38,6 +39,7 @@ _HEADING = re.compile(r"#{1,2} +(.+)")
 _NOT_IN_SLUG = re.compile(r"[^a-z0-9]+")
 _IMAGE = re.compile(r"!\[(?P<alt>[^\[\]]*)\]\((?P<path>[\w./-]+\.(?:svg|png))\)")
 _NOT_IN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+_PREDICTION = re.compile(r"^predict\(", re.MULTILINE)
 _QUIZ = re.compile(r'(?P<name>\w+) = "(?P<letter>[A-Z])"')
 
 
@@ -132,10 +134,11 @@ def _make_cells(kind: str, source: str, header: dict[str, Any]) -> list[Notebook
     """Return what a cell of the source becomes: one cell, or for a quiz the answer and its check."""
     role = _role(kind, header)
     cell = (nbformat.v4.new_markdown_cell if kind == "markdown" else nbformat.v4.new_code_cell)(source)
-    if header.get("fold"):
+    asks = kind == "code" and role is None and bool(_PREDICTION.search(source))
+    if header.get("fold") or asks:  # the question stands in what a prediction displays: its code would say it twice
         cell.metadata.update(copy.deepcopy(FOLDED))
         if not source.startswith("#"):  # its first line stays in view, and must not give an answer away
-            cell.source = f"{FOLDED_TITLE}\n{source}"
+            cell.source = f"{PREDICTION_TITLE if asks else FOLDED_TITLE}\n{source}"
     if role == "exercise":
         cell.source = mark_solution(source, header["exercise"])
         _add_nbgrader_metadata(cell, header["exercise"], solution=True)

@@ -87,6 +87,14 @@ def test_a_folded_cell_hides_its_source_and_nothing_else(tmp_path):
     assert folded.metadata.jupyter.source_hidden and folded.source == '# @title Run this cell\nprint("the end")'
 
 
+def test_a_prediction_is_folded_since_its_widget_shows_the_question(tmp_path):
+    asking = 'TWO = ["one", "two"]\npredict("which", "One or two?", choices=TWO)'
+    asks, answers = read(tmp_path, f'{SOURCE}\n# %%\n{asking}\n\n# %%\nreveal("which", "one")\n').cells[-2:]
+    assert asks.metadata.jupyter.source_hidden
+    assert asks.source == f"# @title Predict first: run this cell, and make a guess\n{asking}"
+    assert "jupyter" not in answers.metadata
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
