@@ -153,7 +153,7 @@ def compare_real_drafts(rule: Rule, prompts: int = 2, new: int = 16, gamma: int 
     In the tiny tier, print what to do instead. Sampling at temperature 1, prompts from the Python language reference.
     """
     if (tier := choose_tier()) == "tiny":
-        print("For a real target: distillab fetch laptop, then set DISTILLAB_TIER=laptop and restart the kernel.")
+        print("For a real target, run: distillab fetch laptop\nThen set DISTILLAB_TIER=laptop and restart the kernel.")
         return
     tokenizer, teacher = load_tokenizer(tier), load_teacher(tier)
     text = "\n".join(read_texts())

@@ -59,12 +59,14 @@ async def buy(
             key, request = item
             try:
                 reply = await client.ask(send, request, terms.attempts, terms.sleep)
-                cache.add(key, reply)
-                usages.append(reply["usage"])
-            finally:
-                spent = client.cost(usages, terms.price_in, terms.price_out)
-                bar.set_postfix_str(f"${spent:.4f} so far", refresh=False)
-                bar.update(keys.count(key))
+            except Exception:
+                bar.update(keys.count(key))  # this request is done with; where the whole run ends, none is
+                raise
+            cache.add(key, reply)
+            usages.append(reply["usage"])
+            spent = client.cost(usages, terms.price_in, terms.price_out)
+            bar.set_postfix_str(f"${spent:.4f} so far", refresh=False)
+            bar.update(keys.count(key))
 
         outcomes = await client.ask_all(one, list(missing.items()), terms.limit)
     failed = {

@@ -79,7 +79,7 @@ def start_teacher() -> Teacher:
         print("The teacher answers in this process, without a server.")
         return Teacher(_in_this_process(chat))
     teacher = _serve(chat)
-    print(f"The teacher {MODEL} answers at {teacher.address} until this notebook's kernel ends.")
+    print(f"{MODEL} answers at {teacher.address} until the kernel stops.")
     return teacher
 
 

@@ -125,7 +125,7 @@ def lines(axes: Axes, x: Sequence[float], heights: Mapping[str, Sequence[float]]
         numbers = [float(value) for value in values]
         axes.plot(x, numbers, label=series, color=COLORS[index], linestyle=LINES[index], **style)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend()
 
 
 def _check_series(heights: Mapping[str, Sequence[float]], length: int) -> None:

@@ -18,7 +18,7 @@ def distance_by_position(
 
     Each has one entry for each prediction, from the second token on; NaN where too few rows are left.
     """
-    figure, (distance, legal) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
+    figure, (distance, legal) = plt.subplots(1, 2, figsize=(8.5, 3.4), layout="constrained")
     places = range(1, len(on_given_rows) + 1)
     lines(distance, places, {"on the language's rows": on_given_rows, "on its own rows": on_its_own})
     distance.set(xlabel="position of the predicted token", ylabel="distance from the truth (nats)", ylim=(0, None))
@@ -51,12 +51,12 @@ def legality_and_coverage(students: Mapping[str, tuple[float, float]], most: int
 
     students: by name, both numbers. most: how many words the truth's rows contain.
     """
-    figure, axes = plt.subplots(figsize=(8.5, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.5, 4.6), layout="constrained")
     for place, (name, (legal, words)) in enumerate(students.items()):
         axes.plot([legal], [words], MARKERS[place % len(MARKERS)], color=COLORS[place % 7], markersize=9, label=name)
     axes.axhline(most, linestyle=":", color="gray")
     axes.set(xlabel="share of its rows that are legal", ylabel="different words in 400 rows", xlim=(-0.03, 1.03))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.legend(loc="outside lower center", ncols=4)
     told = "; ".join(f"{name}: {legal:.0%} legal, {words:.0f} words" for name, (legal, words) in students.items())
     show(figure, alt=f"Marks: share of legal rows, and different words in 400 rows (the truth: {most}). {told}.")

@@ -46,7 +46,7 @@ def rows_of_two_students(first: Sequence[float], second: Sequence[float], name: 
     left.plot(ends, ends, color="grey", linestyle=":", label="no difference")
     left.scatter(one, two, s=14, color=COLORS[0], alpha=0.6, label="one row")
     left.set(xlabel=f"{name} (nats per token)", ylabel=f"{other} (nats per token)", aspect="equal")
-    left.legend(fontsize="small")
+    left.legend()
     right.hist(gains, bins=20, color=COLORS[5], edgecolor="black", linewidth=0.6)
     right.axvline(0, color="black", linestyle=":")
     width = ends[1] - ends[0]
@@ -70,7 +70,7 @@ def a_real_teacher(runs: Mapping[str, Mapping[str, Sequence[float]]], teachers: 
         axes.set(title=text, xlabel="perplexity (lower is better)", yticks=range(len(arms)), yticklabels=list(arms))
         axes.set(ylim=(len(arms) - 0.5, -0.5), xlim=(0, None))
         axes.grid(axis="x", alpha=0.3)
-        axes.legend(fontsize="small", loc="lower right")
+        axes.legend(loc="lower right")
     said = "; ".join(
         f"{text}: teacher {teachers[text]:.1f}, "
         + ", ".join(f"{arm} {' '.join(f'{value:.1f}' for value in found)}" for arm, found in arms.items())

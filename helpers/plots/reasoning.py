@@ -89,4 +89,4 @@ def _percent(estimates: Sequence[Estimate]) -> tuple[list[float], list[list[floa
 def _legend_outside(axes: Axes) -> None:
     """Put the legend beside the plot, where it covers no error bar."""
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1))
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))

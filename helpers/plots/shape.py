@@ -37,7 +37,7 @@ def at_once_and_repaired(measured: Mapping[str, tuple[float, float]]) -> None:
     axes.set(xscale="log", xlabel=f"{DISTANCE}, logarithmic", yticks=range(len(measured)), yticklabels=list(measured))
     axes.set_ylim(len(measured) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend()
     said = "; ".join(f"{name} {before:.3f}, then {after:.3f}" for name, (before, after) in measured.items())
     show(figure, alt=f"Distance to the truth of each student, at once and after the repair: {said}.")
 
@@ -46,7 +46,7 @@ def arms(measured: Mapping[str, Sequence[float]], title: str = "") -> None:
     """Show every run of each arm as a stroke, and the mean as a point."""
     figure, axes = plt.subplots(figsize=(8.5, 0.45 * len(measured) + 1.2), layout="constrained")
     for place, values in enumerate(measured.values()):
-        axes.plot(values, [place] * len(values), "|", color=COLORS[place % len(COLORS)], markersize=18, mew=2.5)
+        axes.plot(values, [place] * len(values), "|", color=COLORS[place % 7], markersize=18, mew=2.5)
         axes.plot([sum(values) / len(values)], [place], "o", color="black", markersize=5)
     axes.set(xlabel=f"{DISTANCE}; strokes: seeds, point: mean", title=title, xlim=(0, None))
     axes.set(yticks=range(len(measured)), yticklabels=list(measured), ylim=(len(measured) - 0.5, -0.5))
@@ -64,16 +64,18 @@ def pareto_front(students: Mapping[str, tuple[int, float, float]]) -> list[str]:
             all(a <= b for a, b in zip(other, mine, strict=True)) and other != mine for other in students.values()
         )
     ]
-    figure, panels = plt.subplots(1, 2, figsize=(9.5, 4), layout="constrained", sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(8.5, 4.6), layout="constrained", sharey=True)
     for axes, column, label in zip(panels, (0, 1), ("weights", "milliseconds per token"), strict=True):
         for place, (name, values) in enumerate(students.items()):
-            color, mark = COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+            color, mark = COLORS[place % 7], MARKERS[place % len(MARKERS)]
             filled = {"markerfacecolor": color if name in front else "none", "markeredgecolor": color}
             axes.plot([values[column]], [values[2]], mark, markersize=9, label=name, **filled)
         axes.set(xlabel=label, yscale="log")
+        axes.locator_params(axis="x", nbins=5)
         axes.grid(alpha=0.3)
     panels[0].set_ylabel(f"{DISTANCE}, logarithmic")
-    panels[1].legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5), title="filled: on the front")
+    handles = panels[1].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=5, title="filled: on the front")
     said = "; ".join(
         f"{name}: {weights:,} weights, {ms:.2f} ms, {distance:.3f}"
         for name, (weights, ms, distance) in students.items()

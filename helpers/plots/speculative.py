@@ -21,7 +21,7 @@ def tokens_by_acceptance(runs: Mapping[str, Sequence[tuple[float, float]]], form
         axes.plot(across, up, MARKERS[place], color=COLORS[place], label=name)
     axes.set(xlabel="acceptance, mean of Σ min(p, q)", ylabel="tokens a round", xlim=(0.5, 1.01))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="small")
+    axes.legend()
     said = "; ".join(f"{name} " + ", ".join(f"{a:.2f} → {n:.2f}" for a, n in points) for name, points in runs.items())
     show(figure, alt=f"A point for each run, acceptance → tokens a round: {said}. The dashed line is the formula.")
 
@@ -33,7 +33,7 @@ def speed_by_gamma(gammas: Sequence[int], speeds: Mapping[str, Sequence[float]])
     axes.axhline(1, color="black", linestyle=":", label="plain generation")
     axes.set(xlabel="γ, drafted tokens in a round", ylabel="speed-up", xticks=gammas)
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize="small")
+    axes.legend()
     said = "; ".join(f"{name}: {', '.join(f'{s:.2f}' for s in row)}" for name, row in speeds.items())
     show(figure, alt=f"Lines: the speed-up for γ = {', '.join(map(str, gammas))}. {said}. Plain generation is at 1.")
 

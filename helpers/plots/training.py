@@ -33,7 +33,7 @@ def training_curve(losses: Sequence[float], bound: float | None = None) -> None:
     alt += f"{mean[-1]:.2f} on average over the last 20."
     if bound is not None:
         axes.axhline(bound, color="black", linestyle=":", label="lower bound, (1 − α) · H")
-        axes.legend(fontsize="small")
+        axes.legend()
         alt += f" The dotted line is at {bound:.2f}."
     show(figure, alt=alt)
 

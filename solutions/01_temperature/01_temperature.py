@@ -157,7 +157,7 @@ other_tokenizer = "B"
 # | 03 Training | How does a teacher train a student, step by step? |
 # | 04 Perplexity | Did it help, and how would you know? |
 # | 05 Chain of thought | How do you distil reasoning, as text? |
-# | 06 Black box *(planned)* | What can you learn from a teacher behind an API? |
+# | 06 Black box | What can you learn from a teacher behind an API? |
 # | 07 On-policy | Whose text should the student learn from? |
 # | 08 Speculative | How does a small model speed up a large one? |
 # | 09 The student's shape | Which layers, which width, which temperature? |

@@ -89,8 +89,7 @@ print(type(teacher).__name__, "teaches", type(student).__name__)
 #   the backward pass needs. That costs memory and time, and an optimizer that holds such weights changes them. Every
 #   weight has its own switch.
 #
-# **Predict first.** Below, the tiny teacher gets the same input twice. Gradients are off, but the model is in train
-# mode.
+# Below, the tiny teacher gets the same input twice. Gradients are off, but the model is in train mode.
 
 # %%
 predict(
@@ -252,8 +251,6 @@ check(count_parameters)
 # %% [markdown]
 # Each number takes 4 bytes. The teacher needs only its weights. For each of the student's weights, AdamW, the usual
 # optimizer, needs four numbers: the weight, its gradient and two running means.
-#
-# **Predict first.**
 
 # %%
 predict(
@@ -462,7 +459,7 @@ check(next_token_pairs)
 # </details>
 
 # %% [markdown]
-# **Predict first.** The first row holds "Mia", "felt", "glad", ".", *end of text* and two tokens of padding.
+# The first row holds "Mia", "felt", "glad", ".", *end of text* and two tokens of padding.
 
 # %%
 predict(
@@ -705,8 +702,8 @@ how_often = "B"
 # knows it by heart. If the loss does not fall, the mistake is in your code, and you find out within seconds. With
 # `train` this is one call: a list of one batch, and 40 epochs.
 #
-# **Predict first.** You train twice on the same four rows, once with α = 0 (hard labels only) and once with α = 1
-# (teacher only, where the loss is T² · KL at T = 3).
+# You train twice on the same four rows, once with α = 0 (hard labels only) and once with α = 1 (teacher only, where the
+# loss is T² · KL at T = 3).
 
 # %%
 predict(
@@ -761,8 +758,8 @@ reveal("overfit", min(by_heart, key=lambda name: by_heart[name][-1]))
 #
 # A common recipe forgets the shift: it compares the logits at position s with the token at position s.
 #
-# **Predict first.** You train one tiny student this way, on hard labels only, and another with the shift, for 60 steps
-# each. Then both continue "Mia felt".
+# You train one tiny student this way, on hard labels only, and another with the shift, for 60 steps each. Then both
+# continue "Mia felt".
 
 # %%
 predict(
@@ -883,8 +880,8 @@ def run(student, steps):
 
 
 # %% [markdown]
-# **Predict first.** Draw the curve that you expect: the loss from the first step to the last. Does it come down to 0?
-# If not, what keeps it up?
+# Draw the curve that you expect: the loss from the first step to the last. Does it come down to 0? If not, what keeps
+# it up?
 
 # %%
 predict(
@@ -990,7 +987,7 @@ climbing_loss = "B"
 #
 # This is one example, not a measurement.
 #
-# **Predict first.** Suppose teacher and trained student agree on the likeliest token.
+# Suppose teacher and trained student agree on the likeliest token.
 
 # %%
 predict(

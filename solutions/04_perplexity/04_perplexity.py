@@ -92,7 +92,7 @@ original = freeze(load_student().to(device))
 # have none. All bars are added and divided by their number, and the exponential of that mean is the
 # perplexity.](../../docs/figures/perplexity_average.svg)
 #
-# **Predict first.** Suppose a model knows nothing and gives all V tokens the same probability.
+# Suppose a model knows nothing and gives all V tokens the same probability.
 
 # %%
 predict(
@@ -187,8 +187,8 @@ check(token_nll)
 # You measure a text in batches, and batches differ: the last one is smaller, and some hold more padding. You want the
 # perplexity of the *text*, however it is batched.
 #
-# **Predict first.** A model reads 98 easy tokens at 1 nat each in one batch, and 2 hard tokens at 6 nats each in
-# another. The perplexity per token is $e^{1.1} = 3.0$.
+# A model reads 98 easy tokens at 1 nat each in one batch, and 2 hard tokens at 6 nats each in another. The perplexity
+# per token is $e^{1.1} = 3.0$.
 
 # %%
 predict(
@@ -313,7 +313,7 @@ for rows in (1, 16):
 # %% [markdown]
 # There is one model and one text, but the recipe gives two values.
 #
-# **Predict first.** Both measures will now be computed for batches of 1, 2, 4, … 64 rows.
+# Both measures will now be computed for batches of 1, 2, 4, … 64 rows.
 
 # %%
 predict(
@@ -383,8 +383,6 @@ count_positions(make_batches(padded, 32))
 # ### One bug at a time
 #
 # First repair only the labels, so that padding is not predicted. Then repair the weight as well.
-#
-# **Predict first.**
 
 # %%
 predict(
@@ -634,7 +632,7 @@ each_seed = {
 }
 
 # %% [markdown]
-# **Predict first.** The original student starts far from the teacher. Both kinds of training close a part of this gap.
+# The original student starts far from the teacher. Both kinds of training close a part of this gap.
 
 # %%
 predict(
@@ -792,7 +790,7 @@ def statement(control, distilled, tokens):
 
 
 # %% [markdown]
-# **Predict first.**
+# Your run of this lab has as many seeds as its tier allows.
 
 # %%
 BEGINNINGS = [
@@ -856,7 +854,7 @@ overlap = "C"
 #
 # ### Which α and which T?
 #
-# **Predict first.** The labs use T = 3.
+# The labs use T = 3.
 
 # %%
 predict(

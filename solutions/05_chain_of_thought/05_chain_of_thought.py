@@ -298,8 +298,7 @@ print(drawn[0][3])
 # right steps and a right answer contain a name that the question does not mention. Your verifier reads equations only,
 # so it does not notice, and a student that learns from these traces learns the mixed-up names too.
 #
-# **Predict first.** Sort the traces by two questions: is the answer right, and do the steps hold? That makes four
-# kinds.
+# Sort the traces by two questions: is the answer right, and do the steps hold? That makes four kinds.
 
 # %%
 predict(
@@ -487,7 +486,7 @@ check(filter_traces)
 # </details>
 
 # %% [markdown]
-# **Predict first.** The teacher makes more mistakes on longer problems.
+# The teacher makes more mistakes on longer problems.
 
 # %%
 predict(
@@ -811,7 +810,7 @@ print(f"student before: {100 * accuracy(untrained).value:.0f} % right")
 # `training_order` shuffles the examples and groups those of about the same length, so that little of a batch is
 # padding. `scheduled_adamw` is AdamW with the warm-up and cosine schedule of lab 04. Everything else is your code.
 #
-# **Predict first.** Before training, the student is right on about a third of the problems.
+# Before training, the student is right on about a third of the problems.
 
 # %%
 predict("answers_alone", "How many will “answer only” solve?", unit="percent")
@@ -845,7 +844,7 @@ four = dict(outcomes)
 #
 # ### Accuracy against the number of steps
 #
-# **Predict first.** The teacher gets longer problems wrong more often, and so do its students.
+# The teacher gets longer problems wrong more often, and so do its students.
 
 # %%
 predict(
@@ -871,7 +870,7 @@ reveal("five_steps", max(four, key=lambda name: by_steps[name][-1].value))
 #
 # A trace costs tokens each time the student answers. Plot tokens to the right and accuracy upwards.
 #
-# **Predict first.** Which corner of such a plot is the best one, and which student comes nearest to it?
+# Which corner of such a plot is the best one, and which student comes nearest to it?
 
 # %%
 cost = {name: tokens_written(runs) for name, runs in compared.items()}
@@ -934,8 +933,6 @@ print(f"The compact student writes {100 * saved:.0f} % fewer tokens than “filt
 #   problems with known answers are scarce.
 # - **Equal number of traces**: raw traces against as many filtered ones, taken from more problems. This is the question
 #   to ask if training is your main cost.
-#
-# **Predict first.**
 
 # %%
 predict(
@@ -997,7 +994,7 @@ reveal("filter_helps", verdicts[tuple(helped)])
 # gpu tier the model is Qwen2.5-1.5B-Instruct, and you have to bring the problems: set `DISTILLAB_GSM8K` to the path of
 # a file in GSM8K's format, or the cell stops with a `ValueError`. We have not measured that tier yet.
 #
-# **Predict first.** Most of the model's traces end in a wrong answer.
+# Most of the model's traces end in a wrong answer.
 
 # %%
 predict(

@@ -14,8 +14,8 @@
 # # Lab 06: A teacher behind an API, and LoRA
 #
 # So far the teacher was a model in memory: you read its logits and asked as often as you liked. Most strong teachers
-# are not like that. They sit behind an API that charges for each token, refuses when it is busy, and returns text, or
-# a few log-probabilities at most. In this lab you write a client that copes with such a teacher, find out how much of
+# are not like that. They sit behind an API that charges for each token, refuses when it is busy, and returns text, or a
+# few log-probabilities at most. In this lab you write a client that can deal with such a teacher, find out how much of
 # it a student can still learn, and train with LoRA where memory is short.
 #
 # **After this lab you can**
@@ -127,12 +127,12 @@ for name, chosen, top in told["choices"][0]["tokens"][:3]:
 # %% [markdown]
 # ## Pay once
 #
-# Every call costs money and time, and runs break off: a laptop sleeps, a connection drops, you find a typo. So keep
-# every reply in a file, under a key that is computed from the request, and look there before you ask. The key must be
-# equal for equal requests. It must differ as soon as anything differs that could change the reply: the model, the
+# Every call costs money and time, and runs get interrupted: a laptop sleeps, a connection drops, you find a typo. So
+# keep every reply in a file, under a key that is computed from the request, and look there before you ask. The key must
+# be equal for equal requests. It must differ as soon as anything differs that could change the reply: the model, the
 # messages and their order, the temperature, the seed, or a setting that does not exist yet.
 #
-# **Predict first.** Python's `json.dumps` writes a dictionary in the order in which its keys were added.
+# Python's `json.dumps` writes a dictionary in the order in which its keys were added.
 
 # %%
 predict(
@@ -151,14 +151,14 @@ reveal("same_key", "yes" if one_way == other_way else "no")
 #
 # ●○○○○ difficulty · ●●●●○ importance · about 6 minutes
 #
-# Write `request_key`. It takes a request, a dictionary of JSON data, and returns a text. Equal requests have equal
+# Write `request_key`. It takes a request, a dictionary of JSON data, and returns a string. Equal requests have equal
 # keys, whatever the order of the keys in any of their dictionaries, nested ones included. Requests that differ in
-# anything have different keys. The key must be the same tomorrow, so Python's own `hash()` will not do: for text it
-# gives another number in every session.
+# anything have different keys. The key must be the same tomorrow, so Python's own `hash()` will not do: for strings it
+# gives a different number in every session.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Turn the request into one text that does not depend on the order of the keys, then shorten that text with a hash.
+# Turn the request into one string that does not depend on the order of the keys, then shorten that string with a hash.
 #
 # </details>
 #
@@ -172,15 +172,14 @@ reveal("same_key", "yes" if one_way == other_way else "no")
 # <details><summary>Hint 3: what goes in</summary>
 #
 # All of it: `json.dumps` takes the whole request, with `sort_keys=True`. Do not pick out the fields that you know: a
-# new
-# setting would be missing. A hash object's `hexdigest()` is a text.
+# new setting would be missing. A hash object's `hexdigest()` is a string.
 #
 # </details>
 
 
 # %% exercise="request_key"
 def request_key(request):
-    """Return a text that is equal for equal requests and different for others.
+    """Return a string that is equal for equal requests and different for others.
 
     request: a dictionary of JSON data; the order of keys in its dictionaries does not
     matter, the order in its lists does.
@@ -197,18 +196,18 @@ check(request_key)
 #
 # - **Different keys for equal requests**: the dictionaries inside `messages` are not sorted. `str(sorted(...))` sorts
 #   only the outer ones.
-# - **`TypeError: Strings must be encoded before hashing`**: call `.encode()` on the text first.
-# - **"all are text" should be True**: `.digest()` gives bytes, `.hexdigest()` gives a text.
+# - **`TypeError: Strings must be encoded before hashing`**: call `.encode()` on the string first.
+# - **"all are text" should be True**: `.digest()` gives bytes, `.hexdigest()` gives a string.
 #
 # </details>
 
 # %% [markdown]
 # ## Errors that pass, and errors that stay
 #
-# An API answers with an HTTP status. Some failures pass: 429 says that you sent too many requests, and often when to
-# come back, in the header `Retry-After`. 500 to 599 are the server's own failures. A reply that never comes ends in a
-# time-out. All other failures stay: 400 (the request is wrong), 401 (the key is wrong), 404 (no such model). If you
-# retry those, you wait for nothing.
+# An API answers with an HTTP status. Some failures are *transient* and pass: 429 says that you sent too many requests,
+# and its header `Retry-After` often says when to try again. 500 to 599 are the server's own failures. A reply that
+# never comes ends in a time-out. All other failures are *permanent*: 400 (the request is wrong), 401 (the key is
+# wrong), 404 (no such model). If you retry those, you wait for nothing.
 #
 # In this lab `send` raises `ApiError`, with `status` and `retry_after` (seconds, or None if the server did not say), or
 # Python's `TimeoutError`.
@@ -216,13 +215,11 @@ check(request_key)
 # Between attempts you wait: as long as the server says, or else 1 second, then 2, then 4. Doubling the wait is called
 # *exponential backoff*: a server that cannot keep up gets less and less to do. Wait with `await`: `time.sleep` would
 # stop everything else, the other requests in flight included.
-#
-# **Predict first.**
 
 # %%
 predict(
     "total_wait",
-    "A request fails 5 times with status 500, then works. How long are the waits?",
+    "A request fails 5 times with status 500, then works. How long did you wait?",
     unit="seconds",
 )
 
@@ -262,9 +259,8 @@ reveal("total_wait", sum(2**failure for failure in range(5)))
 #
 # <details><summary>Hint 3: the wait</summary>
 #
-# If `told` is None, `2**attempt` seconds, with `attempt` from 0 on, else `told`. Not `told or 2**attempt`: 0 is a
-# wait that
-# the server named, and it counts as false.
+# If `told` is None, `2**attempt` seconds, with `attempt` from 0 on, else `told`. Not `told or 2**attempt`: 0 is a wait
+# that the server named, and it counts as false.
 #
 # </details>
 
@@ -307,7 +303,7 @@ check(ask)
 # %% [markdown]
 # ## Quiz 1 · Which one to retry
 #
-# After which of these is it sensible to send the same request again?
+# After which of these does it make sense to send the same request again?
 #
 # - **A** 401, the key is wrong.
 # - **B** 503, the service is unavailable.
@@ -331,16 +327,17 @@ teacher.set_faults()
 # %% [markdown]
 # ## Many requests at a time
 #
-# One request after the other wastes time, because you mostly wait. All at once is not possible either: the server
-# answers 429. So keep a fixed number *in flight*: as soon as one reply is there, the next request goes out.
+# If you send one request after the other, you spend most of the time waiting. If you send them all at once, the server
+# answers 429. So keep a fixed number *in flight*: as soon as one reply arrives, the next request goes out.
 #
-# **Predict first.** The server takes 0.2 seconds for each request, and you have 12 requests.
+# The server takes 0.2 seconds for each request, and you have 12 requests.
 
 # %%
 predict(
     "in_flight",
     "How long do they take with 4 in flight?",
     unit="seconds",
+    tolerance=0.4,
 )
 
 # %% [markdown]
@@ -353,8 +350,7 @@ predict(
 #
 # - The replies are in the order of the requests, whatever the order in which they come.
 # - Requests are sent in their order, each as soon as fewer than `limit` are in flight. Do not wait for whole groups:
-#   one
-#   slow reply must not hold up the others.
+#   one slow reply must not hold up the others.
 # - If `send` raises an `ApiError` or a `TimeoutError`, that error object stands in the request's place, and the other
 #   requests go on. There are no retries here.
 # - Every request is sent, equal ones too: asked twice, a sampling model gives two samples.
@@ -423,13 +419,13 @@ for places in (1, 4, 12):
     seconds[places] = time.perf_counter() - began
     print(f"{places:2} in flight: {seconds[places]:.1f} s")
 teacher.set_faults()
-reveal("in_flight", round(12 / 4 * 0.2, 1))
+reveal("in_flight", round(seconds[4], 1))
 
 # %% [markdown]
 # <details><summary>What you should see</summary>
 #
-# The time falls almost in proportion: 12 requests of 0.2 seconds take 2.4 seconds one by one, 0.6 with 4 in flight.
-# What is above that is the teacher's own work, which gets no faster by asking more at a time. While a class is being
+# Waiting alone would take 2.4 seconds one by one, and 12 / 4 · 0.2 = 0.6 seconds with 4 in flight. Whatever you measure
+# above that is the teacher's own work, and asking for more at a time does not speed it up. While a class is being
 # graded there is no server, and the times are near 0.
 #
 # </details>
@@ -439,9 +435,9 @@ reveal("in_flight", round(12 / 4 * 0.2, 1))
 #
 # ●●○○○ difficulty · ●●●○○ importance · about 8 minutes
 #
-# A student learns whatever you feed it: half sentences, apologies, nothing. Write `keep_reply`. It takes one choice, a
-# dictionary with `text` (which may be None), `finish_reason` and `refusal` (None or a text), and returns True or False.
-# It keeps a reply if all of these hold.
+# A student learns whatever you feed it: half a sentence, an apology, an empty reply. Write `keep_reply`. It takes one
+# choice, a dictionary with `text` (which may be None), `finish_reason` and `refusal` (None or a string), and returns
+# True or False. It keeps a reply if all of these hold.
 #
 # - It ended by itself: `finish_reason` is "stop". With "length" it was cut off; other values are failures too.
 # - It is not empty: its text holds more than white space.
@@ -459,13 +455,13 @@ reveal("in_flight", round(12 / 4 * 0.2, 1))
 #
 # <details><summary>Hint 2: which tools</summary>
 #
-# `text.lower().replace("’", "'")` makes a text comparable, and `startswith` takes a whole tuple of beginnings.
+# `text.lower().replace("’", "'")` makes strings comparable, and `startswith` takes a whole tuple of beginnings.
 #
 # </details>
 #
 # <details><summary>Hint 3: True or False</summary>
 #
-# `a and b` returns one of its operands, which may be a text or None. `bool(...)` or an `if` makes it True or False.
+# `a and b` returns one of its operands, which may be a string or None. `bool(...)` or an `if` makes it True or False.
 #
 # </details>
 
@@ -474,7 +470,7 @@ reveal("in_flight", round(12 / 4 * 0.2, 1))
 def keep_reply(reply):
     """Return whether a reply is worth learning from.
 
-    reply: a mapping with `text` (a text or None), `finish_reason` and `refusal`.
+    reply: a mapping with `text` (a string or None), `finish_reason` and `refusal`.
     """
     text = (reply["text"] or "").strip()
     if reply["finish_reason"] != "stop" or reply["refusal"] or not text:
@@ -502,9 +498,9 @@ check(keep_reply)
 #
 # ●○○○○ difficulty · ●●○○○ importance · about 3 minutes
 #
-# Write `cost`. It takes the `usage` of any number of replies, and two prices in dollars for a million tokens: one for
-# the tokens that the model read (`prompt_tokens`), one for those that it wrote (`completion_tokens`). It returns
-# dollars, not rounded; 0 if there is no reply.
+# Write `cost`. It takes the `usage` of any number of replies, and two prices in dollars per million tokens: one for the
+# tokens that the model read (`prompt_tokens`), one for those that it wrote (`completion_tokens`). It returns dollars,
+# not rounded; 0 if there is no reply.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
@@ -514,7 +510,7 @@ check(keep_reply)
 #
 # <details><summary>Hint 2: the unit</summary>
 #
-# The prices are for 1,000,000 tokens.
+# The prices are per 1,000,000 tokens.
 #
 # </details>
 #
@@ -530,7 +526,7 @@ def cost(usages, price_in, price_out):
     """Return what replies cost in dollars.
 
     usages: mappings with `prompt_tokens` and `completion_tokens`. price_in, price_out:
-    dollars for a million tokens read and written.
+    dollars per million tokens read and written.
     """
     read = sum(usage["prompt_tokens"] for usage in usages)
     written = sum(usage["completion_tokens"] for usage in usages)
@@ -544,7 +540,7 @@ check(cost)
 # <details><summary>Help – I'm getting …</summary>
 #
 # - **0.0 everywhere**: you round to cents. One request costs far less.
-# - **A thousand times too much**: some price lists are for a thousand tokens; these are for a million.
+# - **A thousand times too much**: some price lists are per thousand tokens; these are per million.
 # - **`TypeError` on `usage.prompt_tokens`**: these are dictionaries; write `usage["prompt_tokens"]`.
 #
 # </details>
@@ -553,11 +549,11 @@ check(cost)
 # ## Buying a data set
 #
 # Your functions now work together in `buy`. It computes each request's key, leaves out what is in the cache, and sends
-# the rest through your `ask_all` and `ask`. Each reply goes into the cache as soon as it is there. The bar shows the
+# the rest through your `ask_all` and `ask`. Each reply goes into the cache as soon as it arrives. The bar shows the
 # cost so far and the time to go.
 #
-# The prices are made up: 0.15 dollars for a million tokens read, 0.60 for a million written. Each request asks for 16
-# stories (`n=16`), so that you pay for reading the prompt once. First the run is stopped after 12 replies, as if the
+# The prices are made up: 0.15 dollars per million tokens read, 0.60 per million written. Each request asks for 16
+# stories (`n=16`), so you pay only once for reading the prompt. First the run is stopped after 12 replies, as if the
 # laptop had been closed.
 
 # %%
@@ -594,7 +590,7 @@ except LaptopClosed:
     print("The laptop was closed.")
 
 # %% [markdown]
-# **Predict first.**
+# Now run the same purchase again, with the same cache. This time every tenth reply is cut off.
 
 # %%
 kept_before = len(ReplyCache(cache_file))
@@ -635,19 +631,19 @@ print("dropped:", next((s["text"] for s in stories if not keep_reply(s)), "none"
 #
 # - **With the rest:** treat the rest as one more outcome, a bucket. The student's probabilities of all tokens that are
 #   not listed are added up and compared with what the teacher left.
-# - **Renormalised:** divide the five probabilities by their sum, as if nothing else were possible. Many scripts do
-#   this.
+# - **Renormalised:** divide the five probabilities by their sum, as if nothing else were possible. It is the shorter
+#   code.
 #
 # In both cases the loss is a cross-entropy, $-\sum_i p_i \log q_i$, and the student's $q$ is a softmax over the *whole*
 # vocabulary.
 #
-# **Predict first.** The teacher gives a token .5 and .3 for the two likeliest, and .2 to all others.
+# The teacher gives a token .5 and .3 for the two likeliest, and .2 to all others.
 
 # %%
 predict(
     "renormalised",
     "You renormalise. What does a perfect student give to all other tokens together?",
-    unit="probability",
+    unit="%",
 )
 
 # %%
@@ -738,8 +734,6 @@ check(top_k_loss)
 # Train three students on what you have bought: on the text alone, on the top five with the rest, and on the top five
 # renormalised. Rows, order, steps and learning rate are the same. The distance to the truth is the KL divergence from
 # the known language to the student, in nats per token.
-#
-# **Predict first.**
 
 # %%
 ACCESS = ["text alone", "top 5 and the rest", "top 5, renormalised"]
@@ -776,8 +770,8 @@ for name, loss in losses.items():
 reveal("worst", max(distances, key=distances.get))
 
 # %% [markdown]
-# This is one seed and one learning rate. We have run every kind of access with three seeds, 300 rows and 300 steps, and
-# the learning rate that suited each best on other seeds and another text.
+# This is one seed and one learning rate. We ran every kind of access with three seeds, 300 rows and 300 steps, each
+# with the learning rate that was best for it on other seeds and another text.
 
 # %% fold=true
 ACCESS_DISTANCES = {
@@ -804,8 +798,6 @@ plots.what_an_api_returns(ACCESS_DISTANCES)
 # | top 5, renormalised | 0.475 | 0.470 to 0.483 | 96 % | 100 % | 16 % | 100 % |
 # | text, greedy | 3.837 | 3.830 to 3.843 | 100 % | 0.2 % | 94 % | 6 % |
 #
-# <details><summary>How to read this</summary>
-#
 # Distances to the truth are in nats per token. “Possible” and “distinct” are shares of whole stories: of those that
 # were bought, and of 200 rows that the student writes.
 #
@@ -825,8 +817,6 @@ plots.what_an_api_returns(ACCESS_DISTANCES)
 #
 # All arms had the same number of steps and their own best learning rate out of three. The teacher is nearly an oracle
 # (lab 04), which favours everything that is close to it.
-#
-# </details>
 
 # %% [markdown]
 # ## At equal price
@@ -845,12 +835,12 @@ plots.what_an_api_returns(ACCESS_DISTANCES)
 # Means over three seeds, in nats per token. What the rows cost is proportional to the first column. The first and the
 # third row use the learning rate of the second; the last has its own.
 #
-# **With little text, the five help.** From 75 rows, text alone teaches by heart (0.590), and the top five keep the
-# student from that (0.282): each token comes with four alternatives.
+# **With little text, the five help.** From 75 rows of text alone, the student learns the rows by heart (0.590). The top
+# five keep it from that (0.282), since each token comes with alternatives.
 #
 # **More text pays only with more steps.** Four times the text in the same 300 steps brings little (0.110 to 0.101).
-# With four times the steps as well, text alone comes to 0.011, and the top five stop at 0.154: what the list leaves
-# out does not come with more of the same list.
+# With four times the steps as well, text alone comes to 0.011, while the top five stop at 0.154: more lists of five
+# still do not show what a list of five leaves out.
 
 # %% [markdown]
 # ## Quiz 2 · The missing control
@@ -864,8 +854,8 @@ plots.what_an_api_returns(ACCESS_DISTANCES)
 # - **C** A student trained on the text alone of the same 1,200 rows, for as many steps.
 # - **D** The same two students, measured by perplexity.
 
-# %% quiz="missing_control" points=1
-missing_control = "C"
+# %% quiz="missing_run" points=1
+missing_run = "C"
 
 # %% [markdown]
 # ## Training a few weights
@@ -881,7 +871,7 @@ missing_control = "C"
 # another rank. After training, $W + \frac{\alpha}{r} B A$ is one matrix again: the *merged* model has the old shape and
 # costs nothing extra to run.
 #
-# **Predict first.** A layer maps 576 numbers to 576, as in SmolLM2's attention. Its weight has 331,776 numbers.
+# A layer maps 576 numbers to 576, as in SmolLM2's attention. Its weight has 331,776 numbers.
 
 # %%
 predict(
@@ -906,8 +896,7 @@ reveal("lora_weights", 8 * 576 + 576 * 8)
 #   first, both in the layer's dtype.
 # - Calling it gives $W x + b + \frac{\alpha}{r} B A x$, for x of shape `(…, in)`.
 # - `merge()` returns a new plain `nn.Linear` of equal output, with a bias if the layer has one. It shares no memory
-#   with
-#   the frozen layer, and calling `merge` changes nothing in this one.
+#   with the frozen layer, and calling `merge` changes nothing in this one.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
@@ -1026,29 +1015,40 @@ for name, model_ in {
 # | all weights | 134,515,008 | 538 MB | 1,076 MB | 538 MB |
 # | LoRA | 2,442,240 | 10 MB | 20 MB | 10 MB |
 #
-# That is 55 times less for gradients and optimizer. The frozen weights (538 MB) and the activations stay, so the
-# whole need shrinks less. And an adapter of 10 MB can be stored for each task, beside one copy of the model.
+# That is 55 times less for gradients and optimizer. The frozen weights (538 MB) and the activations stay, so the total
+# shrinks by less. And you can store an adapter of 10 MB for each task, beside one copy of the model.
 
 # %% [markdown]
-# In practice this is done with a trainer. TRL's `SFTTrainer` fine-tunes on rows of text, and trains what can be
-# trained: here your adapters alone, on the teacher's text that you have bought.
+# In practice this is done with a trainer. TRL's `SFTTrainer` fine-tunes on rows of text, and trains every weight that
+# requires a gradient. Let it train your adapters alone on the text that you have bought and then, as a control, all
+# weights in the same number of steps.
 
 # %%
 if is_installed("lora") and not graded:
-    tuned = use_linear_layers(load_student("tiny"))
+    settings = {"steps": 60, "learning_rate": 1e-2}
+    everything = use_linear_layers(load_student("tiny"))
+    tuned = copy.deepcopy(everything)
     tuned = replace_layers(tuned, lambda it: LoRALinear(it, 16, 32.0))
-    start_distance = distance_to_truth(tuned, language, held_out)
-    steps = {"steps": 60, "learning_rate": 1e-2}
-    course = train_with_trl(tuned, tokenizer, rows["input_ids"], **steps)
-    print(f"loss {course[0]:.2f} → {course[-1]:.2f} in {len(course)} steps")
-    print(f"distance {start_distance:.2f} → ", end="")
-    print(f"{distance_to_truth(tuned, language, held_out):.2f} nats per token")
+    print(
+        f"untrained: {distance_to_truth(tuned, language, held_out):.2f} nats per token"
+    )
+    for name, model_ in {"LoRA": tuned, "all weights": everything}.items():
+        course = train_with_trl(model_, tokenizer, rows["input_ids"], **settings)
+        print(f"{name}: loss {course[0]:.2f} → {course[-1]:.2f}", end=", ")
+        print(f"distance {distance_to_truth(model_, language, held_out):.2f}")
+
 
 # %% [markdown]
-# LoRA is made for models that know a lot already and have to be turned a little. This student has a language to
-# learn, and
-# a few thin matrices are not the right tool for that: with all weights trained on the same text it came much closer to
-# the truth, as you saw above.
+# <details><summary>What you should see</summary>
+#
+# The distance starts at 0.59 nats per token. LoRA hardly changes it (0.58), and training all weights brings it to about
+# 0.34. The loss cannot reach 0, since it contains the text's own entropy.
+#
+# </details>
+#
+# LoRA is meant for models that already know a lot and need only a small change. This student has a whole language to
+# learn, its embeddings included, and at this learning rate a few thin matrices hardly move it. That is one seed and one
+# rate, so it says nothing about LoRA in general.
 
 # %% [markdown]
 # ## What a licence says
@@ -1075,7 +1075,7 @@ print_terms()
 # - **A** Go ahead: a summariser is research.
 # - **B** Go ahead: the summaries are only data.
 # - **C** Note which version of the terms you read and when, ask a lawyer what "compete" covers here, or take a teacher
-#   whose licence allows it in so many words.
+#   whose licence explicitly allows it.
 
 # %% quiz="read_a_term" points=1
 read_a_term = "C"
@@ -1084,7 +1084,7 @@ read_a_term = "C"
 # ## What it saves
 #
 # Distillation costs once and saves with every request. Suppose the teacher costs 0.0034 dollars a request, and the
-# student 0.0004. The data cost 20 dollars, and the training 10.
+# student 0.0004. The data cost 20 dollars, and the training cost 10.
 
 # %% [markdown]
 # ## Quiz 4 · When it pays
@@ -1124,13 +1124,13 @@ cheap_enough = "B"
 # %% [markdown]
 # ## What to take away
 #
-# - Key, cache, retry, limit: with these four, an interrupted run costs nothing twice.
+# - With a key, a cache, retries and a limit, you never pay twice for a reply, even if a run is interrupted.
 # - Retry 429, 5xx and time-outs, wait as long as the server says, and fail at once otherwise.
 # - Keep what ended by itself, and look at what you drop.
 # - Sampled text is noisy but unbiased. A truncated list that is renormalised is biased: keep the rest as a bucket.
 # - A share of correct text is not coverage. Put the share of distinct text beside it.
-# - LoRA trains two thin matrices per layer; B starts at zero; merged, it costs nothing extra.
-# - Terms have dates. Write down which version you read.
+# - LoRA trains two thin matrices per layer. B starts at zero. Once merged, it costs nothing extra.
+# - Terms change. Write down which version you read, and when.
 
 # %% [markdown]
 # ## Reading list
@@ -1158,13 +1158,10 @@ cheap_enough = "B"
 # ## Stretch goals
 #
 # - Add jitter to `ask`: multiply each wait by a random factor from 0.5 to 1.5. Why does that help when a hundred
-#   clients
-#   fail at the same moment?
+#   clients fail at the same moment?
 # - Buy greedy text with a different opening in each prompt ("Go on: One rainy day, Anna"). How does the share of
-#   distinct
-#   stories change, and what does the student learn?
+#   distinct stories change, and what does the student learn?
 # - Divide the rest of the top five evenly among the tokens that are not listed, instead of using a bucket. Is the
-#   student
-#   better or worse, and why?
+#   student better or worse, and why?
 # - Read a long reply as it is written (`stream=True`), and stop it as soon as it begins like a refusal. What do you
 #   save?

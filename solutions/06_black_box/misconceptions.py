@@ -132,7 +132,7 @@ def key_cut_short(request):
 
 @misconception(
     "request_key",
-    "Your key is not a text. A cache file needs a text, and bytes or numbers do not come back from JSON as they were.",
+    "Your key is not a string. A cache file needs one: bytes or numbers do not come back from JSON as they were.",
     read=KEY,
 )
 def key_that_is_no_text(request):
@@ -1224,21 +1224,19 @@ QUIZZES = {
         "B": "Right. 503 is the server's own failure, and such failures often pass.",
         "C": "Status 400 says that the request itself is wrong. Sending it again changes nothing.",
     },
-    "missing_control": {
+    "missing_run": {
         "A": "More seeds would show whether the gain is chance. They would not show what caused it.",
         "B": "A larger student answers another question.",
-        "C": "Right. The student with log-probabilities also read four times as much text. The same amount of "
-        "text alone "
-        "is the control.",
+        "C": "Right. The student with log-probabilities also read four times as much text. The control is "
+        "the same amount of text alone.",
         "D": "Perplexity against distance changes the unit, not the comparison.",
     },
     "read_a_term": {
-        "A": "The term says “models that compete”, and says nothing of research that is not offered to anyone. Whether "
-        "your case is one is exactly the question.",
+        "A": "The term says “models that compete”, and nothing about research. Whether a product like yours competes "
+        "is exactly the question.",
         "B": "A term on outputs binds whoever agreed to it. That the text is “only data” is no answer.",
-        "C": "Right. What “competes” means for your product is a question for a lawyer, and the date of the terms "
-        "belongs "
-        "into your notes.",
+        "C": "Right. What “competes” means for your product is a question for a lawyer, and the date of the "
+        "terms belongs in your notes.",
     },
     "cheap_enough": {
         "A": "Dividing the price of one request by another leaves out what the student cost to make.",

@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Lab 07: Whose text to learn from
 #
-# So far, your students have learned from text that somebody else wrote. Once a student is in use, it continues its own
-# text, mistakes included. Should it therefore also *learn* from its own text, with the teacher as a reader who corrects
-# it? This is called *on-policy distillation*, and many current small models are trained that way. In this lab you write
-# it, and then find out how much of its success is due to what it is praised for.
+# So far, your students have learned from text that somebody else wrote. In use, however, a student continues its own
+# text, mistakes included. Should it therefore also *learn* from its own text, with the teacher reading and correcting
+# it? This is called *on-policy distillation*, and many current small models are trained that way. In this lab you
+# implement it, and then find out how much of its success really comes from learning on-policy.
 #
 # **After this lab you can**
 #
@@ -76,14 +76,14 @@ from helpers.widgets import DivergenceExplorer
 # predictions at each position? We start with the second.
 #
 # Let p be the teacher's distribution of the next token and q the student's. Lab 02's KL divergence weighs the
-# logarithms with the teacher's probabilities. It is the *forward KL*. With the weights of the student, it becomes the
-# *reverse KL*:
+# logarithms with the teacher's probabilities. That is the *forward KL*. Weighted with the student's probabilities
+# instead, it becomes the *reverse KL*:
 #
 # $$\mathrm{KL}(p\,\|\,q) = \sum_v p_v \log\frac{p_v}{q_v} \qquad\qquad
 # \mathrm{KL}(q\,\|\,p) = \sum_v q_v \log\frac{q_v}{p_v}$$
 #
 # Both are 0 for q = p. They differ in which mistakes they punish, and that matters as soon as the student is too small
-# to match the teacher everywhere. In the explorer below, the teacher has two modes and the student can only have one.
+# to match the teacher everywhere. In the explorer below, the teacher has two modes, and the student can have only one.
 # Drag the teacher's modes apart, then switch between the divergences.
 
 # %%
@@ -91,7 +91,7 @@ explorer = DivergenceExplorer(fit="forward")
 explorer
 
 # %% [markdown]
-# **Predict first.** The student is fitted with the forward KL at first. Then it is fitted with the reverse KL.
+# The student is fitted with the forward KL at first. Then it is fitted with the reverse KL.
 
 # %%
 predict(
@@ -116,8 +116,8 @@ where_it_sits("forward")
 reveal("reverse_fit", where_it_sits("reverse"))
 
 # %% [markdown]
-# The forward KL is *mode-covering*: where the teacher sees probability and the student does not, the logarithm
-# explodes, so the student spreads out, over places that the teacher considers impossible too. The reverse KL is
+# The forward KL is *mode-covering*: where the teacher sees probability and the student does not, the logarithm grows
+# without bound. So the student spreads out, even over places that the teacher considers impossible. The reverse KL is
 # *mode-seeking*: what the student never says costs nothing, and what the teacher never says costs much. A mode-seeking
 # student makes fewer impossible statements and has less to say.
 
@@ -193,8 +193,8 @@ check(reverse_kl)
 # %% [markdown]
 # ## Between the two directions
 #
-# The *generalised Jensen–Shannon divergence* compares both models with a mixture of them,
-# $m = \beta\, p + (1 - \beta)\, q$:
+# The *generalised Jensen–Shannon divergence* compares both models with a mixture of them, $m = \beta\, p + (1 -
+# \beta)\, q$:
 #
 # $$\mathrm{JSD}_\beta = \beta\,\mathrm{KL}(p\,\|\,m) + (1 - \beta)\,\mathrm{KL}(q\,\|\,m)$$
 #
@@ -294,13 +294,13 @@ which_direction = "B"
 # %% [markdown]
 # ## The student writes
 #
-# Now to whose text it is. To learn from its own text, a student has to write some: token by token, each drawn from the
-# probabilities that the student itself gives, at T = 1. Greedy text, a lower temperature or top-k would be the text of
-# another model.
+# Now to the other question: whose text? To learn from its own text, a student has to write some: token by token, each
+# drawn from the probabilities that the student itself gives, at T = 1. Greedy text, a lower temperature or top-k would
+# be the text of another model.
 #
-# Sampling is not differentiated. The rows are data, as if somebody else had written them. So it runs without gradients,
-# which saves the memory of one graph for each token, and in eval mode, because dropout would spoil the text. But the
-# student may be in the middle of its training, so it has to come back in the mode that it was in.
+# You do not differentiate through the sampling: the rows are data, as if somebody else had written them. So sampling
+# runs without gradients, which saves the memory of one graph per token, and in eval mode, because dropout would spoil
+# the text. But the student may be in the middle of its training, so it has to return to the mode it was in.
 
 # %% [markdown]
 # ## Exercise 3 · Sampled rows
@@ -380,8 +380,8 @@ check(sample_rows)
 # position what it would have expected, a divergence compares the two, and the student takes one step. The next step
 # starts with new text, of a student that has changed.
 #
-# Without the teacher, this would teach nothing. The cross-entropy with the student's own samples as labels has an
-# expected gradient of 0: on average the student is told to go on as before. What is left is noise.
+# Without the teacher, this would teach nothing. If the student's own samples are the labels, the expected gradient of
+# the cross-entropy is 0: on average the student is told to go on as before. What is left is noise.
 
 # %% [markdown]
 # ## Exercise 4 · The on-policy step
@@ -522,7 +522,7 @@ check(mixed_batch)
 # ## Leaving the language
 #
 # The known language (lab 03) is an automaton: it is always in some state, and in each state only some words are
-# possible. So whether a row is *legal* can be decided exactly, and also where it first leaves the language.
+# possible. So you can decide exactly whether a row is *legal*, and where it first leaves the language.
 #
 # - `language.start` is the state in which each story begins, and `language.eos` the end-of-text token.
 # - `language.next_state` has the shape (states, V): the state to which a token leads, or −1 if the token is impossible.
@@ -539,7 +539,7 @@ check(mixed_batch)
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Keep one state for each row, at first `language.start`, and walk along the positions from 1 on.
+# Keep one state for each row, at first `language.start`, and go through the positions from 1 on.
 #
 # </details>
 #
@@ -653,7 +653,7 @@ print(tiny.decode(sample_rows(parrot, beginnings[:1], 40, source)[0]))
 # %% [markdown]
 # ### Legal is not enough
 #
-# **Predict first.** The parrot now writes 200 rows.
+# The parrot now writes 200 rows.
 
 # %%
 predict("legal", "What share of the parrot's rows is legal?", unit="percent")
@@ -687,9 +687,9 @@ reveal("distinct", distinct_share)
 # %% [markdown]
 # <details><summary>What you should see</summary>
 #
-# Most of the parrot's rows are legal, and most are copies of each other: it recites. Over three seeds, 88 % to 90 %
-# of its rows were legal and 23 % to 24 % were distinct. A report of legality alone would praise it. So always
-# report *coverage* beside legality: how many different rows, or different words, a student's text contains.
+# Most of the parrot's rows are legal, and most are copies of each other: it recites. Over three seeds, 88 % to 90 % of
+# its rows were legal and 23 % to 24 % were distinct. A report on legality alone would praise it. So always report
+# *coverage* beside legality: how many different rows, or different words, a student's text contains.
 #
 # </details>
 
@@ -698,12 +698,11 @@ reveal("distinct", distinct_share)
 #
 # The known language also says how far a student is from the truth at each position: KL(truth ‖ student), in nats. On
 # the language's rows, everything before the position is right. On the student's own rows it is what the student wrote.
-# Where a row has left the language there is no truth any more, so each row is measured up to there.
+# Once a row has left the language, there is no true distribution any more, so each row is measured only up to that
+# position.
 #
 # *Exposure bias* is the difference between the two: a student that was trained on other people's text has never been
 # exposed to its own, and mistakes add up.
-#
-# **Predict first.**
 
 # %%
 predict(
@@ -775,12 +774,13 @@ plots.distance_by_position(*by_place)
 # %% [markdown]
 # <details><summary>What you should see</summary>
 #
-# The teacher's probabilities have made the student say other things than the 20 rows, but only along these rows has it
-# learned what may follow. In the full-length experiment below, 22 % to 38 % of this student's rows were still legal at
-# position 32, and 1 % to 4 % at the end. But look at the left plot: as long as a row is legal, the student is about as
-# far from the truth on its own text as on the language's. Averaged over the first 32 predictions and three seeds, the
-# distances are 0.14 and 0.14 nats. What adds up here is the risk of leaving, token after token. What happens after
-# that, the truth cannot tell, because it has no opinion about rows that cannot exist.
+# The teacher's probabilities have made the student say things that are not in the 20 rows, but it has learned what may
+# follow only along these rows. In the full-length experiment below, 22 % to 38 % of this student's rows were still
+# legal at position 32, and 1 % to 4 % at the end. But look at the left plot: as long as a row is legal, the student is
+# about as far from the truth on its own text as on the language's. Averaged over the first 32 predictions and three
+# seeds, the distances are 0.14 and 0.14 nats. What adds up here is the risk of leaving the language, token after token.
+# What happens after that cannot be measured this way, because the language gives no probabilities for rows that cannot
+# occur in it.
 #
 # </details>
 
@@ -803,12 +803,12 @@ for name, model in {"the parrot": parrot, **trained}.items():
     print(f"{name:12} {mean_distance(model):.3f} nats from the truth")
 
 # %% [markdown]
-# From such numbers, reports are written. This one has ours, the means of three seeds with tuned learning rates:
+# Reports are written from such numbers. This one uses ours, means over three seeds with tuned learning rates:
 #
-# > *We compare on-policy distillation with conventional distillation on the training text. Student, teacher,
-# > divergence, number of steps and batch size are the same, and the learning rate was tuned for each. Conventional
-# > distillation ends 0.236 nats from the truth, on-policy distillation 0.023. **Learning from its own mistakes
-# > brings the student 10 times closer.***
+# > *We compare on-policy distillation with conventional distillation on the training text. Student, teacher, >
+# divergence, number of steps and batch size are the same, and the learning rate was tuned for each. Conventional >
+# distillation ends 0.236 nats from the truth, on-policy distillation 0.023. **Learning from its own mistakes > brings
+# the student 10 times closer.***
 
 # %% [markdown]
 # ## Quiz 2 · What is missing?
@@ -828,9 +828,8 @@ what_is_missing = "B"
 # ## The missing arm
 #
 # The conventional student read 20 rows again and again. The on-policy student read 8 rows in each step that nobody had
-# seen before. So give a third student *new text that somebody else wrote*, as much of it, in the same number of steps.
-#
-# **Predict first.**
+# seen before. So give a third student the same amount of *new text that somebody else wrote*, in the same number of
+# steps.
 
 # %%
 predict(
@@ -895,9 +894,9 @@ plots.arms_over_seeds(ALL_ARMS)
 # 0.010 for the teacher's text, 0.023 for the student's own. So most of the report's factor of 10 belongs to *new text*.
 # Between the two kinds of new text, this column shows no advantage of the student's own.
 #
-# In the second column the seeds of own text and of the teacher's text overlap. With the JSD, own text ended at 0.022,
-# the teacher's text at 0.048. The reverse KL ended far away on every text. Its distance is a forward KL from the truth,
-# which is not what the reverse KL minimises; the next section looks at what it buys.
+# In the second column, the seeds for own text and for the teacher's text overlap. With the JSD, own text ended at
+# 0.022, the teacher's text at 0.048. The reverse KL ended far away on every text. Its distance is a forward KL from the
+# truth, which is not what the reverse KL minimises; the next section looks at what it buys.
 #
 # All of this is one language, one small student, a teacher that is nearly an oracle, and 300 steps.
 
@@ -906,8 +905,6 @@ plots.arms_over_seeds(ALL_ARMS)
 #
 # Does the student need the teacher to learn from its own text? Train it on the same text, scored by labels only: the
 # tokens that it wrote itself.
-#
-# **Predict first.**
 
 # %%
 predict(
@@ -932,18 +929,18 @@ reveal(
 # %% [markdown]
 # <details><summary>What you should see</summary>
 #
-# It gets worse, and the faster it learns, the worse. We ran 60 steps at two learning rates. At 0.003 three seeds ended
-# 3.9 to 4.0 nats from the truth, after 3.3 to 3.5 before; at 0.01 the one that we ran ended at 18.9. On average its own
-# samples tell the student nothing. But each single batch moves it a little, nothing pulls it back, and the next text is
-# written by what it has become. The teacher is what makes own text useful.
+# It gets worse, and the higher the learning rate, the more so. We ran 60 steps at two learning rates. At 0.003 three
+# seeds ended 3.9 to 4.0 nats from the truth, after 3.3 to 3.5 before; at 0.01 the one that we ran ended at 18.9. On
+# average its own samples tell the student nothing. But each single batch moves it a little, nothing pulls it back, and
+# the next text is written by what it has become. The teacher is what makes own text useful.
 #
 # </details>
 
 # %% [markdown]
 # ## Coverage beside legality
 #
-# The distance from the truth is a forward KL, so it favours students that cover. What do they write? Legality and
-# coverage, beside each other, for your students of this lab and for those of the full-length experiment.
+# The distance from the truth is a forward KL, so it favours students that cover all modes. But what do they write?
+# Legality and coverage, beside each other, for your students of this lab and for those of the full-length experiment.
 
 # %%
 for name, model in trained.items():
@@ -963,10 +960,11 @@ WRITERS = {
 plots.legality_and_coverage(WRITERS, 209)
 
 # %% [markdown]
-# On new text of the teacher, the student of the forward KL used 209 of the 209 words that the truth uses in as many
-# rows, and 74 % of its rows were legal. The student of the JSD used 202 words, and 93 % were legal, although it is
-# farther from the truth. The student of the reverse KL used 156: it leaves out what is rare, and here that did not even
-# make it legal (51 %). "Better" depends on what you measure: two numbers say more than one.
+# On the teacher's new text, the student trained with the forward KL used 209 of the 209 words that the truth uses in as
+# many rows, and 74 % of its rows were legal. The student trained with the JSD used 202 words, and 93 % were legal,
+# although it is farther from the truth. The student trained with the reverse KL used 156: it leaves out what is rare,
+# and here that did not even make it legal (51 %). Which student is "better" depends on what you measure, so report both
+# numbers.
 
 # %% [markdown]
 # ## The same with a real model
@@ -994,17 +992,17 @@ plots.legality_and_coverage(WRITERS, 209)
 #
 # - TRL's `DistillationTrainer` is always on-policy: the student writes, and the loss is GKD's generalised divergence
 #   with `beta` as here (0 forward, 1 reverse; the default is 1). Its `temperature` applies to sampling and to the loss.
-# - TRL's experimental `GKDTrainer` mixes with `lmbda`. Its `temperature` concerns sampling only; the loss stays at T =
-#   1.
-# - **End of text.** A sampled row ends where the student says so. If the teacher has another end-of-text token (a chat
-#   model ends its turn with its own), it is asked about a token that it never uses, and the student learns not to stop.
-#   Compare the two ids before you train.
-# - **Padding.** After the end, rows are filled up. Logits there mean nothing and may be NaN in low precision, so the
-#   mask has to select and not to multiply.
-# - **Clipping.** Some code clips the terms of the sum over the vocabulary to tame outliers. Then it is no divergence
-#   any more: it can be 0, or below, for a student that is wrong.
+# - TRL's experimental `GKDTrainer` mixes with `lmbda`. Its `temperature` concerns sampling only; the loss always uses a
+#   temperature of 1.
+# - **End of text.** A sampled row ends where the student ends it. If the teacher has a different end-of-text token
+#   (chat models end their turns with one of their own), it is asked about a token that it never uses, and the student
+#   learns not to stop. Compare the two ids before you train.
+# - **Padding.** After the end, rows are padded. Logits there mean nothing and may be NaN in low precision, so use the
+#   mask to select positions, not to multiply.
+# - **Clipping.** Some code clips the terms of the sum over the vocabulary to tame outliers. The result is no longer a
+#   divergence: it can be 0 or negative for a student that is wrong.
 # - **MiniLLM** (Gu et al. 2024) minimises the reverse KL of whole *sequences*, by policy gradient: a token is credited
-#   with what follows it. What you wrote is its token-level part; TRL has no trainer for the rest any more.
+#   with what follows it. What you wrote is its token-level part. TRL no longer has a trainer for the rest.
 
 # %% [markdown]
 # ## Quiz 3 · One name, two meanings
@@ -1045,12 +1043,12 @@ gkd_temperature = "B"
 # ## What to take away
 #
 # - Forward KL covers modes, reverse KL seeks one, JSD lies between. All three are means over tokens, and the direction
-#   decides who holds the weights.
+#   decides whose probabilities are the weights.
 # - On-policy: the student writes, the teacher reads. Sampling is data, without gradients; only sampled tokens count.
 # - Own text without the teacher teaches nothing.
 # - **New text and own text are two causes.** A comparison with old text cannot tell them apart.
-# - Legality without coverage praises a parrot.
-# - A setting's name is not its meaning: read where a library uses it.
+# - Legality without coverage makes a parrot look good.
+# - The same name can mean different things: look up where a library uses a setting.
 
 # %% [markdown]
 # ## Reading list
@@ -1077,7 +1075,7 @@ gkd_temperature = "B"
 # %% [markdown]
 # ## Stretch goals
 #
-# - Mix own and old text with your `mixed_batch`. From which share on does the student vary?
+# - Mix own and old text with your `mixed_batch`. From which share on does the student's text vary?
 # - Keep keys and values in `sample_rows` (`past_key_values`, `use_cache=True`). How much faster does it get, and does
 #   its text stay the same for the same generator?
 # - Train on own text with the reverse KL. Look at its words and at its legality before you look at its distance.

@@ -72,14 +72,14 @@ from helpers.widgets import DraftExplorer
 # takes 20.9 ms. With every weight it does one multiplication and one addition, 70 billion operations per GPU, which
 # takes 0.07 ms. So for one user the GPU spends nearly all of its time on reading, and almost none on computing.
 #
-# That is a chance. A call that reads the weights once and uses them for *five* tokens takes hardly longer than a call
-# for one. Training does this all the time: a transformer that reads S tokens gives S distributions at once, one for the
-# token after each prefix. Generation cannot do it, because the next token has to exist before the one after it can be
-# predicted. Unless somebody guesses the next few tokens.
+# That is an opportunity. A call that reads the weights once and uses them for *five* tokens takes hardly longer than a
+# call for one. Training does this all the time: a transformer that reads S tokens gives S distributions at once, one
+# for the token after each prefix. Generation cannot do it, because the next token has to exist before the one after it
+# can be predicted, unless somebody guesses the next few tokens.
 #
 # **The draft guesses.** It is small, so it can write γ tokens (gamma, often 3 to 8) quickly. The target reads all of
-# them in one call and sees, at each of them, what it would have said itself. Where the two agree, you have gained
-# several tokens for the price of one call.
+# them in one call and computes, at each of them, its own distribution. Where the two agree, you have gained several
+# tokens for the price of one call.
 #
 # ![A draft writes four tokens, one after the other. The target reads them all in one call and has its own distribution
 # at each. The first two are accepted, the third is rejected and replaced by a new draw, and the fourth is dropped. The
@@ -88,7 +88,7 @@ from helpers.widgets import DraftExplorer
 # This is where distillation comes in. A draft need not be *good*. It has to **agree** with one particular target, and
 # making a small model agree with a large one is what the loss of lab 02 does.
 #
-# **Predict first.** Tokens that the target would rarely choose get replaced by others.
+# Tokens that the target would rarely choose get replaced by others.
 
 # %%
 QUALITY = [
@@ -99,7 +99,7 @@ QUALITY = [
 predict("quality", "How good is the text that comes out?", choices=QUALITY)
 
 # %% [markdown]
-# You will prove the answer, test it on a language whose truth is known, and reveal it then.
+# You will prove the answer, test it on a language whose true distribution is known, and see it then.
 
 # %% [markdown]
 # ## Drag a draft
@@ -120,9 +120,9 @@ DraftExplorer()
 #
 # 1. The acceptance is 1. Nothing is ever rejected, so the residual does not matter; the explorer shows the target's own
 #    probabilities there.
-# 2. No. The target wants “happy” in 63 % of cases. A draft that always proposes it is accepted exactly that often, no
-#    more than the draft of the beginning, whose acceptance is 0.64. Agreement is about the whole distribution,
-#    not about the favourite.
+# 2. No. The target wants “happy” in 63 % of cases. A draft that always proposes it is accepted exactly that often,
+#    hardly different from the first draft, whose acceptance is 0.64. Agreement is about the whole distribution, not
+#    about the favourite.
 # 3. The best γ is 2 at a cost of 0.2, and 1 at 0.5. At 0.9 it is 0: no draft at all.
 #
 # </details>
@@ -187,8 +187,8 @@ check(acceptance)
 #
 # - **A number below 0**: 1 − Σ |p − q| misses the factor one half of the total variation.
 # - **One number where several are due**: you sum over positions as well. Use `dim=-1`.
-# - **A `RuntimeError` about sizes for the last example**: torch noticed that the shapes differ. Compare them yourself
-#   first, and raise a `ValueError`. For a vocabulary of size 1 torch would broadcast silently.
+# - **A `RuntimeError` about sizes for the last example**: PyTorch noticed that the shapes differ. Compare them yourself
+#   first, and raise a `ValueError`. With a vocabulary of size 1, PyTorch would broadcast silently.
 #
 # </details>
 
@@ -251,7 +251,7 @@ check(residual)
 # <details><summary>Help – I'm getting …</summary>
 #
 # - **NaN in one row**: p equals q there, and you divide 0 by 0. Choose p in that row with `torch.where`.
-# - **Zeros in one row**: you clamp the denominator. Zeros are no distribution; return p.
+# - **Zeros in one row**: you clamp the denominator. Zeros are not a distribution; return p.
 # - **Every row divided by the same number**: you sum over all positions. Use `dim=-1, keepdim=True`.
 #
 # </details>
@@ -270,13 +270,13 @@ check(residual)
 #
 # ●●●●○ difficulty · ●●●●● importance · about 20 minutes
 #
-# Write `verify`. All chance comes from outside, as numbers between 0 and 1:
+# Write `verify`. All randomness comes from outside, as numbers between 0 and 1:
 #
 # - accept drafted token i if `uniforms[i] * q[i, token] < p[i, token]`, strictly;
 # - draw the replacement, or the token after the last drafted one, with `draw_token(…, uniforms[-1])`, the last uniform.
 #
 # Nothing may have been drafted: then q and drafted are empty, and the round gives one token from p[0]. If the lengths
-# do not go together (p and uniforms have one row more than there are drafted tokens, q as many), raise a `ValueError`.
+# do not fit together (p and uniforms have one row more than there are drafted tokens, q as many), raise a `ValueError`.
 #
 # <details><summary>Hint 1: where to start</summary>
 #
@@ -325,7 +325,7 @@ check(verify)
 # <details><summary>Help – I'm getting …</summary>
 #
 # - **Too many tokens**: you go on after a rejection, or keep the rejected token beside its replacement.
-# - **Too few tokens**: every round ends with a token of the target's. After a rejection it is the replacement, after γ
+# - **Too few tokens**: every round ends with a token from the target. After a rejection it is the replacement, after γ
 #   accepted tokens it is one from p[γ].
 # - **`RuntimeError: zero-dimensional tensor … cannot be concatenated`**: `drafted[i]` has no dimension. Slices keep it.
 #
@@ -372,7 +372,7 @@ def distance_to_law(rule, rounds=4000):
 
 
 # %% [markdown]
-# **Predict first.**
+# Decide before you run the test.
 
 # %%
 LAWS = ["only verify", "verify and replaces_from_p", "all three"]
@@ -392,8 +392,8 @@ reveal("quality", QUALITY[0])
 # 0.21, which is the total variation between draft and target. With more rounds, chance shrinks and the other two
 # distances stay.
 #
-# Why is `replaces_from_p` wrong? Tokens that the draft proposes often have had their chance already. Drawing from p
-# gives it to them a second time.
+# Why is `replaces_from_p` wrong? Tokens that the draft proposes often have already had their chance to be accepted.
+# Drawing from p gives them a second one.
 #
 # </details>
 
@@ -431,7 +431,7 @@ two_temperatures = "B"
 # %% [markdown]
 # ## How many tokens does a round give?
 #
-# **Predict first.** A drafted token is accepted with a probability of 0.8, and γ is 4.
+# A drafted token is accepted with a probability of 0.8, and γ is 4.
 
 # %%
 predict("at_eighty", "How many tokens does a round give on average?", unit="tokens")
@@ -646,7 +646,7 @@ check(speculate)
 # Now everything together. The target is the tiny teacher, with two layers. The draft is the tiny student, with one. You
 # train a copy of it with the teacher alone, at T = 3, for 300 steps, and compare it with the untrained one.
 #
-# **Predict first.** With γ = 4 a round gives between 1 and 5 tokens.
+# With γ = 4 a round gives between 1 and 5 tokens.
 
 # %%
 predict("trained", "How many tokens does a round give after training?", unit="tokens")
@@ -663,7 +663,7 @@ config = DistillConfig(
 )
 torch.manual_seed(0)
 distill(distilled, teacher, load_batches("tiny")[0], config)
-distilled.eval()
+distilled = distilled.eval()
 
 
 # %%
@@ -717,13 +717,11 @@ reveal("trained", round(rounds_gave["distilled"], 2))
 # %% [markdown]
 # ## Which training makes the best draft?
 #
-# One run is one run. We trained drafts in six ways, with three seeds each, 300 steps on the same text. The learning
-# rate of each is the best of four, tried on other seeds. Acceptance is 1 − total variation to the target, averaged over
-# text that the target wrote itself, which is the text that a draft works on.
+# That was a single run. We trained drafts in five ways, with three seeds each, for 300 steps on the same text. The
+# learning rate of each is the best of four, tried on other seeds. Acceptance is 1 − total variation to the target,
+# averaged over text that the target wrote itself, which is the text that a draft works on.
 #
-# The last one is trained on what counts: its loss *is* the total variation.
-#
-# **Predict first.**
+# The last one is trained on the quantity that counts: its loss *is* the total variation.
 
 # %%
 TRAININGS = [
@@ -761,14 +759,14 @@ reveal("best_draft", "teacher only")
 # | teacher only, T = 1 | 0.948 | 0.952 | 4.57 | 4.50 |
 # | total variation | 0.884 | 0.883 | 3.98 | 3.97 |
 #
-# *Share accepted* counts the drafted tokens that were looked at. A round stops at its first rejection, so tokens after
-# it are not counted. It agrees with 1 − total variation, as the theory says it should.
+# *Share accepted* is computed over the drafted tokens that were checked. A round stops at its first rejection, so
+# tokens after it are not counted. It agrees with 1 − total variation, as the theory says it should.
 #
-# The teacher matters more than the loss's name: with T = 3 the soft targets gave 0.978, with T = 1
-# 0.948. Training on the total variation itself ended at 0.884, no better than hard labels, although it is exactly
-# what is measured. A likely reason: its gradient hardly sees a token that both models consider unlikely, and it does
-# not grow when the draft is badly wrong. That is an explanation, not a measurement. Another target, longer training
-# or the target's own text may give another order (DistillSpec finds that the best divergence depends on the task).
+# The temperature matters as much as the choice of loss: with T = 3 the soft targets gave 0.978, with T = 1 0.948.
+# Training on the total variation itself ended at 0.884, no better than hard labels, although it is exactly what is
+# measured. A likely reason is that its gradient hardly depends on tokens that both models consider unlikely, and does
+# not grow when the draft is badly wrong. We have not measured that. Another target, longer training or the target's own
+# text may give another order (DistillSpec finds that the best divergence depends on the task).
 #
 # </details>
 
@@ -782,7 +780,7 @@ reveal("best_draft", "teacher only")
 # are equal with probability $\sum_x p(x) q(x)$, which is smaller than $\sum_x \min(p(x), q(x))$. Even a draft that is
 # *identical* to the target gets rejected, unless the target is certain.
 #
-# **Predict first.** A round of the best draft gives 4.76 tokens with `verify`.
+# A round of the best draft gives 4.76 tokens with `verify`.
 
 # %%
 predict(
@@ -807,19 +805,19 @@ reveal("equal_rule", 1.90)
 # | teacher only, T = 1 | 0.456 | 0.460 | 1.82 |
 # | total variation | 0.434 | 0.433 | 1.74 |
 #
-# Look at the rows of good drafts: distillation can hardly raise Σ p q any further, because the target's own randomness
-# limits it. For *greedy* decoding, where p puts everything on one token, both rules are the same.
+# Look at the rows of the good drafts: distillation can hardly raise Σ p q any further, because the target's own
+# randomness limits it. For *greedy* decoding, where p puts everything on one token, both rules are the same.
 #
 # </details>
 
 # %% [markdown]
 # ## Wall-clock
 #
-# Tokens a round are not speed. For the tiny models a call of the draft costs 0.40 of a call of the target:
-# it has less than a third of the weights, but every call of a tiny model is mostly overhead. So the best that is
-# possible with γ = 4 is 5 / (1 + 4 · 0.40) = 1.92 times.
+# Tokens a round are not speed. For the tiny models a call of the draft costs 0.40 of a call of the target: it has less
+# than a third of the weights, but every call of a tiny model is mostly overhead. So the best that is possible with γ =
+# 4 is 5 / (1 + 4 · 0.40) = 1.92 times.
 #
-# **Predict first.** Draw the speed-up over γ for a distilled draft (teacher only, T = 1).
+# Draw the speed-up over γ for a distilled draft (teacher only, T = 1).
 
 # %%
 predict(
@@ -848,10 +846,10 @@ reveal("speed_curve", (GAMMAS, SPEEDS["measured"]))
 # | 4 | 4.57 | 1.73 | 1.32 |
 # | 8 | 7.32 | 1.75 | 1.23 |
 #
-# The formula is too optimistic at every γ. It knows of calls only: not of drawing tokens, of comparing them, nor of
-# the Python between the calls, which weighs as much as a call of such a tiny model. A round of γ = 8 also drafts more
-# tokens than are used. The best of these was γ = 4, 1.32 times as fast as plain generation. The untrained draft, with
-# 2.56 tokens a round at γ = 4, was *slower* than plain generation: 0.71 times.
+# The formula is too optimistic at every γ. It counts calls only. It leaves out drawing tokens, comparing them, and the
+# Python code between the calls, which matters for such a tiny model. A round of γ = 8 also drafts more tokens than are
+# used. The best of these was γ = 4, 1.32 times as fast as plain generation. The untrained draft, with 2.56 tokens a
+# round at γ = 4, was *slower* than plain generation: 0.71 times.
 #
 # </details>
 
@@ -866,7 +864,7 @@ reveal("speed_curve", (GAMMAS, SPEEDS["measured"]))
 # Then there is a draft that costs nothing. *Prompt look-up* searches the text so far for the last two tokens and
 # proposes what followed them there. It has no weights and knows no language.
 #
-# **Predict first.** Sampling at T = 1, γ = 4, on one thread of a CPU.
+# Sampling at T = 1, γ = 4, on one thread of a CPU.
 
 # %%
 REAL = ["15 layers", "4 layers", "n-gram look-up", "plain generation"]
@@ -925,26 +923,26 @@ reveal("real_winner", "plain generation")
 # Tokens/s count processor time, which other programs on the machine hardly change.
 #
 # **No trained draft pays here.** Distillation works as before: 20 steps take the 15 layers from 0.24 to 0.45, and from
-# 1.30 to 1.89 tokens a round. It is the price that is too high. A call of the 15 layers costs 0.57 of a call of the
-# target, and of the 4 layers 0.29, while they have 0.61 and 0.32 of its weights. And one more assumption fails: on
-# this CPU a call that checks five tokens takes 1.73 times as long as a call for one, so even a free draft has to bring
-# 1.73 tokens a round before it gains anything in the rounds in which it proposes four.
+# 1.30 to 1.89 tokens a round. But the price is too high. A call of the 15 layers costs 0.57 of a call of the target,
+# and of the 4 layers 0.29, while they have 0.61 and 0.32 of its weights. Another assumption fails, too: on this CPU a
+# call that checks five tokens takes 1.73 times as long as a call for one, so even a free draft has to bring 1.73 tokens
+# a round before it gains anything in the rounds in which it proposes four.
 #
 # The free draft wins in greedy decoding, with 1.24 times plain generation in our implementation. It proposes rarely,
 # and when it does it is right 75 % of the time, since greedy text repeats itself. In the transformers library it
 # gains nothing (0.94). When sampling, plain generation is the fastest of all.
 #
-# What this does not show: these drafts were trained for 20 steps of 4 rows, on one seed, and the target is small.
-# With a target of 70 billion weights on a GPU, checking five tokens costs hardly more than writing one, and a draft
-# can cost a hundredth of a call. That is where speculative decoding is used. The order of the drafts here is a fact
-# about this target, this text and this machine.
+# What this does not show: these drafts were trained for 20 steps of 4 rows, on one seed, and the target is small. With
+# a target of 70 billion weights on a GPU, checking five tokens should cost hardly more than writing one (see the
+# calculation at the top), and a draft can be a hundredth of its size. That is where speculative decoding is used. The
+# order of the drafts here holds for this target, this text and this machine.
 #
 # </details>
 
 # %% [markdown]
 # If you are on the laptop tier, run it with **your** `verify`, the untrained draft and the look-up: two prompts, half
-# the length. In the tiny tier the next cell says what to do and does nothing. On the gpu tier the models are
-# GPT-2-medium and DistilGPT-2; we have not measured that.
+# the length. On the tiny tier the next cell only says what to do. On the gpu tier the models are GPT-2-medium and
+# DistilGPT-2; we have not measured that.
 
 # %%
 from helpers.cached_decoding import compare_real_drafts
@@ -984,18 +982,19 @@ free_control = "B"
 # generation with the same implementation, on the same machine and prompts.
 #
 # (b) A: 4.10 tokens in 1 + 4 · 0.5 = 3 units, 1.37 times. B: 2.31 tokens in one unit, 2.31 times. The free draft wins
-# although it agrees far less. Agreement is worth what it costs, so compare a trained draft with a free one.
+# although it agrees far less. Agreement is worth only what it saves beyond its cost, so compare a trained draft with a
+# free one.
 
 # %% [markdown]
 # ## What to take away
 #
 # - Accept with probability min(1, p / q), replace from max(p − q, 0): the output follows the target exactly, whatever
-#   the draft. The draft decides the speed alone.
+#   the draft. The draft decides only the speed.
 # - Acceptance is Σ min(p, q) = 1 − total variation. Distillation raises it.
 # - A wrong rule neither crashes nor looks wrong. Test the distribution of the output where the truth is known.
 # - A round gives (1 − a^(γ+1)) / (1 − a) tokens, in the time of one call of the target and γ calls of the draft.
 # - Tokens a round are not speed. Measure tokens per second, against plain generation in the same implementation.
-# - **The control of a trained draft is a free one.**
+# - **The control for a trained draft is a free one.**
 
 # %% [markdown]
 # ## Reading list

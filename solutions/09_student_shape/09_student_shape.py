@@ -13,10 +13,10 @@
 # %% [markdown]
 # # Lab 09: Which student?
 #
-# Until now the student was given. In practice you choose it, and the choice costs more than any other: it fixes the
-# memory, the latency and the price of every request, and no training repairs a student that is too small or too slow.
-# In this lab you count weights before you build anything, cut a teacher in depth and in width, and compare shapes in a
-# way that a sceptical reader accepts.
+# So far, the student was given. In practice you choose it, and no other choice matters more for cost: it fixes the
+# memory, the latency and the price of every request, and no training can repair a student that is too small or too
+# slow. In this lab you count weights before you build anything, cut a teacher in depth and in width, and compare shapes
+# in a way that a sceptical reader accepts.
 #
 # **After this lab you can**
 #
@@ -71,11 +71,12 @@ from helpers.training import DistillConfig, count_parameters, distill, freeze
 #   left to learn from (lab 06).
 #
 # Four limits decide. *Memory*: the weights have to fit, and each one takes two bytes in a 16-bit format. *Latency*: the
-# layers of a model run one after the other, so a deep model waits where a wide one computes. *Licence*: a student that
-# is cut from a teacher's weights inherits the teacher's licence, and some licences also limit what you may train on a
-# model's output. *Tokenizer*: logits and soft targets can be compared only over the same vocabulary.
+# layers of a model run one after the other, so a deep model has to wait where a wide one can compute in parallel.
+# *Licence*: a student that is cut from a teacher's weights inherits the teacher's licence, and some licences also limit
+# what you may train on a model's output. *Tokenizer*: logits and soft targets can be compared only over the same
+# vocabulary.
 #
-# You always work in the tiny tier here. What the same cuts do to a real language model, SmolLM2, was measured, and you
+# Here you always work on the tiny tier. We measured what the same cuts do to a real language model, SmolLM2, and you
 # will predict the outcome before you see it.
 
 # %%
@@ -109,7 +110,7 @@ for key, net in {"teacher": teacher, "deep": deep}.items():
 # - a final layer norm. The head that computes logits is *tied*: it is the table of token embeddings again, so it adds
 #   nothing.
 #
-# **Predict first.** SmolLM2-135M has 30 layers and 134.5 million weights. Its vocabulary of 49,152 tokens is 576 wide.
+# SmolLM2-135M has 30 layers and 134.5 million weights. Its vocabulary of 49,152 tokens is 576 wide.
 
 # %%
 predict(
@@ -126,7 +127,7 @@ print(f"left with half of the layers: {left:.0%}")
 reveal("half_the_layers", round(100 * left))
 
 # %% [markdown]
-# A table of embeddings does not shrink with the depth. In small models it is a large part of everything, which is why a
+# A table of embeddings does not shrink with the depth. In small models it holds a large share of all weights, so a
 # student with half of the layers is never half as large.
 
 # %% [markdown]
@@ -139,7 +140,7 @@ reveal("half_the_layers", round(100 * left))
 #
 # <details><summary>Hint 1: where to start</summary>
 #
-# Count three things apart: the two tables, one layer, and the final norm. Only one of them is multiplied by L.
+# Count three things separately: the two tables, one layer, and the final norm. Only one of them is multiplied by L.
 #
 # </details>
 #
@@ -194,9 +195,10 @@ for key, shape in EQUAL.items():
 # %% [markdown]
 # ## Which layers does a model need?
 #
-# A transformer's layers do not replace the hidden state; each adds something to it. So a layer that adds little can
-# go, and the others hardly notice. Which layer is that? ShortGPT (Men et al. 2024) measures how far a layer *turns* the
-# hidden state: one minus the cosine between what enters the layer and what leaves it, averaged over positions.
+# A transformer's layers do not replace the hidden state; each adds something to it. So you can remove a layer that adds
+# little, and the others are hardly affected. Which layer is that? ShortGPT (Men et al. 2024) measures how far a layer
+# *turns* the hidden state: one minus the cosine between what enters the layer and what leaves it, averaged over
+# positions.
 #
 # Before you measure anything, use your intuition. SmolLM2 was cut to 15 of its 30 layers in six ways. Rank them by
 # their perplexity *at once*, before any training, the best one first. Write the letters into `my_order`.
@@ -290,10 +292,8 @@ check(layer_influence)
 # </details>
 
 # %% [markdown]
-# Does the measure tell the truth? The next cell measures each layer of `deep`, removes each layer in turn, and looks at
-# what the removal costs.
-#
-# **Predict first.**
+# Is the measure right? The next cell measures each layer of `deep`, removes each layer in turn, and computes what the
+# removal costs.
 
 # %%
 predict(
@@ -326,8 +326,8 @@ reveal("least_needed", f"layer {costs.index(min(costs))}")
 #
 # Layer 0 turns the hidden state most by far, and it is the one that cannot go: without it the distance to the truth
 # rises by 0.18. Each of layers 1 to 4 can go at next to no cost, 0.001 to 0.004. But layer 5, which turns least (0.01),
-# is not the cheapest: its removal costs 0.006. So the measure finds what matters most, and is not exact at the other
-# end.
+# is not the cheapest: its removal costs 0.006. So the measure finds the layer that matters most, but it does not rank
+# the unimportant ones exactly.
 #
 # It also looks at one layer at a time. Whether three layers can go *together* is another question, and you will see the
 # answer below.
@@ -412,8 +412,6 @@ check(keep_layers)
 #
 # Half of the layers of `deep` go, in six ways. Each student is measured at once, and after a short *repair*: 60 steps
 # of distillation from the tiny teacher.
-#
-# **Predict first.**
 
 # %%
 predict(
@@ -457,10 +455,10 @@ reveal("after_repair", "much closer together" if closer else "about as far apart
 #
 # At once, the cuts are a hundred times apart: from 0.04 with layers 0, 2, 4 to 4.8 with the second half. The layers
 # that turn most come second, with 0.12. So for this model a rule of thumb beats the measure. It will be the other way
-# round for SmolLM2: which rule wins is something to measure, not to believe.
+# round for SmolLM2: so measure which rule wins, and do not take it on trust.
 #
-# After the repair, all cuts that have kept layer 0 are close together, and 1, 3, 5 is with them. Only the second half
-# stays far behind. The same with 100 steps, three seeds, and a rate tuned for each cut, in nats per token:
+# After the repair, all cuts that keep layer 0 are close together, and so is 1, 3, 5. Only the second half stays far
+# behind. The same with 100 steps, three seeds, and a rate tuned for each cut, in nats per token:
 #
 # | | at once | after 100 steps, mean | three seeds | rate |
 # | --- | ---: | ---: | ---: | ---: |
@@ -509,9 +507,9 @@ reveal("worst_cut", "more than a billion")
 # | E | both ends, without the middle | 5,658 | 238 |
 # | F | the ones that turn most | 531 | 100 |
 #
-# The measure that looks inside the model wins by far, at once and after a short repair. Popular rules of thumb such as
-# "every other layer" lose by orders of magnitude here. Note what the table does not show: 8 steps are a start. It says
-# which student *begins* ahead, not where each of them ends.
+# The measure that looks inside the model wins by a wide margin, at once and after a short repair. Popular rules of
+# thumb such as "every other layer" lose by orders of magnitude here. Note what the table does not show: 8 steps are
+# only a start. It says which student *begins* ahead, not where each of them ends.
 
 # %% [markdown]
 # ## Hidden states
@@ -520,8 +518,8 @@ reveal("worst_cut", "more than a billion")
 # hidden states should resemble the teacher's. TinyBERT and others do this beside the soft targets.
 #
 # Two questions have to be settled first. Which student layer should resemble which teacher layer? That is the *layer
-# map*. And what if the student is narrower? Then a *projection*, a linear layer that is trained along and thrown away
-# afterwards, maps its hidden states to the teacher's width.
+# map*. And what if the student is narrower? Then a *projection*, a linear layer that is trained with the student and
+# discarded afterwards, maps its hidden states to the teacher's width.
 
 # %% [markdown]
 # ## Exercise 4 · Match hidden states
@@ -604,8 +602,6 @@ check(hidden_state_loss)
 # hidden states beside them; and from hidden states in the first third of the steps, then from logits. Learning rate and
 # weight were tuned for each way on other rows and other seeds. The comparison at *equal cost* gives the two longer
 # recipes fewer steps, so that all take the same processor time.
-#
-# **Predict first.**
 
 # %%
 predict(
@@ -793,8 +789,6 @@ check(prune_width)
 # first), so `narrowed` turns them, uses your function, and turns them back.
 #
 # For comparison there is a cut in depth with about as many weights: one of the two layers kept.
-#
-# **Predict first.**
 
 # %%
 predict(
@@ -853,7 +847,7 @@ reveal("width_or_depth", closest if "units" in closest else "one layer kept")
 # <details><summary>What you should see</summary>
 #
 # The first layer alone is closest, 0.03, although it has given up half of the depth. The most active units come next,
-# 0.08. Random units are several times worse, and the least active ones are useless, so activity does say which units
+# 0.08. Random units are several times worse, and the least active ones are useless, so activity does tell which units
 # matter. After the repair most differences are gone. Only the second layer alone, which never saw embeddings before,
 # stays behind.
 #
@@ -870,7 +864,7 @@ reveal("width_or_depth", closest if "units" in closest else "one layer kept")
 #
 # Two things to note. The most active units start behind the first layer and end ahead of it, in every seed: what is
 # best at once need not be best after a repair. And the last row is a *new* model with as many weights. After the same
-# 100 steps it is far behind: what is cut from a teacher starts with what the teacher has read.
+# 100 steps it is far behind: a student that is cut from a teacher starts with what the teacher has learned.
 #
 # </details>
 
@@ -887,7 +881,7 @@ reveal("width_or_depth", closest if "units" in closest else "one layer kept")
 # %% [markdown]
 # ## Quiz 1 · What is missing?
 #
-# What has to be done before anybody may conclude something about the size?
+# What has to be done before anyone can conclude anything about size?
 #
 # - **A** More seeds: three are too few for a difference of this size.
 # - **B** A test on another text: the held-out rows come from the same language.
@@ -898,7 +892,7 @@ reveal("width_or_depth", closest if "units" in closest else "one layer kept")
 missing_control = "C"
 
 # %% [markdown]
-# **Predict first.** Each student now gets the rate that is best for it, chosen on other rows and other seeds.
+# Each student now gets the rate that is best for it, chosen on other rows and other seeds.
 
 # %%
 predict(
@@ -921,22 +915,20 @@ reveal("own_rates", 0.019)
 # %% [markdown]
 # <details><summary>What was measured</summary>
 #
-# At its own rate of 0.01 the large student ends 0.019 nats from the truth (0.006 to 0.044), and the small
-# one, at 0.02, 0.037 (0.024 to 0.063). The large one is better in every seed: the claim is reversed. A wide model
-# needs a smaller rate. 0.04 is too high for both, and far too high for the large one.
+# At its own rate of 0.01 the large student ends 0.019 nats from the truth (0.006 to 0.044), and the small one, at 0.02,
+# 0.037 (0.024 to 0.063). The large one is better in every seed: the claim is reversed. Here the wider model needs a
+# smaller rate. 0.04 is too high for both, and far too high for the large one.
 #
-# Look at the seeds of the report, too. Most of its 0.232 is one run that went astray, and in another seed the large
-# student was ahead even at that rate. A mean without its runs hides this.
+# Look at the individual seeds of the report, too. Most of its 0.232 is one run that went astray, and in another seed
+# the large student was ahead even at that rate. A mean without its runs hides this.
 #
 # </details>
 
 # %% [markdown]
 # ### Depth or width, with the control
 #
-# "Deeper is better" is another claim that you can read. So: the four shapes of nearly equal weights, 66,360 to 69,792,
-# each at the best of four rates, with the teacher alone, 300 steps, three seeds.
-#
-# **Predict first.**
+# "Deeper is better" is another common claim. So: the four shapes of nearly equal weights, 66,360 to 69,792, each at the
+# best of four rates, with the teacher alone, 300 steps, three seeds.
 
 # %%
 predict(
@@ -967,10 +959,10 @@ reveal("best_shape", min(SHAPES, key=lambda key: sum(SHAPES[key])))
 # | 6×28 | 0.02 | 0.174 | 0.163 to 0.191 | 0.174 |
 #
 # Here the shallow, wide student wins, and the control does not change the order: "shallower is better" would have been
-# right at one rate too, but nobody could have known. (For 4×34 the rate of 1×64 even does slightly better than the
-# one that was tuned for it. Two tuning seeds are few, and that much is chance.)
+# right at one rate too, but without the control nobody could have known. (For 4×34 the rate of 1×64 even does slightly
+# better than the one that was tuned for it. Two tuning seeds are few, and that much is chance.)
 #
-# What may you conclude? That *these* shapes, after *300 steps* on *this* simple language, are better wide than deep.
+# What can you conclude? That *these* shapes, after *300 steps* on *this* simple language, are better wide than deep.
 # Not that depth is useless. `deep` has six layers of width 32, and after 2,000 steps on new text it is 0.003 nats from
 # the truth. A deep model needs more steps, and language with a longer memory than these stories may need more layers.
 #
@@ -1000,11 +992,11 @@ reveal("best_shape", min(SHAPES, key=lambda key: sum(SHAPES[key])))
 # %% [markdown]
 # ## Quality, size and latency in one picture
 #
-# Quality is one of three things that you pay for. The others are the size, which decides the memory, and the latency.
-# A student is *dominated* if another one is at least as good in every respect and better in one. Those that nobody
-# dominates form the *Pareto front*. Only they are worth discussing.
+# You pay for quality in two ways: in size, which decides the memory, and in latency. A student is *dominated* if
+# another one is at least as good in every respect and better in one. Those that nobody dominates form the *Pareto
+# front*. Only they are worth discussing.
 #
-# **Predict first.** The four shapes with about 67,000 weights do about the same number of multiplications.
+# The four shapes with about 67,000 weights do about the same number of multiplications.
 
 # %%
 predict(
@@ -1035,11 +1027,11 @@ reveal("latency", answers.get(round(times), "ten times or more"))
 # %% [markdown]
 # <details><summary>How to read this</summary>
 #
-# On the left a student should be far to the left and low; on the right too. Filled marks are on the front.
+# In both panels, the best place is at the bottom left. Filled marks are on the front.
 #
-# Latency goes with the number of layers, not with the number of weights: with 6 layers of width 28 a token takes 0.71
-# ms, with 1 layer of width 64 0.25. At this size a layer costs about the same whatever its width, because calling a
-# small matrix product takes longer than computing it.
+# Latency goes with the number of layers, not with the number of weights: a token takes 0.71 ms with 6 layers of width
+# 28, and 0.25 ms with 1 layer of width 64. At this size a layer costs about the same whatever its width, because
+# calling a small matrix product takes longer than computing it.
 #
 # The students that were cut from the teacher are five times closer to the truth than the new one of the same size. The
 # one cut in depth is faster, the one cut in width a little better, and both are on the front: which of them you want
@@ -1062,10 +1054,10 @@ reveal("latency", answers.get(round(times), "ten times or more"))
 # | a third of the inner units, at random | 81.4 million | 3.1 million | 8,946 | 79 |
 #
 # By quality, the two cuts are close: the narrow student starts slightly ahead, and ends slightly behind. Each row is
-# one run, so that does not decide. What does differ is the latency. The student with half of the layers needs about
-# half of the teacher's time, and the narrow one about two thirds, at equal weights. (It is the fastest of eight tokens
-# on a machine with other work, so compare the figures with each other only.) And units chosen at random are useless
-# here, while in the tiny teacher they could be repaired.
+# one run, so that does not decide. The clear difference is in latency. The student with half of the layers needs about
+# half of the teacher's time, and the narrow one about two thirds, at equal weights. (Each figure is the fastest of
+# eight tokens on a machine with other work, so compare them only with each other.) And units chosen at random are
+# useless here, while in the tiny teacher they could be repaired.
 #
 # `python -m helpers.experiments.student_shape_laptop --wikitext DIR` repeats this on your machine, once the laptop
 # tier's model has been fetched.
@@ -1111,8 +1103,8 @@ prototype = "A"
 # %% [markdown]
 # ## Quiz 3 · A product on a phone
 #
-# A company wants to sell an app that runs on phones with 4 GB free for the weights. At most 40 ms per token are
-# allowed. The terms of the teacher allow training on its text, but its weights may not be used commercially.
+# A company wants to sell an app that runs on phones with 4 GB free for the weights. A token may take at most 40 ms. The
+# terms of the teacher allow training on its text, but its weights may not be used commercially.
 #
 # - **A** Student P, because its logits can be matched.
 # - **B** Student R, trained on the teacher's text.
@@ -1147,8 +1139,9 @@ phone = "C"
 #   measure, and rules of thumb can be wrong by orders of magnitude.
 # - A cut shows where a student starts. A repair shows where it can go, so measure after both.
 # - Matching hidden states costs time and needs tuning. Compare at equal cost before you adopt it.
-# - Depth costs latency, also at equal weights, because layers wait for each other.
-# - **One learning rate for all shapes is no control.** Tune for each, on rows and seeds that you do not report.
+# - Depth costs latency even at equal weights, because layers have to wait for each other.
+# - **One learning rate for all shapes is not a fair comparison.** Tune for each, on rows and seeds that you do not
+#   report.
 # - Licence and tokenizer can exclude a student before quality is even measured.
 
 # %% [markdown]
@@ -1176,8 +1169,8 @@ phone = "C"
 # ## Stretch goals
 #
 # - Prune attention heads instead of inner units. Which matrices lose rows, and which lose columns?
-# - Remove one layer of `deep`, measure all influences anew, and remove the next. Is the result another one than
-#   removing three at once?
+# - Remove one layer of `deep`, measure all influences anew, and remove the next. Does the result differ from removing
+#   three at once?
 # - Rank the inner units by the product of their mean activation and the length of their column in the second matrix. Is
 #   that better than activation alone?
 # - Repair for 600 steps instead of 60. Which differences between the cuts remain?

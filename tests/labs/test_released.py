@@ -101,6 +101,12 @@ def test_every_image_has_alt_text_and_every_cell_is_clean(name):
                 assert len(call.args) == 2 or any(word.arg == "alt" for word in call.keywords), cell.source
 
 
+def test_an_exercise_or_quiz_has_its_name_alone():
+    """A check finds what it is called for by its name, among those of all labs."""
+    names = [exercise for name in LABS for exercise in lab_of(name).exercises]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("name", LABS)
 def test_a_lab_follows_the_house_style(name):
     assert house_style(lab_of(name)) == []
