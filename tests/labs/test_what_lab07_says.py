@@ -89,9 +89,14 @@ def test_legality_and_coverage_disagree_with_the_distance():
     forward, jsd, reverse = ([fmean(run[key] for run in runs("new text", loss)) for key in ("words", "legal")]
                              for loss in LOSSES)  # fmt: skip
     assert f"used {forward[0]:.0f} of the {FOUND['truth']['words']} words" in text
-    assert f"{100 * forward[1]:.0f} % of its rows were legal. The student of the JSD used {jsd[0]:.0f} words" in text
+    assert (
+        f"{100 * forward[1]:.0f} % of its rows were legal. The student trained with the JSD used {jsd[0]:.0f}" in text
+    )
     assert f"and {100 * jsd[1]:.0f} % were legal, although it is farther from the truth" in text
-    assert f"The student of the reverse KL used {reverse[0]:.0f}" in text and f"({100 * reverse[1]:.0f} %)" in text
+    assert (
+        f"The student trained with the reverse KL used {reverse[0]:.0f}" in text
+        and f"({100 * reverse[1]:.0f} %)" in text
+    )
     assert jsd[1] > forward[1] > reverse[1] and forward[0] > jsd[0] > reverse[0]
 
 

@@ -150,7 +150,10 @@ def test_quality_size_and_latency(measured, text):
         assert students[label] == (entry["parameters"], round(latency[name], 2), round(entry["after"]["mean"], 4))
     assert students["the teacher"][1:] == (round(latency["teacher"], 2), round(measured["before"]["teacher"], 4))
     assert round(latency["6×28"] / latency["1×64"]) == 3  # the answer to the prediction
-    assert f"a token takes {latency['6×28']:.2f} ms, with 1 layer of width 64 {latency['1×64']:.2f}" in text
+    said = (
+        f"a token takes {latency['6×28']:.2f} ms with 6 layers of width 28, and {latency['1×64']:.2f} ms with 1 layer"
+    )
+    assert f"{said} of width 64" in text
     assert students["1×96, new"][2] / students["cut in depth"][2] == pytest.approx(5, abs=0.5)
     front = plots.pareto_front(students)
     assert {"cut in depth", "cut in width"} <= set(front) and "6×28, new" not in front
