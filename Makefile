@@ -78,10 +78,11 @@ package-test: package
 outputs: $(READY)
 	$(BIN)/python -m scripts.site.outputs $(LAB)
 
-# The labs' pictures, into docs/figures/, and the lecture's; a release puts them into the notebooks.
+# The labs' pictures, into docs/figures/, the lecture's, and the README's; a release puts them into the notebooks.
 figures: $(READY)
 	$(BIN)/python -m scripts.draw_figures
 	$(BIN)/python -m scripts.lecture_figures
+	$(BIN)/python -m scripts.readme_picture
 
 release: $(READY)
 	$(BIN)/distillab release
