@@ -288,9 +288,10 @@ def distil_real_model(
     tier = choose_tier(tier)
     if tier not in CONFIGS:
         print(
-            "The tiny tier has no real model. `distillab fetch laptop` downloads one (93 MB, once). Then start Jupyter"
+            "The tiny tier has no real model. `distillab fetch laptop` downloads one (93 MB, once).\n"
+            "Then start Jupyter with DISTILLAB_TIER=laptop and run this cell again. It takes about\n"
+            "ten minutes on two cores."
         )
-        print("with DISTILLAB_TIER=laptop and run this cell again. It takes about ten minutes on two cores.")
         return None
     config = replace(CONFIGS[tier], **changes)
     path = file or os.environ.get("DISTILLAB_GSM8K")

@@ -803,7 +803,7 @@ predict("sentence", "How will the sentence begin?", choices=BEGINNINGS)
 
 # %%
 comparison = statement(nll["hard labels only"], nll["distilled"], counts)
-print(comparison)
+print(*comparison.split(": "), sep=":\n")
 total_gain = math.log(estimates["original"].value / estimates["distilled"].value)
 print(f"From the original to the distilled student: {total_gain:+.4f} nats per token.")
 print("Only the part in the first sentence is due to the teacher.")
@@ -1011,7 +1011,7 @@ def continued(model, prompt, length=16):
 tiny_openings = ["One rainy day, Anna", "Ben walked to the kitchen and"]
 for opening in tiny_openings if settings.name == "tiny" else ["The city is"]:
     for key, group in candidates.items():
-        print(f"{key:17} {continued(group[0].eval(), opening)}")
+        print(f"{key}:\n    {continued(group[0].eval(), opening)}")
     print()
 
 # %% [markdown]

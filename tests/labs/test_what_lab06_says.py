@@ -80,13 +80,15 @@ def test_the_amounts_are_the_results(text, arms):
         assert f"| {rows:,} | {steps:,} | {' | '.join(cells)} |" in text
 
 
-def test_the_memory_is_the_result(text):
+def test_the_memory_is_the_result_in_the_lab_and_on_the_page_of_tiers(text):
+    page = " ".join((ROOT / "docs" / "tiers.md").read_text(encoding="utf-8").split())
     found = result("lora_memory")
     assert found["rank"] == lora_memory.RANK
     ways = found["models"]["SmolLM2-135M-Instruct"]
     for name, needs in ways.items():
         sizes = [f"{needs[kind] / 1e6:,.0f} MB" for kind in ("gradient_bytes", "optimizer_bytes", "saved_bytes")]
-        assert f"| {name} | {needs['trained_weights']:,} | {' | '.join(sizes)} |" in text
+        row = f"| {name} | {needs['trained_weights']:,} | {' | '.join(sizes)} |"
+        assert row in text and row in page
     full, small = ways["all weights"], ways["LoRA"]
     assert f"That is {full['trained_weights'] / small['trained_weights']:.0f} times less" in text
 
