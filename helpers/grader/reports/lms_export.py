@@ -2,15 +2,17 @@
 
 Both files hold raw points: judged exercises, marks that a person gave and extra credit, less the late penalty. With a
 roster they list the class, else the students who handed something in. The cell of a lab that a student did not hand in
-is empty; in Canvas's file, `EX` excuses.
+is empty; in Canvas's file, `EX` excuses. The last column names the labs with an answer that a person still has to mark.
 
 Canvas (Gradebook → Import): columns `Student, ID, SIS User ID, SIS Login ID, Section`, then one for each assignment,
-and a row `Points Possible`; any further column would become an assignment. Source: Canvas's
-`lib/gradebook_importer.rb`. Without a roster, the student id is written as SIS user id and as SIS login id; Canvas uses
-the one that it knows. Moodle (Grades → Import → CSV file): the columns of Moodle's own export, and after them what only
-people read: with a roster `Section`, `Excused` and `Missing`, then `Not marked yet`, the labs with an answer that a
-person still has to mark. On import, map `ID number` (or `Username`) to the field that holds your ids, and each lab to
-its grade item; source: docs.moodle.org, "Grade import".
+and a row `Points Possible`. Any further column would become an assignment, unless its name contains that of a total of
+Canvas's own export, such as `Current Points`: these are ignored. Source: Canvas's `lib/gradebook_importer.rb`,
+`strip_non_assignment_columns`. Without a roster, the student id is written as SIS user id and as SIS login id; Canvas
+uses the one that it knows.
+
+Moodle (Grades → Import → CSV file): the columns of Moodle's own export, and after them what only people read: with a
+roster `Section`, `Excused` and `Missing`, then `Not marked yet`. On import, map `ID number` (or `Username`) to the
+field that holds your ids, and each lab to its grade item; source: docs.moodle.org, "Grade import".
 """
 
 from __future__ import annotations
@@ -24,6 +26,9 @@ from nbgrader.api import Gradebook
 
 from helpers.grader.intake.roster import Person, Roster
 from helpers.grader.reports.gradebook import escape_csv_formula
+
+NOT_MARKED_YET = "Not marked yet"
+NOT_MARKED_YET_IN_CANVAS = f"{NOT_MARKED_YET} (not in Current Points)"  # Canvas ignores it for the words in brackets
 
 
 @dataclass(frozen=True)
@@ -111,15 +116,16 @@ def mark_table(entries: Iterable[Mark], roster: Roster | None = None, also: Iter
 def canvas_csv(table: MarkTable) -> str:
     """Return the text of the file for Canvas."""
     rows = [
-        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *table.max_points],
-        ["    Points Possible", "", "", "", "", *map(_points, table.max_points.values())],
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", *table.max_points, NOT_MARKED_YET_IN_CANVAS],
+        ["    Points Possible", "", "", "", "", *map(_points, table.max_points.values()), ""],
     ]
     for person in table.people:
         number = person.number if table.roster and table.roster.from_canvas else ""
         sis_id, login = person.sis_id or person.student, person.login or person.student
         if number:  # Canvas knows the student by it; anything else could only contradict
             sis_id, login = person.sis_id, person.login
-        rows.append([person.sortable_name, number, sis_id, login, person.section, *table.cells(person, "EX")])
+        who = [person.sortable_name, number, sis_id, login, person.section]
+        rows.append([*who, *table.cells(person, "EX"), _unmarked(table, person)])
     return _text(rows)
 
 
@@ -127,18 +133,20 @@ def moodle_csv(table: MarkTable) -> str:
     """Return the text of the file for Moodle."""
     for_people = ["Section", "Excused", "Missing"] if table.roster else []
     labs = [f"{lab} (Real)" for lab in table.max_points]
-    rows = [["First name", "Last name", "Username", "ID number", "Email address", *labs, *for_people, "Not marked yet"]]
+    rows = [["First name", "Last name", "Username", "ID number", "Email address", *labs, *for_people, NOT_MARKED_YET]]
     for person in table.people:
         first, last = person.first_name, person.last_name or ("" if person.first_name else person.name)
         email = person.email or (person.student if "@" in person.student else "")
         login, id_number = person.login or person.student, person.sis_id or person.student
         excused = [lab for lab in table.max_points if person.is_excused(lab)]
         texts = [person.section, ", ".join(excused), ", ".join(table.labs_without_marks(person))]
-        unmarked = ", ".join(table.unmarked_labs(person))
-        rows.append(
-            [first, last, login, id_number, email, *table.cells(person, ""), *texts[: len(for_people)], unmarked]
-        )
+        who = [first, last, login, id_number, email]
+        rows.append([*who, *table.cells(person, ""), *texts[: len(for_people)], _unmarked(table, person)])
     return _text(rows)
+
+
+def _unmarked(table: MarkTable, person: Person) -> str:
+    return ", ".join(table.unmarked_labs(person))
 
 
 def _person(mark: Mark) -> Person:

@@ -17,7 +17,7 @@ from helpers.grader.judging.submission import refused
 from helpers.grader.notes import Note, NoteCode
 from helpers.grader.release import generate
 from helpers.grader.reports.gradebook import csv_text, read_manual_marks, record
-from helpers.grader.reports.lms_export import Mark, canvas_csv, mark_table, marks, moodle_csv
+from helpers.grader.reports.lms_export import NOT_MARKED_YET_IN_CANVAS, Mark, canvas_csv, mark_table, marks, moodle_csv
 from helpers.grader.run import publish
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
@@ -142,8 +142,18 @@ def test_it_is_said_how_many_answers_are_left_to_mark(course, output, capsys):
 
 
 def unmarked(output):
-    rows = csv.DictReader((output / "lms_moodle.csv").open())
-    return {row["ID number"]: row["Not marked yet"] for row in rows if row["ID number"] in ("ada", "ben")}
+    """Return what Moodle's file says, having seen that Canvas's says the same."""
+    files = {"moodle": ("ID number", "Not marked yet"), "canvas": ("SIS User ID", NOT_MARKED_YET_IN_CANVAS)}
+    moodle, canvas = (
+        {
+            row[who]: row[what]
+            for row in csv.DictReader((output / f"lms_{lms}.csv").open())
+            if row[who] in ("ada", "ben")
+        }
+        for lms, (who, what) in files.items()
+    )
+    assert moodle == canvas
+    return moodle
 
 
 def test_the_class_report_names_the_refused(course, output):
@@ -285,7 +295,7 @@ def test_with_a_roster_everyone_stands_in_the_files_and_who_is_missing_in_the_re
 def test_a_canvas_export_as_roster_gives_canvas_its_own_number(tmp_path):
     roster = Roster({"ada": ROSTER[0]}, from_canvas=True)
     lines = canvas_csv(mark_table([Mark("ada", "00_mini", 7.0, 9.0)], roster)).splitlines()
-    assert lines[2] == '"Lovelace, Ada",101,ada,al,Tue,7'
+    assert lines[2] == '"Lovelace, Ada",101,ada,al,Tue,7,'
 
 
 def test_late_in_canvas_stands_in_the_report_and_costs_nothing(course, output):
@@ -309,11 +319,18 @@ MARKS = [
 
 def test_canvas_takes_its_five_columns_points_possible_and_a_column_a_lab():
     assert canvas_csv(mark_table(MARKS)).splitlines() == [
-        "Student,ID,SIS User ID,SIS Login ID,Section,01_a,02_b",
-        "    Points Possible,,,,,4,5",
-        '"\'=HYPERLINK(""x""), Ada",,ada,ada,,3.25,3.3333',
-        "ben@example.org,,ben@example.org,ben@example.org,,,0",
+        "Student,ID,SIS User ID,SIS Login ID,Section,01_a,02_b,Not marked yet (not in Current Points)",
+        "    Points Possible,,,,,4,5,",
+        '"\'=HYPERLINK(""x""), Ada",,ada,ada,,3.25,3.3333,',
+        "ben@example.org,,ben@example.org,ben@example.org,,,0,02_b",
     ]
+
+
+def test_canvas_takes_no_column_but_those_of_labs_for_an_assignment():
+    """As its `strip_non_assignment_columns` sees the header: the first five go, and every total of its own export."""
+    ignored = ("Current Score", "Current Points", "Current Grade", "Final Score", "Final Points", "Final Grade")
+    header = canvas_csv(mark_table(MARKS)).splitlines()[0].split(",")
+    assert [name for name in header[5:] if not re.search("|".join(ignored), name)] == ["01_a", "02_b"]
 
 
 def test_moodle_takes_its_own_exports_columns():
