@@ -59,17 +59,20 @@ import time
 from pathlib import Path
 
 from helpers import plots
-from helpers.api.fine_tuning import copy_adapters, peft_adapter, train_with_trl
+from helpers.api.fine_tuning import copy_adapters, nats_of_replies, peft_adapter
+from helpers.api.fine_tuning import train_on_replies, train_with_trl
 from helpers.api.learning import text_loss, train_on_rows
 from helpers.api.purchase import Client, Terms, buy
 from helpers.api.replies import ReplyCache, choices_of, rows_of
+from helpers.api.served_model import start_served_teacher
 from helpers.api.service import is_installed, start_teacher
 from helpers.api.terms import print_terms
 from helpers.checks import check, predict, reveal, skip, solution
 from helpers.data.known_language import KnownLanguage
+from helpers.data.python_questions import WORDS, question, request_about
 from helpers.evaluation import distance_to_truth
 from helpers.experiments.tiny import held_out_batches
-from helpers.linear_layers import ATTENTION_AND_MLP, replace_layers
+from helpers.linear_layers import ATTENTION_AND_MLP, PROJECTIONS, replace_layers
 from helpers.linear_layers import training_memory, use_linear_layers
 from helpers.models import load_student, load_tokenizer
 
@@ -1049,6 +1052,94 @@ if is_installed("lora") and not graded:
 # LoRA is meant for models that already know a lot and need only a small change. This student has a whole language to
 # learn, its embeddings included, and at this learning rate a few thin matrices hardly move it. That is one seed and one
 # rate, so it says nothing about LoRA in general.
+
+# %% [markdown]
+# ## A real model behind the same protocol
+#
+# Your client knows an address and a protocol, and nothing of the model behind them. So it works with other servers too.
+# The transformers library has one: `transformers serve` puts a model behind OpenAI's protocol. On the laptop tier, the
+# next cells start it with SmolLM2-135M-Instruct, on a free port of your own machine. In the tiny tier they say what to
+# do, and do nothing.
+#
+# *Compatible* means that a server understands the requests. Whether it does what they ask for is another question.
+#
+# Suppose you ask this server for four choices (`n=4`) with log-probabilities.
+
+# %%
+ANSWERS = ["an error", "four choices, with log-probabilities", "one choice, text alone"]
+predict("compatible", "What does `transformers serve` return?", choices=ANSWERS)
+
+# %%
+served = start_served_teacher()
+if served is not None:
+    request = {**request_about("yield"), "n": 4, "logprobs": True, "top_logprobs": 5}
+    choices = (await served.send(request))["choices"]
+    print(len(choices), "choice,", len(choices[0]["tokens"]), "tokens with log-probs:")
+    print(choices[0]["text"])
+
+# %% fold=true
+# what our run gave
+reveal("compatible", "one choice, text alone")
+
+# %% [markdown]
+# <details><summary>What you should see</summary>
+#
+# Version 5.23 ignores `n`, `logprobs` and `top_logprobs`, and tells only its own log. With SmolLM2 it also ignores
+# `temperature` and `seed`: the model's settings say nothing of sampling, so every reply is greedy, the text that taught
+# so little above. Our requests therefore carry a field of this server alone, `generation_config`, with `do_sample` in
+# it. Another version may refuse what it does not know. So try out each setting that you pay for: send it twice with two
+# seeds, and look at what comes back.
+#
+# </details>
+#
+# Now buy some replies with **your** client. The requests name the model, so their keys differ from those of the tiny
+# teacher. Then a student learns from the text: 15 of the teacher's 30 layers, with PEFT's adapters and TRL's trainer.
+# This takes two to four minutes.
+
+# %%
+if served is not None:
+    asked = [{"model": served.model, **request_about(word)} for word in WORDS[:12]]
+    one_by_one = Terms(**PRICES, limit=1)  # the server writes one reply at a time
+    sold = await buy(client, served.send, asked, ReplyCache(cache_file), one_by_one)
+    pairs = [
+        (question(word), choice["text"])
+        for word, choice in zip(WORDS[:12], choices_of(sold), strict=True)
+        if keep_reply(choice)
+    ]
+    print(f"{len(pairs)} of {len(sold)} replies kept,", end=" ")
+    print(f"{cost([each['usage'] for each in sold], **PRICES):.5f} dollars")
+
+# %%
+if served is not None and is_installed("lora"):
+    real_student = peft_adapter(load_student("laptop"), PROJECTIONS, 8, 16)
+    chat = load_tokenizer("laptop")
+    print(f"{nats_of_replies(real_student, chat, pairs):.2f} nats per token before")
+    train_on_replies(real_student, chat, pairs, steps=8, learning_rate=1e-3)
+    after_training = nats_of_replies(real_student, chat, pairs)
+    print(f"{after_training:.2f} after, on the same replies")
+
+# %% [markdown]
+# <details><summary>What was measured</summary>
+#
+# We asked 40 questions. 30 replies ended by themselves and were kept. The student learned from 25 of them, in 16 steps
+# of 4 replies. The table gives the cross-entropy of the teacher's replies to 5 other questions, in nats per token.
+#
+# | | weights trained | other replies | processor time |
+# | --- | ---: | ---: | ---: |
+# | the teacher | | 1.59 | |
+# | the student before | | 5.27 | |
+# | LoRA, rank 8 | 1,221,120 | 3.49 | 36 s |
+# | all weights | 81,413,568 | 3.25 | 46 s |
+#
+# This is one seed, and the two rates were not tuned. It shows that the path works and what it costs, not which way of
+# training is better. With equal adapters, the logits of our LoRA and of PEFT's differ by less than 1e-6 on this student
+# too (in float64).
+#
+# Read what you have bought. This reply was kept: “The `def` keyword in Python is the definition of an integer literal.
+# It creates a new value defined by a function.” `keep_reply` looks at the form of a reply, and cannot tell that it is
+# wrong. The student learns it like the others.
+#
+# </details>
 
 # %% [markdown]
 # ## What a licence says

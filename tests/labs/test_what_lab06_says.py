@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from helpers.experiments import black_box, lora_memory
+from helpers.experiments import black_box, black_box_laptop, lora_memory
 from helpers.grader.course.lab import Lab
-from tests.committed import result
+from tests.committed import page, result
 from tests.conftest import ROOT
 
 NAME = "06_black_box"
@@ -98,3 +98,42 @@ def test_the_arithmetic_holds(text):
     assert "Its weight has 331,776 numbers" in text and 576 * 576 == 331_776
     assert (20 + 10) / (0.0034 - 0.0004) == pytest.approx(10_000)
     assert "copies .625 and .375" in text and [round(p / 0.8, 9) for p in (0.5, 0.3)] == [0.625, 0.375]
+
+
+# ---------------------------------------------------------------------------------------------------- the laptop tier
+
+
+@pytest.fixture(scope="module")
+def laptop() -> dict:
+    return result("black_box_laptop")
+
+
+@pytest.mark.parametrize("place", ["lab", "page"])
+def test_the_table_of_the_real_model_is_the_result(text, laptop, place):
+    said = text if place == "lab" else " ".join(page("tiers.md").split())
+    assert laptop["steps"] == black_box_laptop.STEPS and len(laptop["seeds"]) == 1 and "This is one seed" in said
+    labels = {"before": "the student before", "LoRA": f"LoRA, rank {laptop['rank']}"}
+    for way, found in laptop["students"].items():
+        cells = [labels.get(way, way), "", f"{found['held_out']:.2f}", ""]
+        if "losses" in found:
+            cells[1], cells[3] = f"{found['trained_weights']:,}", f"{found['processor_seconds']:.0f} s"
+        assert " ".join(f"| {' | '.join(cells)} |".split()) in said
+    assert f"in {laptop['steps']} steps of {laptop['batch_size']}" in said
+    assert f"{laptop['replies_kept']} replies" in said and f"to {laptop['held_out']} other questions" in said
+    assert f"{laptop['trained_on']} of them" in said and laptop["served"]["requests"] == 40
+
+
+def test_what_the_server_ignores_is_what_was_found(text, laptop):
+    found = laptop["served"]["settings"]
+    assert found["n"]["choices"] == 1 and found["logprobs"]["log_probs"] == 0
+    assert not found["seeds_differ"] and found["seeds_differ_with_do_sample"]
+    assert 'reveal("compatible", "one choice, text alone")' in text and not laptop["served"]["paid_again"]
+    assert f"“{laptop['kept_and_wrong']}”" in text
+    version = laptop["machine"]["transformers"].rpartition(".")[0]
+    assert f"Version {version} ignores" in text and f"Version {version} of transformers" in page("tiers.md")
+
+
+def test_loras_gap_on_the_real_model_is_the_result(text, laptop):
+    gap = laptop["gap_to_peft"]
+    assert "differ by less than 1e-6 on this student too" in text
+    assert gap["largest"] < 1e-6 and gap["adapted_by"] > 0.01
