@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from scripts.site.outputs import FOLDER, ROOT, digest, labs, released
 
@@ -74,12 +75,22 @@ def buttons(name: str, repository: str) -> str:
         colab = f"https://colab.research.google.com/github/{repository}/blob/main/{path}"
     links = [
         ("Open in Colab", colab, ""),
+        *([("Open in Binder", _binder(path, repository), "")] if runs_in_binder() else []),
         ("Download the notebook", f"../downloads/{name}.ipynb", " download"),
     ]
     items = "".join(
         f'<a class="open-button" href="{escape(link)}"{extra}>{escape(text)}</a>' for text, link, extra in links
     )
     return f'<p class="open-buttons">{items}</p>'
+
+
+def runs_in_binder(root: Path = ROOT) -> bool:
+    """Whether the repository has a container of its own: what Binder would build by itself holds gigabytes of CUDA."""
+    return any((root / place).exists() for place in ("Dockerfile", "binder/Dockerfile", ".binder/Dockerfile"))
+
+
+def _binder(path: str, repository: str) -> str:
+    return f"https://mybinder.org/v2/gh/{repository}/main?labpath={quote(path)}" if repository else "../open.html"
 
 
 def _cell(cell: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:

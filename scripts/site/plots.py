@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import matplotlib
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.plots.drawing import COLORS
+from scripts.lecture_figures import figures
 from scripts.site.outputs import ROOT
 
 matplotlib.rcParams.update({"svg.hashsalt": "distillab", "svg.fonttype": "none", "font.family": "sans-serif"})
@@ -107,11 +109,37 @@ def grading(axes: Axes) -> str:
     return f"Submissions per minute: {values[0]:g} with distillab grade, {values[1]:g} with nbgrader autograde."
 
 
+def _slide(name: str) -> Callable[[Axes], str]:
+    """Return the function that draws a figure of the lecture: a dot for each seed, a line at the mean."""
+
+    def draw(axes: Axes) -> str:
+        figure = figures()[name]
+        for place, (_, values) in enumerate(figure["rows"]):
+            axes.scatter(values, [place] * len(values), s=46, color=COLORS[place % 6], edgecolor="black", zorder=3)
+            axes.plot([mean(values)] * 2, [place - 0.25, place + 0.25], color="black", linewidth=2)
+        axes.set_yticks(range(len(figure["rows"])), [row for row, _ in figure["rows"]])
+        axes.set_ylim(len(figure["rows"]) - 0.5, -0.5)
+        axes.set_xlabel(figure["label"])
+        if figure["log"]:
+            axes.set_xscale("log")
+        else:
+            axes.axvline(figure["reference"], color="black", linestyle="--")
+            axes.set_xlim(left=0)
+        said = "; ".join(f"{row}: {mean(values):.2g}" for row, values in figure["rows"])
+        return f"{figure['label'].partition(' (')[0].capitalize()}, mean of the seeds. {said}. Dots are single seeds."
+
+    return draw
+
+
 # Each plot, with its heading on the page and its height in inches.
 PLOTS: dict[str, tuple[str, float, Callable[[Axes], str]]] = {
     "distance": ("Does a teacher help?", 2.2, distance_from_the_truth),
     "temperature": ("Which temperature?", 3.0, sweep),
     "reasoning": ("Is reasoning worth distilling?", 3.2, reasoning),
+    "access": ("What does an API's answer teach?", 2.6, _slide("access")),
+    "writers": ("Whose text to learn from?", 2.6, _slide("writers")),
+    "drafts": ("Does a trained draft pay?", 2.1, _slide("drafts")),
+    "cuts": ("Which layers to keep?", 2.6, _slide("cuts")),
     "throughput": ("How fast is the trainer?", 1.7, throughput),
     "memory": ("How much memory does the loss take?", 1.7, memory),
     "grading": ("How fast is the grader?", 1.7, grading),

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from scripts.site.explorers import source_of
-from scripts.site.labs import buttons, lab_page, live, stored_outputs
+from scripts.site.labs import buttons, lab_page, live, runs_in_binder, stored_outputs
 from scripts.site.outputs import FOLDER, digest, labs, released, stored
 from scripts.site.pages import _SOURCE, glossary
 from tests.conftest import ROOT
@@ -99,6 +99,14 @@ def test_the_buttons_open_the_repository_where_it_is_known():
     known = buttons("02_loss", "owner/name")
     assert "https://colab.research.google.com/github/owner/name/blob/main/labs/02_loss/02_loss.ipynb" in known
     assert "https:" not in buttons("02_loss", "") and 'href="../open.html"' in buttons("02_loss", "")
+
+
+def test_the_button_for_binder_needs_a_container(tmp_path):
+    assert not runs_in_binder(tmp_path)
+    (tmp_path / ".binder").mkdir()
+    (tmp_path / ".binder" / "Dockerfile").touch()
+    assert runs_in_binder(tmp_path)
+    assert ("mybinder.org/v2/gh/owner/name/main?labpath=labs/" in buttons("02_loss", "owner/name")) == runs_in_binder()
 
 
 def test_every_word_of_the_glossary_becomes_a_term():
