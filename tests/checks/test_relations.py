@@ -159,3 +159,86 @@ def test_whatever_comes_back_is_looked_at_without_an_error(odd):
         items = {str(n): Observed((torch.ones(2, 2), 1.0), {"value": right}, {"value": odd}) for n in range(3)}
         related(items, set(), ["x", "y"])
         lacking_properties(items, set())
+
+
+def of_numbers(wrong, right=lambda layers, width: 3 * layers * width**2 + width, count=4):
+    """What a formula and a wrong one give on some whole numbers."""
+    arguments = [(2, 5), (3, 8), (7, 4), (4, 11), (5, 6)][:count]
+    return {
+        f"case {place}": Observed(given, {"value": right(*given)}, {"value": wrong(*given)})
+        for place, given in enumerate(arguments)
+    }
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        (lambda layers, width: 2 * layers * width**2 + width, "a term with layers and width"),
+        (lambda layers, width: 3 * layers * width**3 + width, "a term with layers and width"),
+        (lambda layers, width: 3 * layers * width**2, "a term with width"),
+        (lambda layers, width: 3 * layers * width**2 + width + 2 * layers, "a term with layers"),
+        (lambda layers, width: 3 * layers * width**2 + width + 7 * layers + width**3, None),
+        (lambda layers, width: 1e12 * (3 * layers * width**2 + width), "times one constant"),
+        (lambda layers, width: 3 * layers * width**2 + width + 17.5, "one constant more"),
+    ],
+)
+def test_a_term_of_a_formula_is_found_by_the_numbers_it_grows_with(wrong, name):
+    names = ["layers", "width"]
+    found = {relation.name for relation in related(of_numbers(wrong), set(), names).values()}
+    assert found == ({name} if name else set())
+    assert not name or name in claimable(names)
+
+
+def test_a_term_needs_four_inputs_and_all_that_failed():
+    def wrong(layers, width):
+        return 2 * layers * width**2 + width
+
+    names = ["layers", "width"]
+    assert related(of_numbers(wrong, count=3), set(), names) == {}
+    items = of_numbers(wrong, count=5)
+    items["case 4"] = Observed((5, 6), {"value": 546}, {"value": 11.5})
+    assert related(items, set(), names) == {}
+
+
+def test_a_constant_factor_that_right_values_contradict_is_not_claimed():
+    items = of_numbers(lambda layers, width: 1.7 * (3 * layers * width**2 + width), count=2)
+    right = of_numbers(lambda layers, width: 3 * layers * width**2 + width, count=5)
+    passed = {f"right {case}": item for case, item in right.items()}
+    assert related(items | passed, set(passed), ["layers", "width"]) == {}
+    same = {f"case {place}": Observed((), {"value": 2.0}, {"value": 3.4}) for place in range(3)}
+    assert "times one constant" not in {relation.name for relation in related(same, set(), []).values()}
+
+
+@pytest.mark.parametrize(
+    ("seen", "name"),
+    [
+        ([-1, 0, -1], "no truth value"),
+        ([None, False, True], "no truth value"),
+        ([False, False, False], "always False"),
+        ([False, True, False], "opposite truth value"),
+        ("[True, False, True]", "text"),
+        ([True, Opaque("builtins.AttributeError"), True], "object"),
+    ],
+)
+def test_lists_of_truth_values(seen, name):
+    due = [True, False, True]
+    items = {f"case {place}": Observed((), {"value": due}, {"value": seen}) for place in range(2)}
+    assert {relation.name for relation in related(items, set(), []).values()} == {name}
+
+
+def test_what_holds_of_a_number_holds_of_each_in_a_list():
+    due = [[0.2, 0.5], [1.5], [0.3, 0.7, 2.0]]
+    for wrong, name in ((lambda x: x + 1, "one too many"), (lambda x: -x, "right value times -1")):
+        items = {
+            str(place): Observed((), {"value": each}, {"value": [wrong(x) for x in each]})
+            for place, each in enumerate(due)
+        }
+        assert {relation.name for relation in related(items, set(), []).values()} == {name}
+
+
+def test_too_few_requests_are_counted():
+    due = {"value": "reply", "calls": [(1, 0.0), (1, 2.0), (1, 4.0)]}
+    seen = {"value": "raises an error", "calls": [(1, 0.0)]}
+    items = {str(place): Observed((), due, seen) for place in range(3)}
+    assert {relation.name for relation in lacking_properties(items, set()).values()} == {"too few calls"}
+    assert lacking_properties({"0": items["0"]}, set()) == {}

@@ -17,6 +17,7 @@ FACTS = {
     "and train().",
     "student's parts in train mode": "The student is not left in the mode that the text asks for: look at train() and "
     "eval().",
+    "bias": "The weight is right, and the bias is not: copy that of the layer that comes in, too.",
     "kind of value": "The value is right, and of another kind than the text asks for: a plain number or a tensor. Look "
     "at item() and detach().",
 }
@@ -24,7 +25,11 @@ NOT_FINITE = (
     "NaN or an infinity comes back. Look for the logarithm of 0, a division by 0, 0 · ∞, or an exp() that overflows."
 )
 AN_OBJECT = "An object comes back where a value is asked for: a module, a function or a model. Look at what you return."
-A_TEXT = "A text comes back where numbers are asked for. Look for str(), quotes or an f-string."
+A_TEXT = "A text comes back where something else is asked for. Look for str(), quotes or an f-string."
+NO_TRUTH_VALUE = (
+    "Something other than True or False comes back. Look for `and` and `or`, which return one of their operands, for a "
+    "sign, and for a branch that returns nothing."
+)
 NO_GRADIENT = (
     "No gradient arrives where one should. Look for detach(), no_grad(), item() or torch.tensor(…) on the way."
 )

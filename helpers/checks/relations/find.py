@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from helpers.checks.compare import as_tensor, mismatch
-from helpers.checks.encoding import Opaque
 from helpers.checks.optional_torch import HAS_TORCH, torch
 from helpers.checks.relations.facts import FACTS
 from helpers.checks.relations.inputs import InputChange, changes_of
-from helpers.checks.relations.kinds import A_FACT, A_PROPERTY, CONSTANT, relations_of
-from helpers.checks.relations.properties import lacking
+from helpers.checks.relations.kinds import A_FACT, A_PROPERTY, CONSTANT, TOGETHER, relations_of, terms_of
+from helpers.checks.relations.properties import lacking, off_in_calls
 from helpers.checks.relations.relation import CLEAR, Observed, Relation
+from helpers.checks.relations.together import common_step, common_term, holds_object, lacks_truth
 
 
 def related(observed: Mapping[str, Observed], correct: Collection[str], names: Sequence[str]) -> dict[str, Relation]:
@@ -40,15 +40,22 @@ def related(observed: Mapping[str, Observed], correct: Collection[str], names: S
     chosen = _told_apart(best)
     if chosen is not None:
         return facts | dict.fromkeys(held[chosen], chosen)
-    if not best and rest > 1 and len(wrong) == rest and _is_constant(wrong, right):
+    if best or rest < 2 or 2 * len(wrong) <= rest:
+        return facts
+    if len(wrong) == rest and _is_constant(wrong, right):
         return facts | dict.fromkeys(wrong, CONSTANT)
+    if step := common_step(list(wrong.values()), right):
+        return facts | dict.fromkeys(wrong, TOGETHER[step])
+    if factors := common_term(list(wrong.values()), names):
+        return facts | dict.fromkeys(wrong, terms_of(tuple(names))[f"a term with {' and '.join(factors)}"])
     return facts
 
 
 def lacking_properties(observed: Mapping[str, Observed], correct: Collection[str]) -> dict[str, Relation]:
     """Return the property that right values have and most of the wrong ones lack, by case of the latter."""
     wrong = {case: item for case, item in observed.items() if case not in correct and item.seen is not None}
-    name = lacking(wrong.values(), [item for case, item in observed.items() if case in correct])
+    name = off_in_calls(wrong.values())
+    name = name or lacking(wrong.values(), [item for case, item in observed.items() if case in correct])
     return dict.fromkeys(wrong, A_PROPERTY[name]) if name else {}
 
 
@@ -102,9 +109,11 @@ def _fact(item: Observed) -> Relation | None:
     if label in FACTS:
         return A_FACT[label]
     wrong, due = (item.seen or {}).get(label), item.expected.get(label)
-    if isinstance(wrong, Opaque):
+    if holds_object(wrong):
         return A_FACT["object"]
-    if isinstance(wrong, str) and as_tensor(due) is not None:
+    if lacks_truth(wrong, due):
+        return A_FACT["no truth value"]
+    if isinstance(wrong, str) and due is not None and not isinstance(due, str):
         return A_FACT["text"]
     given = as_tensor(wrong)
     if given is not None and as_tensor(due) is not None and not bool(torch.isfinite(given).all()):

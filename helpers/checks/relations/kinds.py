@@ -9,14 +9,24 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from itertools import combinations
 from typing import Any
 
 from helpers.checks.compare import as_tensor
 from helpers.checks.optional_torch import torch
-from helpers.checks.relations.facts import A_GRADIENT, A_TEXT, AN_OBJECT, FACTS, NO_GRADIENT, NOT_FINITE
+from helpers.checks.relations.facts import (
+    A_GRADIENT,
+    A_TEXT,
+    AN_OBJECT,
+    FACTS,
+    NO_GRADIENT,
+    NO_TRUTH_VALUE,
+    NOT_FINITE,
+)
 from helpers.checks.relations.inputs import changes_of
-from helpers.checks.relations.properties import PROPERTIES
+from helpers.checks.relations.properties import CALLS, PROPERTIES
 from helpers.checks.relations.relation import Relation
+from helpers.checks.relations.together import MOST_FACTORS, STEPS
 from helpers.checks.relations.values import BESIDE, LEFT, MADE
 
 WHICH = re.compile(r"\b(?:first|second|last)\b")  # of a matrix, the second dimension is also the last
@@ -37,12 +47,27 @@ A_FACT = {name: Relation(name, text, name, _never) for name, text in FACTS.items
     "not finite": Relation("not finite", NOT_FINITE, "not finite", _never),
     "object": Relation("object", AN_OBJECT, "object", _never),
     "text": Relation("text", A_TEXT, "text", _never),
+    "no truth value": Relation("no truth value", NO_TRUTH_VALUE, "no truth value", _never),
     "no gradient": Relation("no gradient", NO_GRADIENT, "no gradient", _never),
     "a gradient": Relation("a gradient", A_GRADIENT, "a gradient", _never),
 }
 
 
-A_PROPERTY = {name: Relation(name, words, name, _never) for name, words, _, _ in PROPERTIES}
+A_PROPERTY = {name: Relation(name, words, name, _never) for name, words, *_ in (*PROPERTIES, *CALLS)}
+TOGETHER = {name: Relation(name, words, name, _never) for name, words in STEPS.items()}
+
+
+@lru_cache(maxsize=64)
+def terms_of(names: tuple[str, ...]) -> dict[str, Relation]:
+    """Return what can be said of a term of a formula, by name: which arguments it holds."""
+    found = {}
+    for count in range(1, MOST_FACTORS + 1):
+        for chosen in combinations(names, count):
+            name = f"a term with {' and '.join(chosen)}"
+            held = " and ".join(f"`{each}`" for each in chosen)
+            words = f"What comes back is off by a term that grows with {held}: compare its factors and its exponents."
+            found[name] = Relation(name, words, "term", _never)
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -56,7 +81,8 @@ def relations_of(names: tuple[str, ...]) -> tuple[Relation, ...]:
 
 def claimable(names: Sequence[str]) -> dict[str, str]:
     """Return the diagnosis of everything that can be claimed of an answer with arguments of these names, by name."""
-    relations = (*relations_of(tuple(names)), *A_FACT.values(), CONSTANT, *A_PROPERTY.values())
+    plain = (*relations_of(tuple(names)), *terms_of(tuple(names)).values(), CONSTANT, *TOGETHER.values())
+    relations = (*plain, *A_FACT.values(), *A_PROPERTY.values())
     changes = {change.name: change.diagnosis for change in changes_of(tuple(names))}
     return {relation.name: relation.diagnosis for relation in relations} | changes
 
@@ -80,6 +106,9 @@ CONSTANTS = {
 
 def _times(factor: float | None, right: Any) -> Any:
     """Return `factor` times a right value; None where there is no such value, or no number."""
+    if isinstance(right, (list, tuple)) and right:
+        parts = [_times(factor, item) for item in right]
+        return None if any(part is None for part in parts) else parts
     if factor is None or isinstance(right, bool) or as_tensor(right) is None:
         return None
     return right * factor

@@ -67,6 +67,30 @@ PROPERTIES: tuple[tuple[str, str, Property, Property], ...] = (
     ),
 )
 
+# The name, what to tell the student, and whether a number of calls and the right number show it.
+CALLS: tuple[tuple[str, str, Callable[[int, int], bool]], ...] = (
+    (
+        "too few calls",
+        "Your function sends fewer requests than it should: it gives up, or returns, too early.",
+        lambda given, due: given < due,
+    ),
+    (
+        "too many calls",
+        "Your function sends more requests than it should.",
+        lambda given, due: given > due,
+    ),
+)
+
+
+def off_in_calls(wrong: Iterable[Observed]) -> str:
+    """Return what most of the wrong values have in common in how often they call something; "" if nothing."""
+    pairs = [((item.seen or {}).get("calls"), item.expected.get("calls")) for item in wrong]
+    counts = [(len(given), len(due)) for given, due in pairs if isinstance(given, list) and isinstance(due, list)]
+    for name, _, shows in CALLS:
+        if 2 * sum(shows(given, due) for given, due in counts) > max(len(pairs), 2):
+            return name
+    return ""
+
 
 def lacking(wrong: Iterable[Observed], right: Iterable[Observed]) -> str:
     """Return the name of the property that all right values have and most of the wrong ones lack; "" if none."""

@@ -27,7 +27,10 @@ def _numbers(step: Callable[[torch.Tensor], torch.Tensor], least: int = 0) -> St
             return None
         is_list = isinstance(value, (list, tuple)) and all(type(item) in (int, float) for item in value)
         tensor = torch.tensor(value, dtype=torch.float64) if is_list else as_tensor(value)
-        return None if tensor is None or tensor.dim() < least else step(tensor)
+        if tensor is None or tensor.dim() < least:
+            return None
+        made = step(tensor)
+        return made.tolist() if is_list and made is not None and made.dim() == 1 else made
 
     return on_numbers
 
@@ -42,6 +45,17 @@ def _lists(step: Callable[[list], Any]) -> Step:
 
 def _texts(step: Callable[[str], Any]) -> Step:
     return lambda value: step(value) if isinstance(value, str) else None
+
+
+def _truths(step: Callable[[bool], bool]) -> Step:
+    """Return a step on truth values and lists of them."""
+
+    def on_truths(value: Any) -> Any:
+        if isinstance(value, (list, tuple)) and value and all(isinstance(item, bool) for item in value):
+            return [step(item) for item in value]
+        return step(value) if isinstance(value, bool) else None
+
+    return on_truths
 
 
 def _keep(dim: int, part: slice) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -104,6 +118,11 @@ def _made_of_rows() -> Iterator[Entry]:
         "rows divided by their sum",
         SAID + "the right value with each row divided by its sum.",
         (_numbers(lambda x: x / x.sum(-1, keepdim=True), least=1)),
+    )
+    yield (
+        "uniform rows",
+        SAID + "the same number in every place of a row, 1 divided by their count: a uniform distribution.",
+        _numbers(lambda x: torch.full_like(x, 1 / x.shape[-1]), least=1),
     )
     yield "running sum", SAID + "the running sum of the right values.", _numbers(lambda x: x.cumsum(-1), least=1)
     for name, words, step in (
@@ -176,10 +195,10 @@ def _made_of_others() -> Iterator[Entry]:
     yield (
         "opposite truth value",
         SAID + "True where False is right, and False where True is right.",
-        (lambda value: not value if isinstance(value, bool) else None),
+        _truths(lambda value: not value),
     )
-    yield "always True", SAID + "True on every input.", lambda value: True if isinstance(value, bool) else None
-    yield "always False", SAID + "False on every input.", lambda value: False if isinstance(value, bool) else None
+    yield "always True", SAID + "True on every input.", _truths(lambda _value: True)
+    yield "always False", SAID + "False on every input.", _truths(lambda _value: False)
     yield "empty text", SAID + "an empty text.", _texts(lambda _text: "")
     yield "white space taken off", SAID + "the right text without the white space around it.", _texts(str.strip)
     yield "in small letters", SAID + "the right text in small letters.", _texts(str.lower)
