@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from helpers.checks.optional_torch import torch
 
 # Saved before the student's first cell runs, so that replacing them later changes nothing here.
+_TensorType, _Parameter = torch.Tensor, torch.nn.Parameter
 _Linear, _equal_numbers, _pattern, _back = torch.nn.Linear, torch.equal, torch.linspace, torch.autograd.backward
 
 
@@ -39,6 +42,19 @@ def grouping(answer: Callable, arguments: Sequence[Any], options: Mapping[str, A
 def each(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
     """Call the answer on each item of the one argument; observe the list of its values."""
     return {"value": [answer(item) for item in arguments[0]]}
+
+
+def whole_numbers(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Call the answer; observe whether the numbers that come back, one or several, are whole ones by their type."""
+    result = answer(*arguments)
+    results = result if type(result) in (list, tuple) else [result]
+    return {"whole numbers by type": [_is_whole(item) for item in results]}
+
+
+def _is_whole(value: Any) -> bool:
+    if type(value) in (_TensorType, _Parameter):
+        return not value.is_floating_point() and not value.is_complex() and value.dtype != torch.bool
+    return type(value) is int or isinstance(value, np.integer)
 
 
 def adapter(answer: Callable, arguments: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,4 +106,10 @@ def letter(answer: Any, arguments: Sequence[Any], options: Mapping[str, Any]) ->
     return {"value": answer.strip().upper()}
 
 
-SPECIAL_OBSERVERS = {"letter": letter, "grouping": grouping, "each": each, "adapter": adapter}
+SPECIAL_OBSERVERS = {
+    "letter": letter,
+    "grouping": grouping,
+    "each": each,
+    "adapter": adapter,
+    "whole_numbers": whole_numbers,
+}

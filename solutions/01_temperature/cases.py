@@ -98,6 +98,7 @@ def softmax_cases(draw):
             about="several rows, a temperature below 1",
         ),
         Case(name, "rows_and_positions", (batch, 1.5), weight=2.0, about="rows and positions"),
+        Case(name, "more_positions", (logits(draw(120), 3, 2, 5), 2.5), about="more rows and positions"),
         Case(name, "plain", (logits(draw(114), *shape(draw, 114)), 1.0), about="T = 1"),
         Case(
             name,
@@ -158,6 +159,7 @@ def entropy_cases(draw):
     return [
         Case(name, "one_row", (distributions(draw(211), 6),), about="one distribution"),
         Case(name, "several_rows", (distributions(draw(212), 4, 5),), about="several distributions"),
+        Case(name, "more_positions", (distributions(draw(219), 3, 2, 5),), about="more rows and positions"),
         Case(
             name,
             "rows_and_positions",
@@ -200,6 +202,7 @@ def mass_cases(draw):
     return [
         Case(name, "one_row", (distributions(draw(311), 6),), about="one distribution"),
         Case(name, "several_rows", (distributions(draw(312), 4, 5),), about="several distributions"),
+        Case(name, "more_positions", (distributions(draw(319), 3, 2, 5),), about="more rows and positions"),
         Case(
             name,
             "rows_and_positions",

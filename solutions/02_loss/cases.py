@@ -588,6 +588,12 @@ def distillation_loss_cases(draw):
         ),
         Case(
             name,
+            "low_temperature",
+            (logits(draw(541), 2, 3, 5), logits(draw(542), 2, 3, 5), labels(draw(543), 2, 3, 5), 0.5, 0.6),
+            about="a temperature below 1",
+        ),
+        Case(
+            name,
             "single_token",
             (logits(draw(538), 1, 1, 6), logits(draw(539), 1, 1, 6), labels(draw(540), 1, 1, 6), 2.0, 0.3),
             about="one row with one position",

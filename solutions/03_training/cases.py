@@ -150,6 +150,13 @@ def count_cases(draw):
             (ModelSpec("gpt2", seed=draw(7), vocabulary=size(8), frozen=True, buffers=30, training=True),),
             about="tied ends, frozen, with a buffer",
         ),
+        Case(
+            name,
+            "int_returned",
+            (ModelSpec("gpt2", seed=draw(8), vocabulary=size(10)),),
+            observe="whole_numbers",
+            about="an int is returned",
+        ),
     ]
 
 

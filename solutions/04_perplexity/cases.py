@@ -293,6 +293,8 @@ def paired_difference_cases(draw):
              about="losses in float64"),
         Case(name, "few_draws", paired_arguments(draw, "few", 5, 3, 0.2), about="only a few draws"),
         validation(name, "row_short", (control, distilled[1:], tokens, draws), good=good, about="a row too few"),
+        validation(name, "control_short", (control[1:], distilled, tokens, draws), good=good,
+                   about="a row of the control too few"),
         validation(name, "tokens_column", (control, distilled, tokens[:, None], draws), good=good,
                    about="tokens as a column"),
     ]  # fmt: skip

@@ -123,6 +123,9 @@ def extract_answer_cases(draw):
              (trace(f"100 - {100 * thousands} = {100 - 100 * thousands}", answer=f"{100 - 100 * thousands:,}"),),
              about="a negative answer with a comma"),
         Case(name, "no_answer", (trace(*steps),), weight=2.0, about="steps without an answer"),
+        Case(name, "number_unmarked", (f"{wrong} comes out.",), about="a number without the mark"),
+        Case(name, "int_returned", (trace(steps[0], answer=second),), observe="whole_numbers",
+             about="an int is returned"),
         Case(name, "marker_alone", (trace(steps[0]) + "\n####",), about="the mark with nothing after it"),
         Case(name, "two_marks", (trace(*doubted, answer=wrong) + "\n" + trace(again, answer=second),),
              weight=2.0, about="two answers"),
@@ -454,6 +457,8 @@ def make_example_cases(draw):
              about="a question longer than its trace"),
         Case(name, "joining_tokenizer", (pile, f"#### {2 * d}", JOINING), weight=2.0,
              about="a tokenizer that joins the newline with what follows it"),
+        Case(name, "whole_numbers", (pile, pile_trace, TOKENIZER), observe="whole_numbers",
+             about="both tensors hold integers"),
         Case(name, "same_words_again", (pile, start + "\n" + pile_trace, TOKENIZER),
              about="a trace that repeats the question's words"),
     ]  # fmt: skip

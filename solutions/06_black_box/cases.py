@@ -172,6 +172,7 @@ def ask_cases(draw):
         case("other_after_some", [failure(after(17), 429), failure(after(18), other), good], 4,
              "an error that will not pass, after one that may"),
         case("edge_of_the_range", [failure(after(19), 499), good], 3, "a status just below 500"),
+        case("end_of_the_range", [failure(after(26), 599), good], 3, "a status just below 600"),
         case("out_of_attempts", [failure(after(20), 429, told), failure(after(21), server), time_out(after(22)), good],
              3, "as many failures as attempts", weight=2.0),
         case("lone_attempt", [failure(after(23), 429, told), good], 1, "one attempt only"),
@@ -376,6 +377,12 @@ def rounded(arguments):
     return torch.floor(values * 100) / 100, ids, torch.round(logits * 100) / 100, mask
 
 
+def raised(arguments):
+    """The same with values rounded up to fifths, at most 0: together their probabilities may exceed 1."""
+    values, *rest = arguments
+    return (torch.ceil(values * 5) / 5).clamp(max=0), *rest
+
+
 def top_k_loss_examples():
     by_hand = (
         torch.tensor([[[-0.693, -1.609]]]), torch.tensor([[[2, 0]]]), torch.tensor([[[1.0, 0.0, 2.0, 0.0, -1.0]]]),
@@ -415,6 +422,8 @@ def top_k_loss_cases(draw):
         loss_case("lone_value_renormalised", top_k(draw("lone too"), (2, 4), 1, 8), "the same without the rest", False),
         loss_case("everything_is_listed", whole, "all tokens listed", weight=2.0),
         loss_case("sure_teacher", top_k(draw("sure"), (2, 3), 3, 9, sharp=60.0), "a teacher that is sure"),
+        loss_case("rounded_values", raised(top_k(draw("raised"), (2, 4), 5, 6)),
+                  "probabilities that sum to more than 1 because they are rounded"),
         loss_case("large_logits", (*good[:2], good[2] * 40, good[3]), "a student with large logits"),
         loss_case("unsorted", (values[..., order], ids[..., order], logits, mask), "values in another order"),
         loss_case("padding", tuple(filled), "padding that holds zeros", weight=2.0),

@@ -112,6 +112,8 @@ def divergence_cases(name, draw, *rest):
     wide = logits(draw(3), 2, 5, 4), logits(draw(4), 2, 5, 4)
     far = 60 * logits(draw(5), 2, 3, 5), 60 * logits(draw(6), 2, 3, 5)
     coarse = logits(draw(7), 2, 3, 6).bfloat16(), logits(draw(8), 2, 3, 6).bfloat16()
+    # ln 65 lies between two numbers of bfloat16: log-probabilities computed in it are all off by the same amount.
+    even = logits(draw(9), 2, 3, 65, scale=0.5).bfloat16(), torch.zeros(2, 3, 65).bfloat16()
     good = (student, teacher, lengths, *rest)
     return [
         gradient(name, "partly_masked", good, weight=3.0, about="rows of different lengths"),
@@ -130,6 +132,8 @@ def divergence_cases(name, draw, *rest):
         gradient(name, "mask_of_numbers", (*wide, inside.long(), *rest), about="a mask of ones and zeros"),
         gradient(name, "double_precision", (wide[0].double(), wide[1].double(), inside, *rest), about="float64"),
         Case(name, "low_precision", (*coarse, mask(3, [2, 3]), *rest), about="bfloat16 logits", **BFLOAT16),
+        Case(name, "even_teacher", (*even, mask(3, [3, 2]), *(0.0 for _ in rest)), **BFLOAT16,
+             about="bfloat16 logits, an even teacher"),
         Case(name, "inputs_kept", good, about="what becomes of the inputs"),
         validation(name, "mask", (student, teacher, lengths[:, :1], *rest), good=good, about="a mask of one column"),
         validation(name, "rows", (student, teacher, lengths[:1], *rest), good=good, about="a mask of one row"),
@@ -401,6 +405,8 @@ def first_impossible_word_cases(draw):
         Case(name, "many_rows", (language, spoiled), weight=2.0, about="many rows, each with an unknown word"),
         Case(name, "random_words", (language, noise), weight=2.0, about="rows of random words"),
         Case(name, "one_row", (language, spoiled[:1]), about="a single row"),
+        Case(name, "long_returned", (language, spoiled[:3]), observe="whole_numbers",
+             about="whole numbers are returned"),
     ]
 
 

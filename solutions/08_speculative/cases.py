@@ -145,6 +145,8 @@ def acceptance_cases(draw):
         Case(name, "p_is_q", (p, p.clone()), about="equal distributions"),
         Case(name, "rows_of_positions", (distributions(draw(7), 2, 3, 5), distributions(draw(8), 2, 3, 5)),
              about="rows of positions"),
+        Case(name, "more_rows", (distributions(draw(9), 4, 2, 6), distributions(draw(10), 4, 2, 6)),
+             about="more rows of positions"),
         validation(name, "vocabularies", (p, q[:, :5]), good=(p, q), about="vocabularies that differ"),
         validation(name, "positions", (p, q[:3]), good=(p, q), about="numbers of positions that differ"),
     ]  # fmt: skip
@@ -184,6 +186,8 @@ def verify_cases(draw):
         Case(name, "nothing_drafted", (p[:1], q[:0], drafted[:0], uniforms[:1]), about="nothing drafted"),
         Case(name, "impossible_token", telling_round(draw, "impossible", impossible_round),
              about="a token that the target never gives, and a uniform of 0"),
+        Case(name, "long_returned", (p, q, drafted, uniforms), observe="whole_numbers",
+             about="tokens are whole numbers"),
         validation(name, "too_few_rows", (p[:3], q, drafted, uniforms), good=(p, q, drafted, uniforms),
                    about="p without its last row"),
         validation(name, "too_few_uniforms", (p, q, drafted, uniforms[:3]), good=(p, q, drafted, uniforms),

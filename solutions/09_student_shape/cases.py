@@ -73,6 +73,7 @@ def parameters_of_cases(draw):
         ),
         Case(name, "long_rows", (2, draw.integer("long width", 3, 9), 11, draw.integer("long", 2000, 9000)),
              about="more positions than tokens"),
+        Case(name, "int_returned", shape("kind", 2), observe="whole_numbers", about="an int is returned"),
     ]  # fmt: skip
 
 
@@ -244,6 +245,8 @@ def hidden_state_loss_cases(draw):
         validation(name, "teacher_beyond", (student, teacher, projected, {1: 5}, mask), good=good,
                    about="a teacher state that is not there"),
         validation(name, "negative", (student, teacher, projected, {0: -1}, mask), good=good, about="a negative index"),
+        validation(name, "student_negative", (student, teacher, projected, {-1: 0}, mask), good=good,
+                   about="a negative index of the student's"),
     ]  # fmt: skip
 
 

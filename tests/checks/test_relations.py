@@ -242,3 +242,26 @@ def test_too_few_requests_are_counted():
     items = {str(place): Observed((), due, seen) for place in range(3)}
     assert {relation.name for relation in lacking_properties(items, set()).values()} == {"too few calls"}
     assert lacking_properties({"0": items["0"]}, set()) == {}
+
+
+@pytest.mark.parametrize(
+    ("due", "seen", "name"),
+    [
+        (torch.tensor(0.5), torch.rand(2, 3), "several numbers for one"),
+        (torch.rand(2, 3), torch.tensor(0.5), "one number for several"),
+        (torch.rand(2), torch.rand(2, 4), "a dimension too many"),
+        (torch.rand(2, 5), torch.rand(5), "a dimension too few"),
+        (torch.rand(2, 5), torch.rand(2, 6), "one place too many"),
+        (torch.rand(2, 5), torch.rand(2, 4), "one place too few"),
+        ((torch.rand(2, 5), torch.ones(2)), (torch.rand(2, 4), torch.ones(2)), "one place too few"),
+        (torch.rand(2, 5), torch.rand(2, 2), "another size along a dimension"),
+        (torch.rand(2, 5), torch.rand(3, 2), None),
+        ((0.5, 0.2, 0.7), (0.5, 0.9, 0.1), "the same parts wrong"),
+        ((0.5, 0.2, 0.7), (0.1, 0.9, 0.4), None),
+    ],
+)
+def test_a_wrong_whole_is_named(due, seen, name):
+    items = {str(place): Observed((), {"value": due}, {"value": seen}) for place in range(2)}
+    assert {relation.name for relation in lacking_properties(items, set()).values()} == ({name} if name else set())
+    assert lacking_properties({"0": items["0"]}, set()) == {}, "one input proves nothing"
+    assert not name or name in claimable([])

@@ -17,6 +17,8 @@ FACTS = {
     "and train().",
     "student's parts in train mode": "The student is not left in the mode that the text asks for: look at train() and "
     "eval().",
+    "whole numbers by type": "A whole number is asked for, by its type too. Look for / where // is meant, for "
+    "float(), or for a tensor of floats.",
     "bias": "The weight is right, and the bias is not: copy that of the layer that comes in, too.",
     "kind of value": "The value is right, and of another kind than the text asks for: a plain number or a tensor. Look "
     "at item() and detach().",

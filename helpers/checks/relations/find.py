@@ -12,6 +12,7 @@ from helpers.checks.relations.inputs import InputChange, changes_of
 from helpers.checks.relations.kinds import A_FACT, A_PROPERTY, CONSTANT, TOGETHER, relations_of, terms_of
 from helpers.checks.relations.properties import lacking, off_in_calls
 from helpers.checks.relations.relation import CLEAR, Observed, Relation
+from helpers.checks.relations.shapes import odd_whole
 from helpers.checks.relations.together import common_step, common_term, holds_object, lacks_truth
 
 
@@ -54,8 +55,8 @@ def related(observed: Mapping[str, Observed], correct: Collection[str], names: S
 def lacking_properties(observed: Mapping[str, Observed], correct: Collection[str]) -> dict[str, Relation]:
     """Return the property that right values have and most of the wrong ones lack, by case of the latter."""
     wrong = {case: item for case, item in observed.items() if case not in correct and item.seen is not None}
-    name = off_in_calls(wrong.values())
-    name = name or lacking(wrong.values(), [item for case, item in observed.items() if case in correct])
+    right = [item for case, item in observed.items() if case in correct]
+    name = off_in_calls(wrong.values()) or lacking(wrong.values(), right) or odd_whole(list(wrong.values()))
     return dict.fromkeys(wrong, A_PROPERTY[name]) if name else {}
 
 

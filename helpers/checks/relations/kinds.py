@@ -26,6 +26,7 @@ from helpers.checks.relations.facts import (
 from helpers.checks.relations.inputs import changes_of
 from helpers.checks.relations.properties import CALLS, PROPERTIES
 from helpers.checks.relations.relation import Relation
+from helpers.checks.relations.shapes import GRADIENT, PARTS, SHAPES
 from helpers.checks.relations.together import MOST_FACTORS, STEPS
 from helpers.checks.relations.values import BESIDE, LEFT, MADE
 
@@ -53,7 +54,8 @@ A_FACT = {name: Relation(name, text, name, _never) for name, text in FACTS.items
 }
 
 
-A_PROPERTY = {name: Relation(name, words, name, _never) for name, words, *_ in (*PROPERTIES, *CALLS)}
+WHOLES: tuple[tuple[Any, ...], ...] = (*PROPERTIES, *CALLS, *SHAPES, PARTS, GRADIENT)
+A_PROPERTY = {name: Relation(name, words, name, _never) for name, words, *_ in WHOLES}
 TOGETHER = {name: Relation(name, words, name, _never) for name, words in STEPS.items()}
 
 

@@ -147,7 +147,7 @@ async def ask(send, request, attempts, sleep):
             match error:
                 case TimeoutError():
                     told = None
-                case ApiError(status=429) | ApiError(status=500 | 501 | 502 | 503 | 504 | 529):
+                case ApiError(status=status) if status == 429 or status // 100 == 5:
                     told = error.retry_after
                 case _:
                     raise
