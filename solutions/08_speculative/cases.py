@@ -190,6 +190,8 @@ def verify_cases(draw):
              about="tokens are whole numbers"),
         validation(name, "too_few_rows", (p[:3], q, drafted, uniforms), good=(p, q, drafted, uniforms),
                    about="p without its last row"),
+        validation(name, "draft_long", (p, torch.cat([q, q[:1]]), drafted, uniforms), good=(p, q, drafted, uniforms),
+                   about="a row of q too many"),
         validation(name, "too_few_uniforms", (p, q, drafted, uniforms[:3]), good=(p, q, drafted, uniforms),
                    about="too few uniforms"),
     ]  # fmt: skip
@@ -239,6 +241,7 @@ def speed_up_cases(draw):
         validation(name, "cost", (*good[:2], -share("below", 1, 50)), good=good, about="a cost below 0"),
         validation(name, "acceptance", (1 + share("above", 1, 50), *good[1:]), good=good,
                    about="an acceptance above 1"),
+        validation(name, "gamma", (good[0], -draw.integer("below 0", 1, 3), good[2]), good=good, about="γ below 0"),
     ]  # fmt: skip
 
 

@@ -76,7 +76,7 @@ def _numbers(item: Observed) -> tuple[np.ndarray, np.ndarray] | None:
 
 def _array(value: Any) -> np.ndarray | None:
     if isinstance(value, (list, tuple)) and all(type(item) in (int, float) for item in value):
-        return np.concatenate([np.atleast_1d(as_array(item)) for item in value]) if value else None
+        return np.array([np.inf if abs(item) > LARGEST else float(item) for item in value]) if value else None
     return None if isinstance(value, bool) else as_array(value)
 
 
