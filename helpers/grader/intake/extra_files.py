@@ -11,6 +11,7 @@ from helpers.grader.intake.unicode import listed
 from helpers.grader.limits import Limits
 from helpers.grader.notes import Note, NoteCode
 
+KEPT_IN = "extra_files"  # a run's folder with what lay beside each judged notebook; never shown to anyone
 MAX_FILE_BYTES = 20 * 2**20
 MAX_FILES = 1000
 PAGE_BYTES = 4096  # a file occupies whole pages of memory
@@ -48,3 +49,11 @@ def copy_extra_files(folder: Path, target: Path, limits: Limits) -> list[Note]:
     for path in fitting:
         shutil.copyfile(path, target / path.name, follow_symlinks=False)
     return notes
+
+
+def keep_extra_files(folder: Path, target: Path, limits: Limits) -> None:
+    """Copy a submission's extra files into `target`, in place of what is there; without any there is no such folder."""
+    shutil.rmtree(target, ignore_errors=True)
+    if extra_files(folder, limits)[0]:
+        target.mkdir(parents=True, mode=0o700)
+        copy_extra_files(folder, target, limits)

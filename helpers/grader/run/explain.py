@@ -13,6 +13,7 @@ import nbformat
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab, find_labs, load_lab
 from helpers.grader.errors import GraderError
+from helpers.grader.intake.extra_files import KEPT_IN, copy_extra_files
 from helpers.grader.judging.judgement import Judgement, Row
 from helpers.grader.judging.replay import Replayed, replay
 from helpers.grader.judging.submission import prepare
@@ -67,15 +68,18 @@ def explain(course: Path, output: Path, question: Question, limits: Limits, kern
     if refusal or not path.is_file():
         raise GraderError(f"{question.student}'s {lab.name} could not be judged: {refusal or f'{path} is missing'}.")
     prepare(kernel_name)
+    beside = Path(output) / KEPT_IN / question.student / lab.name
     try:
-        replayed = _replay(lab, path, limits, kernel_name, wanted)
+        replayed = _replay(lab, path, beside, limits, kernel_name, wanted)
     except GraderError:  # a kernel that did not start says nothing about the notebook; a run tries twice, too
-        replayed = _replay(lab, path, limits, kernel_name, wanted)
+        replayed = _replay(lab, path, beside, limits, kernel_name, wanted)
     return Answer(lab, judgement, replayed)
 
 
-def _replay(lab: Lab, path: Path, limits: Limits, kernel_name: str, wanted: list[Case]) -> list[Replayed]:
+def _replay(lab: Lab, path: Path, beside: Path, limits: Limits, kernel_name: str, wanted: list[Case]) -> list[Replayed]:
     with tempfile.TemporaryDirectory(prefix="explain-", dir=ZYGOTE.scratch()) as scratch:
+        if beside.is_dir():
+            copy_extra_files(beside, Path(scratch), limits)
         return replay(lab, nbformat.read(path, as_version=4), Path(scratch), limits, kernel_name, wanted)
 
 

@@ -109,7 +109,7 @@ def grade(
             announce(f"Comparing {len(collected)} submissions with the last run")
             with open_gradebook(database) as gradebook:
                 judge_batch = _judge_batch(course, options, key, seed)
-                grading = GradingRun(course, output, gradebook, judge_batch, key, seed)
+                grading = GradingRun(course, output, gradebook, judge_batch, key, seed, options.limits)
                 result = grading.run(collected, options.regrade)
             if not result.judgements:
                 raise GraderError(f"No submission could be judged: {result.failures[0].reason}. See: distillab doctor.")

@@ -13,9 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from helpers.atomic import replace_file
 from helpers.grader.course.lab import load_lab
+from helpers.grader.intake.extra_files import KEPT_IN, keep_extra_files
 from helpers.grader.intake.submission import Submission
 from helpers.grader.intake.timestamp import read_timestamp
 from helpers.grader.judging.judgement import Judgement
+from helpers.grader.limits import Limits
 from helpers.grader.reports import points
 from helpers.grader.reports.feedback import graded_text
 from helpers.grader.reports.gradebook import record as record_marks
@@ -78,13 +80,21 @@ class GradingRun:
         judge_batch: judges several submissions at once, here or on a cluster.
         key: the digest of the labs, the grader's code and the limits (`judge_digest`).
         seed: the secret seed from which `judge_batch` draws hidden inputs.
+        limits: on what lies beside a notebook.
     """
 
     def __init__(
-        self, course: Path, output: Path, gradebook: Gradebook, judge_batch: JudgeBatch, key: str, seed: int
+        self,
+        course: Path,
+        output: Path,
+        gradebook: Gradebook,
+        judge_batch: JudgeBatch,
+        key: str,
+        seed: int,
+        limits: Limits | None = None,
     ) -> None:
         self.course, self.output, self.gradebook = course, output, gradebook
-        self.judge_batch, self.key = judge_batch, key
+        self.judge_batch, self.key, self.limits = judge_batch, key, limits or Limits()
         self.store = JudgementStore(output, seed)
         self.marked = MarkedWork(output)
 
@@ -195,6 +205,8 @@ class GradingRun:
             record_marks(self.gradebook, lab, student, judgement, timestamp, self.marked)
             with replace_file(self._autograded(student, lab.name)) as temporary:
                 temporary.write_bytes(judgement.graded or graded_text(lab, judgement))
+            if submission.path is not None:
+                keep_extra_files(submission.path.parent, self.output / KEPT_IN / student / lab.name, self.limits)
             if student not in plan.refused:
                 self.store.forget(student, "")  # the refusal of an earlier submission, which this one replaces
         judgement.notebook = judgement.graded = (

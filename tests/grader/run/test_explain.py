@@ -16,6 +16,7 @@ from tests.conftest import AVERAGE
 SQUARED = "def double(values):\n    return values ** 2"
 RAISES = "def double(values):\n    raise TypeError('<b>no</b>')"
 ENDS = "import os\ndef double(values):\n    os._exit(1)"
+FROM_BESIDE = "from mine import squared\ndef double(values):\n    return squared(values)"
 
 pytestmark = pytest.mark.sandbox
 
@@ -23,13 +24,14 @@ pytestmark = pytest.mark.sandbox
 @pytest.fixture(scope="module")
 def graded(course, tmp_path_factory):
     folder, output = tmp_path_factory.mktemp("in"), tmp_path_factory.mktemp("out")
-    for student, double in (("ada", SQUARED), ("ben", RAISES), ("cem", ENDS)):
+    for student, double in (("ada", SQUARED), ("ben", RAISES), ("cem", ENDS), ("dan", FROM_BESIDE)):
         made = nbformat.read(course / "labs" / "00_mini" / "00_mini.ipynb", as_version=4)
         for cell in made.cells:
             cell.source = {"double": double, "Average": AVERAGE}.get(cell.id, cell.source)
         path = folder / student / "00_mini" / "00_mini.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(made, path)
+    (folder / "dan" / "00_mini" / "mine.py").write_text("def squared(values):\n    return values ** 2")
     assert main(["grade", "--submissions", str(folder), "--output", str(output), "--course", str(course)]) == 0
     return output
 
@@ -65,6 +67,12 @@ def test_it_shows_the_hidden_call_what_came_back_and_what_was_expected(ask, cour
         str([round(value, 4) for value in (2 * values).tolist()]),
     ):
         assert text in out
+
+
+def test_what_lay_beside_the_notebook_is_there_again(ask, graded):
+    out = ask("dan", "00_mini", "double", "plain")[1]
+    assert "wrong; 0 of 1 points" in out and "You square the values." in out and "The run recorded" not in out
+    assert [path.name for path in (graded / "extra_files").rglob("*.*")] == ["mine.py"]
 
 
 def test_without_a_case_everything_that_failed_is_explained(ask):
