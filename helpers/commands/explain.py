@@ -39,11 +39,13 @@ def _explain(options: argparse.Namespace) -> int:
     question = Question(options.student, options.lab, options.exercise, options.case)
     kernel_name = UNSAFE_KERNEL if options.unsafe else judge.kernel_name
     answer = explain(options.course, options.output, question, judge.limits, kernel_name)
-    explained = [explanation(answer.lab, options.student, item, answer.row(item.case)) for item in answer.replayed]
+    explained = [
+        explanation(answer.lab, options.student, case, replayed, answer.row(case)) for case, replayed in answer.replayed
+    ]
     if options.html:
         write_text(options.html, as_page(explained), private=True)
     if options.snippet:
-        text = snippet(answer.lab, options.student, answer.judgement, answer.replayed[0])
+        text = snippet(answer.lab, options.student, answer.judgement, answer.replayed[0][0])
         write_text(options.snippet, text, private=True)
     for path in (options.html, options.snippet):
         if path:

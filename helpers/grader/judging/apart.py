@@ -15,6 +15,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from helpers.grader.judging.judge import in_order
 from helpers.grader.judging.judgement import Judgement, refused
 from helpers.grader.judging.protocol import DONE, OUT_OF_MEMORY, Job, Request
 from helpers.grader.judging.record import MAX_RECORD_BYTES, BrokenRecord, read_record
+from helpers.grader.judging.replay import Replayed, read_replayed
 from helpers.grader.judging.server_client import ENDED, SERVER, ChildProcess, receive_answer, source_of
 from helpers.grader.judging.wire_kernel import END_SECONDS, launch_request
 from helpers.grader.limits import Limits
@@ -71,6 +73,28 @@ def judge_apart(lab: Lab, path: Path, limits: Limits, kernel_name: str) -> Judge
     return judgement
 
 
+def replay_apart(
+    lab: Lab, path: Path, beside: Path, limits: Limits, kernel_name: str, wanted: Sequence[str]
+) -> list[Replayed]:
+    """Call the answers of the judged notebook at `path` on cases once more, in a process of its own.
+
+    Raises GraderError if that process does not reach its end.
+    """
+    limits = replace(limits, file=MAX_GRADED_BYTES)
+    try:
+        content = read_bytes(path, limits.file)
+    except Refused as refusal:
+        raise GraderError(str(refusal)) from None
+    with tempfile.TemporaryDirectory(prefix="explain-", dir=ZYGOTE.scratch()) as scratch:
+        if beside.is_dir():
+            copy_extra_files(beside, Path(scratch), limits)
+        with SERVER.ask(Request(source_of(lab), starts=True)) as connection:
+            child = ChildProcess(connection, *receive_answer(connection, 2))
+            job = Job(scratch, kernel_name, limits, tuple(wanted))
+            with Conversation(child, job, lab) as conversation:
+                return conversation.replayed(content)
+
+
 class Conversation:
     """What this process and a submission's process have to say to each other."""
 
@@ -104,9 +128,31 @@ class Conversation:
         judgement.starved |= starved
         return judgement
 
-    def _judgement(self, content: bytes) -> Judgement:
+    def replayed(self, content: bytes) -> list[Replayed]:
+        """Hand over the notebook, serve its process and return what came of the cases. Raises GraderError."""
+        try:
+            self._hand_over(content)
+            while True:
+                kind, payload = self._receive()
+                if kind == "replayed":
+                    return read_replayed(payload, len(self.job.replayed))
+                if kind == "failed":
+                    raise GraderError(payload.decode("utf-8", "replace"))
+                self._serve(kind)
+        except TimeoutError:
+            verdict = "timeout"
+        except (BrokenRecord, FrameTooLarge):
+            verdict = "crash"
+        except WireClosed:
+            verdict = self._verdict_on_its_end()
+        raise GraderError(f"{NOTES[verdict]}.".capitalize())
+
+    def _hand_over(self, content: bytes) -> None:
         for payload in (self.job.to_bytes(), content):
             send_frame(self.child.connection, payload, time.monotonic() + SEND_SECONDS)
+
+    def _judgement(self, content: bytes) -> Judgement:
+        self._hand_over(content)
         record: Judgement | None = None
         while True:
             kind, payload = self._receive()

@@ -21,6 +21,7 @@ from helpers.grader.judging.judge import Surroundings, judge
 from helpers.grader.judging.judgement import Judgement, refused
 from helpers.grader.judging.protocol import MAX_JOB_BYTES, Job
 from helpers.grader.judging.record import write_record
+from helpers.grader.judging.replay import replay, write_replayed
 from helpers.grader.judging.task import Grader
 from helpers.grader.judging.wire_kernel import WireKernel
 from helpers.grader.sandbox.kernel_process import KernelHandles, KernelProcess
@@ -32,12 +33,21 @@ Finish = Callable[[Lab, Judgement], bytes]  # makes the notebook that formgrader
 
 
 def judge_submission(grader: Grader, lab: Lab, finish: Finish) -> None:
-    """Judge a submission to a lab, and send the record and the notebook that `finish` makes."""
+    """Judge a submission to a lab, and send the record and the notebook that `finish` makes.
+
+    If the grader asks for cases that were judged before, call these again and send what came back.
+    """
     job = Job.from_bytes(grader.content(MAX_JOB_BYTES))
     room.lock_in(job.limits)
+    around = Surroundings(lambda name, folder, limits: WireKernel(LentKernel(grader)), partial(keep, grader))
     try:
         notebook = parse_notebook(grader.content(job.limits.file))
-        around = Surroundings(lambda name, folder, limits: WireKernel(LentKernel(grader)), partial(keep, grader))
+        if job.replayed:
+            cases = replay(
+                lab, notebook, Path(job.folder), job.limits, job.kernel_name, job.replayed, around.start_kernel
+            )
+            grader.send("replayed", write_replayed(cases))
+            return
         judgement = judge(lab, notebook, Path(job.folder), job.limits, job.kernel_name, around)
     except Refused as refusal:
         judgement = refused(lab.name, str(refusal), refusal.verdict)

@@ -51,6 +51,7 @@ class Job:
     folder: str  # where the grader has put the files that lie beside the notebook; the kernel gets a copy
     kernel_name: str
     limits: Limits
+    replayed: tuple[str, ...] = ()  # the cases that are called again for an instructor; without any, all are judged
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -58,4 +59,5 @@ class Job:
     @classmethod
     def from_bytes(cls, data: bytes) -> Job:
         content = json.loads(data)
-        return cls(content["folder"], content["kernel_name"], Limits(**content["limits"]))
+        limits, replayed = Limits(**content["limits"]), tuple(content["replayed"])
+        return cls(content["folder"], content["kernel_name"], limits, replayed)

@@ -14,12 +14,11 @@ from helpers.checks.encoding import decode, encode
 from helpers.checks.fixtures import SGD, ModelSpec
 from helpers.checks.kinds import is_array, is_table
 from helpers.checks.optional_torch import torch
-from helpers.checks.result import show
 from helpers.checks.visible_check import call_text
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab, seed_of
 from helpers.grader.judging.judgement import Judgement, Row
-from helpers.grader.judging.replay import Replayed
+from helpers.grader.judging.replay import Replayed, values_text
 from helpers.grader.reports.pages import format_points, render, without_control_characters
 
 HIDDEN = "HIDDEN INPUTS: for instructors only. Do not pass this on."
@@ -55,23 +54,23 @@ class Explanation:
         return [(heading, text) for heading, text in named + values if text]
 
 
-def explanation(lab: Lab, student: str, replayed: Replayed, row: Row | None) -> Explanation:
+def explanation(lab: Lab, student: str, case: Case, replayed: Replayed, row: Row | None) -> Explanation:
     """Return what is known of a case; `row` is what the run recorded of it."""
-    case, outcome = replayed.case, replayed.outcome
-    judged = f"{outcome.verdict}" + (f" ({outcome.note})" if outcome.note else "")
+    expected = lab.key(case.exercise)[case.name].expected
+    judged = f"{replayed.verdict}" + (f" ({replayed.note})" if replayed.note else "")
     causes = lab.exercises[case.exercise].causes
     if row is not None:
         judged += f"; {format_points(row.points or 0.0)} of {format_points(row.max_points or 0.0)} points"
-        if row.verdict != outcome.verdict:
+        if row.verdict != replayed.verdict:
             judged += f". The run recorded “{row.verdict}”: the answer does not give the same each time"
     return Explanation(
         title=f"{student}, {lab.name}, {case.exercise}, case {case.name}",
         about=case.about,
         outcome=judged,
         cause=causes[row.misconception].diagnosis if row is not None and row.misconception in causes else "",
-        call=_call(case, replayed.expected),
-        came_back=_came_back(replayed),
-        expected=_values(replayed.expected, replayed.expected),
+        call=_call(case, expected),
+        came_back=replayed.came_back,
+        expected=values_text(expected, expected),
     )
 
 
@@ -95,20 +94,6 @@ def _copies(arguments: Sequence[Any]) -> list[Any]:
     return [decode(encode(argument)) for argument in arguments]
 
 
-def _came_back(replayed: Replayed) -> str:
-    if replayed.error:
-        error = replayed.error
-        line = f"\nat: {error['line']}" if error.get("line") else ""
-        return f"{error.get('type', '')}: {error.get('message', '')}{line}"
-    if replayed.outcome.values is None:
-        return replayed.outcome.seen or replayed.outcome.note
-    return _values(replayed.outcome.values, replayed.expected)
-
-
-def _values(values: Mapping[str, Any], labels: Mapping[str, Any]) -> str:
-    return "\n".join(show(label, values.get(label)) for label in labels)
-
-
 def as_text(explanations: Sequence[Explanation]) -> str:
     """Return explanations for a terminal."""
     blocks = [HIDDEN]
@@ -126,9 +111,9 @@ def as_page(explanations: Sequence[Explanation]) -> str:
 # ---------------------------------------------------------------------------------------------------------- the snippet
 
 
-def snippet(lab: Lab, student: str, judgement: Judgement, replayed: Replayed) -> str:
+def snippet(lab: Lab, student: str, judgement: Judgement, asked: Case) -> str:
     """Return a Python script that calls the student's answer on one case and prints what comes back."""
-    case = replayed.case.as_called()
+    case, expected = asked.as_called(), lab.key(asked.exercise)[asked.name].expected
     exercises = list(lab.exercises)
     wanted = exercises[: exercises.index(case.exercise) + 1]
     setup = [cell.source for cell in lab.notebook.cells if cell.metadata.distillab.setup]
@@ -144,7 +129,7 @@ def snippet(lab: Lab, student: str, judgement: Judgement, replayed: Replayed) ->
         f"seen = observe({case.observe!r}, {case.exercise}, arguments, options, {seed_of(case)})",
         'values = {label: decode(item) for label, item in seen.get("values", {}).items()}',
         'print("came back:", values or seen)',
-        f'print("expected: ", {_source(replayed.expected)})',
+        f'print("expected: ", {_source(expected)})',
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,14 +14,14 @@ from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab, find_labs, load_lab
 from helpers.grader.errors import GraderError
 from helpers.grader.intake.extra_files import KEPT_IN, copy_extra_files
+from helpers.grader.judging.apart import replay_apart
 from helpers.grader.judging.judgement import Judgement, Row
-from helpers.grader.judging.replay import Replayed, replay
-from helpers.grader.judging.submission import prepare
+from helpers.grader.judging.replay import Replayed, key_of, replay
+from helpers.grader.judging.submission import is_sandboxed, prepare
 from helpers.grader.limits import Limits
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.secret_seed import FILE as SEED_FILE
 from helpers.grader.run.secret_seed import secret_seed
-from helpers.grader.sandbox.zygote_client import ZYGOTE
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Answer:
 
     lab: Lab
     judgement: Judgement
-    replayed: list[Replayed]
+    replayed: list[tuple[Case, Replayed]]
 
     def row(self, case: Case) -> Row | None:
         """Return what the run recorded of a case."""
@@ -67,17 +67,21 @@ def explain(course: Path, output: Path, question: Question, limits: Limits, kern
     refusal = next((row.note for row in judgement.rows if not row.exercise), "")
     if refusal or not path.is_file():
         raise GraderError(f"{question.student}'s {lab.name} could not be judged: {refusal or f'{path} is missing'}.")
-    prepare(kernel_name)
+    prepare(kernel_name, apart=is_sandboxed(kernel_name))
     beside = Path(output) / KEPT_IN / question.student / lab.name
+    keys = [key_of(case) for case in wanted]
+    replay_one = replay_apart if is_sandboxed(kernel_name) else _replay_here
     try:
-        replayed = _replay(lab, path, beside, limits, kernel_name, wanted)
+        replayed = replay_one(lab, path, beside, limits, kernel_name, keys)
     except GraderError:  # a kernel that did not start says nothing about the notebook; a run tries twice, too
-        replayed = _replay(lab, path, beside, limits, kernel_name, wanted)
-    return Answer(lab, judgement, replayed)
+        replayed = replay_one(lab, path, beside, limits, kernel_name, keys)
+    return Answer(lab, judgement, list(zip(wanted, replayed, strict=True)))
 
 
-def _replay(lab: Lab, path: Path, beside: Path, limits: Limits, kernel_name: str, wanted: list[Case]) -> list[Replayed]:
-    with tempfile.TemporaryDirectory(prefix="explain-", dir=ZYGOTE.scratch()) as scratch:
+def _replay_here(
+    lab: Lab, path: Path, beside: Path, limits: Limits, kernel_name: str, wanted: Sequence[str]
+) -> list[Replayed]:
+    with tempfile.TemporaryDirectory(prefix="explain-") as scratch:
         if beside.is_dir():
             copy_extra_files(beside, Path(scratch), limits)
         return replay(lab, nbformat.read(path, as_version=4), Path(scratch), limits, kernel_name, wanted)
