@@ -29,7 +29,7 @@ from helpers.grader.judging.exercise import rows_without_a_call
 from helpers.grader.judging.judge import in_order
 from helpers.grader.judging.judgement import Judgement, refused
 from helpers.grader.judging.protocol import DONE, OUT_OF_MEMORY, Job, Request
-from helpers.grader.judging.record import MAX_RECORD_BYTES, BrokenRecord, read_record
+from helpers.grader.judging.record import MAX_RECORD_BYTES, BrokenRecord, read_record, write_record
 from helpers.grader.judging.replay import Replayed, read_replayed
 from helpers.grader.judging.server_client import ENDED, SERVER, ChildProcess, receive_answer, source_of
 from helpers.grader.judging.wire_kernel import END_SECONDS, launch_request
@@ -80,19 +80,35 @@ def replay_apart(
 
     Raises GraderError if that process does not reach its end.
     """
-    limits = replace(limits, file=MAX_GRADED_BYTES)
-    try:
-        content = read_bytes(path, limits.file)
-    except Refused as refusal:
-        raise GraderError(str(refusal)) from None
     with tempfile.TemporaryDirectory(prefix="explain-", dir=ZYGOTE.scratch()) as scratch:
         if beside.is_dir():
             copy_extra_files(beside, Path(scratch), limits)
-        with SERVER.ask(Request(source_of(lab), starts=True)) as connection:
-            child = ChildProcess(connection, *receive_answer(connection, 2))
-            job = Job(scratch, kernel_name, limits, tuple(wanted))
-            with Conversation(child, job, lab) as conversation:
-                return conversation.replayed(content)
+        job = Job(scratch, kernel_name, replace(limits, file=MAX_GRADED_BYTES), tuple(wanted))
+        return read_replayed(_outcome(lab, job, "replayed", _judged(path)), len(wanted))
+
+
+def weighed_apart(lab: Lab, path: Path, judgement: Judgement) -> bytes:
+    """Return the judged notebook at `path` as it looks with a judgement whose points have changed.
+
+    Raises GraderError if the process that makes it does not reach its end.
+    """
+    job = Job("", "", replace(Limits(), file=MAX_GRADED_BYTES), is_judged=True)
+    return _outcome(lab, job, "graded", _judged(path), write_record(judgement))
+
+
+def _judged(path: Path) -> bytes:
+    try:
+        return read_bytes(path, MAX_GRADED_BYTES)
+    except Refused as refusal:
+        raise GraderError(str(refusal)) from None
+
+
+def _outcome(lab: Lab, job: Job, kind: str, *contents: bytes) -> bytes:
+    """Return what a submission's process sends when it has done a job other than judging. Raises GraderError."""
+    with SERVER.ask(Request(source_of(lab), starts=True)) as connection:
+        child = ChildProcess(connection, *receive_answer(connection, 2))
+        with Conversation(child, job, lab) as conversation:
+            return conversation.outcome(kind, *contents)
 
 
 class Conversation:
@@ -128,14 +144,14 @@ class Conversation:
         judgement.starved |= starved
         return judgement
 
-    def replayed(self, content: bytes) -> list[Replayed]:
-        """Hand over the notebook, serve its process and return what came of the cases. Raises GraderError."""
+    def outcome(self, wanted: str, *contents: bytes) -> bytes:
+        """Hand over what it needs, serve its process and return its message of this kind. Raises GraderError."""
         try:
-            self._hand_over(content)
+            self._hand_over(*contents)
             while True:
                 kind, payload = self._receive()
-                if kind == "replayed":
-                    return read_replayed(payload, len(self.job.replayed))
+                if kind == wanted:
+                    return payload
                 if kind == "failed":
                     raise GraderError(payload.decode("utf-8", "replace"))
                 self._serve(kind)
@@ -147,8 +163,8 @@ class Conversation:
             verdict = self._verdict_on_its_end()
         raise GraderError(f"{NOTES[verdict]}.".capitalize())
 
-    def _hand_over(self, content: bytes) -> None:
-        for payload in (self.job.to_bytes(), content):
+    def _hand_over(self, *contents: bytes) -> None:
+        for payload in (self.job.to_bytes(), *contents):
             send_frame(self.child.connection, payload, time.monotonic() + SEND_SECONDS)
 
     def _judgement(self, content: bytes) -> Judgement:

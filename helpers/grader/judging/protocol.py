@@ -52,6 +52,7 @@ class Job:
     kernel_name: str
     limits: Limits
     replayed: tuple[str, ...] = ()  # the cases that are called again for an instructor; without any, all are judged
+    is_judged: bool = False  # that the record follows, whose points the notebook is to show; nothing runs then
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -60,4 +61,4 @@ class Job:
     def from_bytes(cls, data: bytes) -> Job:
         content = json.loads(data)
         limits, replayed = Limits(**content["limits"]), tuple(content["replayed"])
-        return cls(content["folder"], content["kernel_name"], limits, replayed)
+        return cls(content["folder"], content["kernel_name"], limits, replayed, content["is_judged"])

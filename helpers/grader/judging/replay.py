@@ -20,11 +20,11 @@ from nbformat import NotebookNode
 from helpers.checks.result import show
 from helpers.grader.course.cases import Case
 from helpers.grader.course.lab import Lab
+from helpers.grader.errors import GraderError
 from helpers.grader.judging.alignment import Aligned, align
 from helpers.grader.judging.cell_outcomes import CellOutcomes
 from helpers.grader.judging.exercise import request_of
 from helpers.grader.judging.judgement import VERDICTS
-from helpers.grader.judging.record import BrokenRecord
 from helpers.grader.judging.settle import CaseOutcome, settle
 from helpers.grader.judging.skippable_cells import skippable_cells
 from helpers.grader.judging.student_kernel import Kernel, KernelDied, StudentKernel, TimeUp, start_kernel
@@ -34,6 +34,7 @@ MAX_TEXT = 100_000  # characters of what came back from one case
 MAX_REPLAYED_BYTES = 16 * 2**20
 ENDED = "the kernel ended while this case ran"
 CUT = "… [cut]"
+NOT_CASES = "What came back of this notebook is not what was asked for."
 
 
 @dataclass(frozen=True)
@@ -181,13 +182,13 @@ def write_replayed(replayed: Sequence[Replayed]) -> bytes:
 
 
 def read_replayed(payload: bytes, number: int) -> list[Replayed]:
-    """Return what a submission's process hands back of so many cases. Raises BrokenRecord if it is anything else."""
+    """Return what a submission's process hands back of so many cases. Raises GraderError if it is anything else."""
     if len(payload) > MAX_REPLAYED_BYTES:
-        raise BrokenRecord("it is too large")
+        raise GraderError(NOT_CASES)
     try:
         content = _check_shape(json.loads(payload))
-    except (ValueError, RecursionError, fastjsonschema.JsonSchemaException) as problem:
-        raise BrokenRecord(str(problem)) from None
+    except (ValueError, RecursionError, fastjsonschema.JsonSchemaException):
+        raise GraderError(NOT_CASES) from None
     if len(content) != number:
-        raise BrokenRecord("it holds another number of cases")
+        raise GraderError(NOT_CASES)
     return [Replayed(**item) for item in content]

@@ -27,7 +27,7 @@ from helpers.grader.release import generate, put_environment_first
 from helpers.grader.reports.gradebook import open_gradebook
 from helpers.grader.run.cluster import judge_on_cluster
 from helpers.grader.run.desk import class_roster, keep_desk
-from helpers.grader.run.grading_run import GradingResult, GradingRun
+from helpers.grader.run.grading_run import GradingResult, GradingRun, Where
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.output_lock import one_run_at_a_time
 from helpers.grader.run.publish import default_database, of_the_class, write_reports
@@ -109,7 +109,8 @@ def grade(
             announce(f"Comparing {len(collected)} submissions with the last run")
             with open_gradebook(database) as gradebook:
                 judge_batch = _judge_batch(course, options, key, seed)
-                grading = GradingRun(course, output, gradebook, judge_batch, key, seed, options.limits)
+                where = Where(options.limits, judged_by)
+                grading = GradingRun(course, output, gradebook, judge_batch, key, seed, where)
                 result = grading.run(collected, options.regrade)
             if not result.judgements:
                 raise GraderError(f"No submission could be judged: {result.failures[0].reason}. See: distillab doctor.")

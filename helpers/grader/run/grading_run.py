@@ -12,11 +12,13 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import SQLAlchemyError
 
 from helpers.atomic import replace_file
-from helpers.grader.course.lab import load_lab
+from helpers.grader.course.lab import Lab, load_lab
 from helpers.grader.intake.extra_files import KEPT_IN, keep_extra_files
 from helpers.grader.intake.submission import Submission
 from helpers.grader.intake.timestamp import read_timestamp
+from helpers.grader.judging.apart import weighed_apart
 from helpers.grader.judging.judgement import Judgement
+from helpers.grader.judging.submission import is_sandboxed
 from helpers.grader.limits import Limits
 from helpers.grader.reports import points
 from helpers.grader.reports.feedback import graded_text
@@ -28,6 +30,7 @@ from helpers.grader.run.changes import Change
 from helpers.grader.run.judgement_store import JudgementStore
 from helpers.grader.run.progress_bar import ProgressBar
 from helpers.grader.run.retry import JudgeBatch, Outcomes, judge_with_retry
+from helpers.grader.sandbox.kernelspecs import UNSAFE_KERNEL
 from helpers.interrupt import raise_if_requested
 
 MAX_REASON = 300  # characters of an exception that a failure quotes
@@ -70,6 +73,14 @@ class Plan:
     failures: list[Failure] = field(default_factory=list)  # submissions that cannot be read
 
 
+@dataclass(frozen=True)
+class Where:
+    """Under which limits and in which kernel notebooks run on this computer."""
+
+    limits: Limits = Limits()
+    kernel_name: str = UNSAFE_KERNEL
+
+
 class GradingRun:
     """A run over one class, which can be interrupted at any point and resumed.
 
@@ -80,7 +91,7 @@ class GradingRun:
         judge_batch: judges several submissions at once, here or on a cluster.
         key: the digest of the labs, the grader's code and the limits (`judge_digest`).
         seed: the secret seed from which `judge_batch` draws hidden inputs.
-        limits: on what lies beside a notebook.
+        where: under which limits and in which kernel notebooks run.
     """
 
     def __init__(
@@ -91,10 +102,10 @@ class GradingRun:
         judge_batch: JudgeBatch,
         key: str,
         seed: int,
-        limits: Limits | None = None,
+        where: Where | None = None,
     ) -> None:
         self.course, self.output, self.gradebook = course, output, gradebook
-        self.judge_batch, self.key, self.limits = judge_batch, key, limits or Limits()
+        self.judge_batch, self.key, self.where = judge_batch, key, where or Where()
         self.store = JudgementStore(output, seed)
         self.marked = MarkedWork(output)
 
@@ -170,11 +181,17 @@ class GradingRun:
             record_marks(self.gradebook, lab, student, weighed, marked=self.marked)
             path = self._autograded(student, lab.name)
             if path.is_file():
-                shown = replace(weighed, notebook=nbformat.read(path, as_version=4))
+                shown = self._shown(load_lab(self.course, lab.name, self.store.seed), path, weighed)
                 with replace_file(path) as temporary:
-                    temporary.write_bytes(graded_text(lab, shown))
+                    temporary.write_bytes(shown)
             self.store.save(student, weighed, plan.digests[student, lab.name])
         return weighed
+
+    def _shown(self, lab: Lab, path: Path, weighed: Judgement) -> bytes:
+        """Return a judged notebook with what its cases are worth now, made where notebooks are judged."""
+        if is_sandboxed(self.where.kernel_name):
+            return weighed_apart(lab, path, weighed)
+        return graded_text(lab, replace(weighed, notebook=nbformat.read(path, as_version=4)))
 
     def announce_changes(
         self, student: str, lab_name: str, judgement: Judgement, progress: ProgressBar, result: GradingResult
@@ -206,7 +223,7 @@ class GradingRun:
             with replace_file(self._autograded(student, lab.name)) as temporary:
                 temporary.write_bytes(judgement.graded or graded_text(lab, judgement))
             if submission.path is not None:
-                keep_extra_files(submission.path.parent, self.output / KEPT_IN / student / lab.name, self.limits)
+                keep_extra_files(submission.path.parent, self.output / KEPT_IN / student / lab.name, self.where.limits)
             if student not in plan.refused:
                 self.store.forget(student, "")  # the refusal of an earlier submission, which this one replaces
         judgement.notebook = judgement.graded = (
