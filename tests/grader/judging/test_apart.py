@@ -25,11 +25,12 @@ import pytest
 from helpers.grader.course.lab import load_lab
 from helpers.grader.errors import GraderError
 from helpers.grader.judging import apart, room
-from helpers.grader.judging.apart import judge_apart
+from helpers.grader.judging.apart import judge_apart, replay_apart, weighed_apart
 from helpers.grader.judging.judge import judge
 from helpers.grader.judging.server_client import SERVER, ChildProcess
 from helpers.grader.judging.submission import compute_answers
 from helpers.grader.limits import Limits
+from helpers.grader.reports.feedback import graded_text
 from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
 from tests.conftest import AVERAGE, DOUBLE, RUN_SEED
@@ -319,7 +320,7 @@ ALONE = """
 import sys
 from pathlib import Path
 from helpers.grader.course.lab import load_lab
-from helpers.grader.judging.apart import judge_apart
+from helpers.grader.judging.apart import judge_apart, replay_apart, weighed_apart
 from helpers.grader.limits import Limits
 judge_apart(load_lab(Path(sys.argv[1]), "00_mini", 5), Path(sys.argv[2]), Limits(), "distillab-sandbox")
 """
@@ -340,3 +341,29 @@ def test_it_dies_with_the_grader(meddled, hand_in):
     for handle in handles:
         assert select.select([handle], [], [], 60)[0], "a process outlives its grader"
         os.close(handle)
+
+
+# ------------------------------------------------------------------------------------------- what was judged before
+
+
+def test_a_judged_notebook_is_made_anew_with_other_points(meddled, judged, tmp_path):
+    judgement, lab, path = judged(), load_lab(meddled, "00_mini", RUN_SEED), tmp_path / "graded.ipynb"
+    path.write_bytes(judgement.graded)
+    weighed = replace(judgement, rows=[replace(judgement.rows[0], points=0.0, verdict="wrong"), *judgement.rows[1:]])
+    made = weighed_apart(lab, path, weighed)
+    assert made == graded_text(lab, replace(weighed, notebook=nbformat.read(path, as_version=4)))
+    assert made != judgement.graded
+
+
+@pytest.mark.parametrize(("code", "said"), [(KILLED, "ended before it was done"), (SWOLLEN, "took too much memory")])
+def test_a_process_that_ends_while_it_explains_is_said(meddled, hand_in, tmp_path, code, said):
+    lab, path = load_lab(meddled, "00_mini", RUN_SEED), hand_in(code)
+    with pytest.raises(GraderError, match=said):
+        replay_apart(lab, path, tmp_path, LIMITS, SANDBOX_KERNEL, ["double/plain"])
+
+
+@pytest.mark.parametrize("sent", ["b'[]'", "b'{'", "b'[' * 10**6", "b'[{}]'", "b'x' * 17 * 2**20"])
+def test_what_does_not_fit_the_question_is_no_explanation(meddled, hand_in, tmp_path, sent):
+    lab, path = load_lab(meddled, "00_mini", RUN_SEED), hand_in(f"child.write_replayed = lambda cases: {sent}")
+    with pytest.raises(GraderError, match="not what was asked for"):
+        replay_apart(lab, path, tmp_path, LIMITS, SANDBOX_KERNEL, ["double/plain"])

@@ -124,9 +124,27 @@ def test_a_process_that_hides_its_memory_counts_in_full(kernel_name, tmp_path):
     assert verdict_of(code, tmp_path) == "memory"
 
 
+READ_SPARSELY = """
+import mmap
+view = mmap.mmap(-1, 2**30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
+for place in range(0, 2**30, 2**21):
+    view[place]
+print(open("/proc/self/status").read().split("VmPTE:")[1].split()[0])
+"""
+
+
+def page_tables_of_a_sparse_reader() -> int:
+    """Return the KiB of page tables that this Linux counts for a process which reads 512 places, 2 MiB apart."""
+    return int(subprocess.check_output([sys.executable, "-c", READ_SPARSELY], text=True))
+
+
 @needs_sandbox
 def test_page_tables_count(kernel_name, tmp_path):
     """The empty page, read once in each 2 MiB: each place needs a page table, and no page of its own."""
+    if (counted := page_tables_of_a_sparse_reader()) < 512 * 4:
+        pytest.skip(
+            f"this Linux ({os.uname().release}) counts {counted} KiB of page tables where 512 places need one each"
+        )
     code = """
 import mmap, signal
 views = [mmap.mmap(-1, 2**38, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ) for _ in range(2)]
@@ -229,9 +247,11 @@ def test_calls_that_attacks_on_the_kernel_need_are_refused(run, name):
 def verdict_of(code: str, folder: Path, **limits: float) -> str:
     """How a kernel ends that runs a cell which goes on for ever."""
     with StudentKernel(SANDBOX_KERNEL, folder, replace(LIMITS, **limits)) as kernel:
-        with pytest.raises(KernelDied) as death:
-            kernel.run(code, 60)
-    return death.value.verdict
+        try:
+            ran = kernel.run(code, 60)
+        except KernelDied as death:
+            return death.verdict
+    return f"it lived: {ran.error or 'after 60 s it had reached no limit'}"
 
 
 def readable_by_all(path: Path) -> bool:
