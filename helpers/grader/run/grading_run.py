@@ -106,7 +106,7 @@ class GradingRun:
     ) -> None:
         self.course, self.output, self.gradebook = course, output, gradebook
         self.judge_batch, self.key, self.where = judge_batch, key, where or Where()
-        self.store = JudgementStore(output, seed)
+        self.seed, self.store = seed, JudgementStore(output, seed)
         self.marked = MarkedWork(output)
 
     def run(self, submissions: list[Submission], regrade: bool = False) -> GradingResult:
@@ -181,7 +181,7 @@ class GradingRun:
             record_marks(self.gradebook, lab, student, weighed, marked=self.marked)
             path = self._autograded(student, lab.name)
             if path.is_file():
-                shown = self._shown(load_lab(self.course, lab.name, self.store.seed), path, weighed)
+                shown = self._shown(load_lab(self.course, lab.name, self.seed), path, weighed)
                 with replace_file(path) as temporary:
                     temporary.write_bytes(shown)
             self.store.save(student, weighed, plan.digests[student, lab.name])
