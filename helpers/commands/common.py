@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,14 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text!r}")
     return int(text)
+
+
+def one_thread() -> None:
+    """Let torch compute in one thread, unless the user has chosen otherwise. Call it before torch is imported.
+
+    Reference answers are tiny: more threads would mostly wait for each other, which takes processor time as well.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def missing_extra(extra: str, *packages: str) -> str:

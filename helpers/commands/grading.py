@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.commands.common import RESUMABLE, Commands, add_course, announce, fail, positive
+from helpers.commands.common import RESUMABLE, Commands, add_course, announce, fail, one_thread, positive
 
 if TYPE_CHECKING:
     from helpers.grader.reports.totals import Totals
@@ -45,6 +45,7 @@ def add_grade(commands: Commands) -> None:
 
 def _grade(options: argparse.Namespace) -> int:
     announce("Starting the grader")  # before the imports, which take seconds
+    one_thread()
     from helpers.grader.course.settings import course_config
     from helpers.grader.preprocessor import Judge
     from helpers.grader.run.grade import GradingOptions, grade
@@ -112,6 +113,7 @@ def add_feedback(commands: Commands) -> None:
 
 def update_feedback(options: argparse.Namespace) -> int:
     """Publish marks and feedback anew; `options` has `course`, `output` and `db`."""
+    one_thread()
     from helpers.grader.release import put_environment_first
     from helpers.grader.run.publish import publish
 
