@@ -43,7 +43,7 @@ from helpers.grader.course.lint import slips
 from helpers.grader.course.settings import course_config
 from helpers.grader.course.source import BEGIN, FOLDED
 from helpers.grader.errors import GraderError
-from helpers.grader.reports.gradebook import require_same_cells
+from helpers.grader.reports.gradebook import one_transaction, require_same_cells
 
 CARRIES = "what-the-checks-need"  # the id of the cell that carries what a lab's checks need
 _TITLE = re.compile(r"^# # (?:Lab \d+[:.]? *)?(.+)$", re.MULTILINE)  # a lab's title in its source
@@ -82,7 +82,15 @@ class Stamp(NbGraderPreprocessor):
         return nb, resources
 
 
-RELEASE_PREPROCESSORS = [ClearAnswers, LockCells, ComputeChecksums, SaveCells, ClearOutput, CheckCellMetadata, Stamp]
+class EnterCells(SaveCells):
+    """nbgrader's SaveCells, which enters a lab in the gradebook, in one transaction; it makes one for each cell."""
+
+    def _create_notebook(self, nb: NotebookNode) -> None:
+        with one_transaction(self.gradebook):
+            super()._create_notebook(nb)
+
+
+RELEASE_PREPROCESSORS = [ClearAnswers, LockCells, ComputeChecksums, EnterCells, ClearOutput, CheckCellMetadata, Stamp]
 
 
 def put_environment_first() -> None:
@@ -105,6 +113,7 @@ def generate(lab: Lab, folder: Path, database: str) -> str:
     config.CourseDirectory.course_id = "default_course"  # nbgrader's default; PostgreSQL requires that it exists
     config.CourseDirectory.assignment_id = lab.name
     config.GenerateAssignment.preprocessors = RELEASE_PREPROCESSORS
+    config.NotebookExporter.optimistic_validation = True  # once at the end, and not after each preprocessor
     converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
     converter.force = True
     converter.log.setLevel(logging.ERROR)
