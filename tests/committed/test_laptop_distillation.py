@@ -74,6 +74,30 @@ def test_the_tables_over_seeds_are_the_results(length):
         assert f"| {name.removeprefix('wikitext/')} | {spread} | {kl:.2f} | {100 * agreement:.0f} % |" in TIERS
 
 
+def test_what_is_said_of_the_splits_is_the_result():
+    run, lab = result("laptop_distillation_240x8"), lab_04()
+    gains = []
+    for text, first in laptop_units.SPLITS.items():
+        hard, both = (run["units"][f"{text}/{arm}/0"]["perplexity"]["value"] for arm in laptop_units.PAIRED_ARMS)
+        paired = run["paired"][f"{text}/0"]
+        assert paired["high"] < 0 and paired["rows"] == 64
+        said = "{value:.2f} ({low:.2f} to {high:.2f})".format(**paired).replace("-", "−")
+        assert f"| {first}, {first + 5}, {first + 10} … | {hard:.1f} | {both:.1f} | {said} |" in TIERS
+        assert f"from {hard:.1f} to {both:.1f}" in lab
+        gains.append(100 * (1 - both / hard))
+    assert len(gains) == 3 and f"by {min(gains):.0f} to {max(gains):.0f} %" in " ".join(TIERS.split())
+    hard, both = (run["arms"][f"wikitext/{arm}"]["perplexity"]["mean"] for arm in laptop_units.PAIRED_ARMS)
+    table = 100 * (1 - both / hard)
+    assert table > max(gains) and f"gives {table:.0f} %: the largest of the four" in " ".join(TIERS.split())
+    assert f"That is {min(gains):.0f} to {max(gains):.0f} %, and the split in the table gives {table:.0f} %" in lab
+
+
+def lab_04() -> str:
+    """The source of lab 04, without line breaks."""
+    lab = (RESULTS.parent / "solutions" / "04_perplexity" / "04_perplexity.py").read_text(encoding="utf-8")
+    return " ".join(lab.replace("\n# ", " ").split())
+
+
 def test_what_is_said_of_equal_cost_is_the_result():
     measured = units("240x8")
     pairs = [
@@ -89,10 +113,7 @@ def test_what_is_said_of_equal_cost_is_the_result():
     cheap, hard = (arms[f"wikitext/{arm}"]["perplexity"] for arm in (laptop_units.EQUAL_COST, "hard labels only"))
     said = "reach {mean:.1f} on average over the three seeds ({low:.1f} to {high:.1f}), ".format(**cheap)
     said += "against {mean:.1f} ({low:.1f} to {high:.1f}) with hard labels only".format(**hard)
-    lab = (RESULTS.parent / "solutions" / "04_perplexity" / "04_perplexity.py").read_text(encoding="utf-8")
-    assert f"{min(steps)} to {max(steps)} steps instead of 240, and then {said}" in " ".join(
-        lab.replace("\n# ", " ").split()
-    )
+    assert f"{min(steps)} to {max(steps)} steps instead of 240, and then {said}" in lab_04()
 
 
 def test_the_adapted_teacher_and_the_other_text_are_the_results():
