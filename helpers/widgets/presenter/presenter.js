@@ -195,11 +195,12 @@ function render({ model, el }) {
   for (const name of ["scene", "presenting"]) model.on(`change:${name}`, show);
   el.append(headline, bar);
   // The explorer on the stage fills what headline and bar leave.
-  const measure = new ResizeObserver(() => {
+  const fit = () => {
     page.style.setProperty("--dl-top", `${headline.offsetHeight}px`);
     page.style.setProperty("--dl-bottom", `${bar.offsetHeight}px`);
-  });
-  for (const node of [headline, bar]) measure.observe(node);
+  };
+  const measure = globalThis.ResizeObserver ? new ResizeObserver(fit) : null; // without one, explorers show only text
+  for (const node of [headline, bar]) measure?.observe(node);
   const ticking = setInterval(tell, 500);
   show();
   // Explorers that appear on the page after the presenter get the current scene then.
@@ -210,7 +211,7 @@ function render({ model, el }) {
   observer.observe(document.body, { childList: true, subtree: true });
   return () => {
     observer.disconnect();
-    measure.disconnect();
+    measure?.disconnect();
     clearInterval(ticking);
     speaker?.close();
     document.removeEventListener("keydown", onKey, true);
