@@ -1072,8 +1072,8 @@ predict("compatible", "What does `transformers serve` return?", choices=ANSWERS)
 # %%
 served = start_served_teacher()
 if served is not None:
-    request = {**request_about("yield"), "n": 4, "logprobs": True, "top_logprobs": 5}
-    choices = (await served.send(request))["choices"]
+    asked = {**request_about("yield"), "n": 4, "logprobs": True, "top_logprobs": 5}
+    choices = (await served.send(asked))["choices"]
     print(len(choices), "choice,", len(choices[0]["tokens"]), "tokens with log-probs:")
     print(choices[0]["text"])
 
