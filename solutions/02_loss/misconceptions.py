@@ -846,6 +846,17 @@ def loss_with_t(student_logits, teacher_logits, labels, temperature=3.0, alpha=0
 
 @misconception(
     "distillation_loss",
+    "The soft term's factor is 2T. The square of T is temperature**2, with two asterisks.",
+    read=SQUARE,
+)
+def loss_with_two_t(student_logits, teacher_logits, labels, temperature=3.0, alpha=0.5):
+    targets, predictions = soft_targets(teacher_logits, temperature), soft_log_predictions(student_logits, temperature)
+    soft = kl_divergence(targets, predictions, labels != IGNORE)
+    return alpha * temperature * 2 * soft + (1 - alpha) * hard_loss(student_logits, labels)
+
+
+@misconception(
+    "distillation_loss",
     "You divide the soft term by T². Its gradient is already too small: multiply.",
     read=SQUARE,
 )

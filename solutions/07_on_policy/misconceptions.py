@@ -273,6 +273,23 @@ def jsd_weights_detached(student_logits, teacher_logits, mask, beta):
 
 @misconception(
     "jensen_shannon",
+    "You weight the teacher's term with its log-probabilities. A divergence is an average under probabilities: "
+    "log_p.exp().",
+    read=JSD,
+)
+def jsd_weights_are_logarithms(student_logits, teacher_logits, mask, beta):
+    log_q, log_p = counted_log_probs(student_logits, teacher_logits, mask)
+    if beta == 0:
+        return token_mean((log_p * (log_p - log_q)).sum(dim=-1))
+    if beta == 1:
+        return token_mean((log_q.exp() * (log_q - log_p)).sum(dim=-1))
+    log_m = torch.logaddexp(log_p + math.log(beta), log_q + math.log(1 - beta))
+    first, second = (log_p * (log_p - log_m)).sum(dim=-1), (log_q.exp() * (log_q - log_m)).sum(dim=-1)
+    return token_mean(beta * first + (1 - beta) * second)
+
+
+@misconception(
+    "jensen_shannon",
     "At β = 0 and β = 1 the formula gives 0. There the value has to be the forward and the reverse KL.",
     read=JSD,
 )

@@ -30,11 +30,13 @@ def related(observed: Mapping[str, Observed], correct: Collection[str], names: S
     facts = {case: fact for case, item in failed.items() if item.seen is not None and (fact := _fact(item))}
     wrong = {case: item for case, item in failed.items() if case not in facts and item.seen is not None}
     right = [item for case, item in observed.items() if case in correct]
+    labels = {item.label for item in wrong.values()}
+    alike = [item for item in right if item.label in labels]  # only these would show what makes a value wrong
     rest = len(failed) - len(facts)
     held: dict[Relation, list[str]] = {}
     for relation in relations_of(tuple(names)) if len(wrong) > 1 else ():
         cases = [case for case, item in wrong.items() if relation.holds(item)]
-        if len(cases) > 1 and 2 * len(cases) > rest and sum(map(relation.would_show, right)) < len(cases):
+        if len(cases) > 1 and 2 * len(cases) > rest and sum(map(relation.would_show, alike)) < len(cases):
             held[relation] = cases
     most = max(map(len, held.values()), default=0)
     best = [relation for relation, cases in held.items() if len(cases) == most]
