@@ -806,14 +806,14 @@ comparison = statement(nll["hard labels only"], nll["distilled"], counts)
 print(*comparison.split(": "), sep=":\n")
 total_gain = math.log(estimates["original"].value / estimates["distilled"].value)
 print(f"From the original to the distilled student: {total_gain:+.4f} nats per token.")
-print("Only the part in the first sentence is due to the teacher.")
+print("Of this, only the first figure is due to the teacher.")
 reveal("sentence", next(each for each in BEGINNINGS if comparison.startswith(each)))
 
 # %% [markdown]
 # <details><summary>How to read this</summary>
 #
-# The second line is what a report without a control would show. The first line is what the teacher added, with this
-# text, these settings and this number of steps.
+# The line "From the original to the distilled student" is what a report without a control would show. The two lines
+# above it are what the teacher added, with this text, these settings and this number of steps.
 #
 # Compare the width of the interval with those in the plot above: the paired one is much narrower. The rows carried most
 # of the uncertainty, and they cancel out.

@@ -74,7 +74,7 @@ def test_lab_04_at_full_length_says_what_distillation_added(labs, lab_03):
     assert "Your student from lab 03, after 300 steps." in text
     assert numbers["teacher"] < numbers["from lab 03"] < numbers["original"]
     assert numbers["teacher"] < numbers["distilled"] < numbers["hard labels only"] < numbers["original"]
-    assert "Distillation added something beyond the control: +0." in text and "better in 3 of 3 seed(s)" in text
+    assert "Distillation added something beyond the control:\n+0." in text and "better in 3 of 3 seed(s)" in text
     low, high = map(float, re.search(r"nats per token \(([+-][\d.]+) to ([+-][\d.]+) over rows\)", text).groups())
     alone = list(
         map(float, re.search(r"^hard labels only +[\d.]+   ([\d.]+) to ([\d.]+)", text, re.MULTILINE).groups())
