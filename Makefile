@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/distillab demo
 
 # Style, import contracts and types, then every test on JOBS processes, a file at a time; last the coverage of helpers/.
-JOBS ?= 3
+JOBS ?= 2
 PARALLEL := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 static-checks all-tests
