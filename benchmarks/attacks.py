@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import nbformat
@@ -27,11 +30,12 @@ from helpers.experiments.machine import write_result
 from helpers.grader.release import put_environment_first, release
 from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
-from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, shortcomings
+from tests.attacks.table import ATTACKS, EXPECTED, MARKER, Place, notebook, put_beside, shortcomings
 from tests.attacks.test_attacks import HONEST, LIMITS
 from tests.conftest import AVERAGE, CASES, DOUBLE, MISCONCEPTIONS, ROOT, SOURCE
 
 HARMFUL = ("r03", "r20_signals", "r20_writes_a_library", "r21", "r22", "r23", "r24", "r25", "r26", "r34")
+HARMFUL += ("r45", "r49", "r50", "r54_a_file")  # memory, page tables, processes without end, a copy of a terabyte
 CHECKS = {
     "double": (4, """values = torch.tensor([1.5, -2.0, 0.0])
 assert torch.allclose(double(values), values * 2)
@@ -76,14 +80,16 @@ def stock_is_right(course: Path, name: str, place: Place) -> bool:
         shutil.copytree(course, folder)
         outside = Path(scratch) / "outside"
         outside.mkdir()
-        here = Place(
-            place.released, str(folder), str(folder / "gradebook.db"), place.neighbour, str(outside), os.getpid()
-        )
+        listener, gradebook = f"{scratch}/listener", str(folder / "gradebook.db")
+        here = Place(place.released, str(folder), gradebook, place.neighbour, str(outside), listener, os.getpid())
         path = folder / "submitted" / name / "00_mini" / "00_mini.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(ATTACKS[name](here), path)
-        ended = _nbgrader(folder, "autograde", "00_mini", "--student", name)
-        if not ended or list(outside.iterdir()):
+        put_beside(name, path.parent)
+        with closing(_listening(listener)) as heard:
+            ended = _nbgrader(folder, "autograde", "00_mini", "--student", name)
+            reached = _has_heard(heard)
+        if not ended or reached or list(outside.iterdir()):
             return False
         with Gradebook(f"sqlite:///{folder}/gradebook.db") as gradebook:
             score = gradebook.find_submission("00_mini", name).score
@@ -104,17 +110,33 @@ def ours(root: Path) -> dict[str, bool]:
     (root / "outside").mkdir()
     neighbour = str(root / "submitted" / "a_honest" / "00_mini" / "00_mini.ipynb")
     gradebook = str(root / "graded" / "gradebook.db")
-    place = Place(released, str(course), gradebook, neighbour, str(root / "outside"), os.getpid())
+    listener = str(root / "listener")
+    place = Place(released, str(course), gradebook, neighbour, str(root / "outside"), listener, os.getpid())
     made = {student: notebook(place) for student in HONEST} | {name: make(place) for name, make in ATTACKS.items()}
     for student, submission in made.items():
         path = root / "submitted" / student / "00_mini" / "00_mini.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(submission, path)
+        put_beside(student, path.parent)
     options = GradingOptions(limits=LIMITS, kernel_name=SANDBOX_KERNEL)
-    graded = dict(grade(course, root / "submitted", root / "graded", options).judgements)
+    with closing(_listening(listener)) as heard:
+        graded = dict(grade(course, root / "submitted", root / "graded", options).judgements)
+        reached = _has_heard(heard)
     whole = all(sum(row.points or 0 for row in graded[student].rows) == 7 for student in HONEST)
-    clean = not list((root / "outside").iterdir())
+    clean = not reached and not list((root / "outside").iterdir())
     return {name: whole and clean and not shortcomings(graded[name], EXPECTED[name]) for name in ATTACKS}
+
+
+def _listening(path: str) -> socket.socket:
+    """Return a socket at `path`, to which nothing that is graded may connect."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    return listener
+
+
+def _has_heard(listener: socket.socket) -> bool:
+    return bool(select.select([listener], [], [], 0)[0])
 
 
 def _end_leftovers() -> None:
@@ -137,7 +159,8 @@ def main() -> None:
         right = ours(Path(scratch))
     with tempfile.TemporaryDirectory() as scratch:
         released = stock_course(Path(scratch))
-        place = Place(released, "", "", str(Path(scratch) / "source" / "00_mini" / "00_mini.ipynb"), "", os.getpid())
+        neighbour = str(Path(scratch) / "source" / "00_mini" / "00_mini.ipynb")
+        place = Place(released, "", "", neighbour, "", "", os.getpid())
         tried = [name for name in ATTACKS if not name.startswith(HARMFUL)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             stock = dict(

@@ -42,6 +42,15 @@ class Place:
     process: int
 
 
+def put_beside(student: str, folder: Path) -> None:
+    """Put the files of an attack beside its notebook, if it has any."""
+    if student == "r54_a_file_of_a_terabyte":
+        (folder / "holes.bin").touch()
+        os.truncate(folder / "holes.bin", 2**40)
+    if student == "r33_a_torch_of_its_own":
+        (folder / "torch.py").write_text("raise RuntimeError('imported')")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The right outcome: the verdicts that each exercise may have, its points, and what a note must say."""

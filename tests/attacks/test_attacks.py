@@ -18,7 +18,18 @@ from helpers.grader.limits import Limits
 from helpers.grader.run.grade import GradingOptions, grade
 from helpers.grader.sandbox.doctor import isolates, report
 from helpers.grader.sandbox.kernelspecs import SANDBOX_KERNEL
-from tests.attacks.table import ATTACKS, EXPECTED, FORMULA, LEAKED, MARKER, REFUSED, Place, notebook, shortcomings
+from tests.attacks.table import (
+    ATTACKS,
+    EXPECTED,
+    FORMULA,
+    LEAKED,
+    MARKER,
+    REFUSED,
+    Place,
+    notebook,
+    put_beside,
+    shortcomings,
+)
 
 LIMITS = Limits(cell=3, exercise=6, notebook=25, memory=700 * 2**20, processes=64, files=32 * 2**20, output=200_000)
 GROWTH = 500 * 2**20  # bytes that the grader may take up, besides what it holds already; 1200 MiB are sent to it
@@ -63,11 +74,7 @@ def graded(course, tmp_path_factory):
         path = root / "submitted" / student / "00_mini" / "00_mini.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(submission, path)
-        if student == "r54_a_file_of_a_terabyte":
-            (path.parent / "holes.bin").touch()
-            os.truncate(path.parent / "holes.bin", 2**40)
-        if student == "r33_a_torch_of_its_own":
-            (path.parent / "torch.py").write_text("raise RuntimeError('imported')")
+        put_beside(student, path.parent)
     for _, put in REFUSED.values():
         put(root / "submitted")
     with pytest.MonkeyPatch.context() as patch:
