@@ -57,6 +57,17 @@ def stock_course(folder: Path) -> nbformat.NotebookNode:
         test = own | {"grade": True, "solution": False, "locked": True, "grade_id": f"check_{name}", "points": points}
         cells.append(nbformat.v4.new_code_cell(source, id=name, metadata={"nbgrader": own}))
         cells.append(nbformat.v4.new_code_cell(check, id=f"check_{name}", metadata={"nbgrader": test}))
+    asked = {
+        "grade": True,
+        "solution": True,
+        "locked": False,
+        "grade_id": "answer_why",
+        "schema_version": 3,
+        "points": 2,
+    }
+    answer = nbformat.v4.new_markdown_cell("Because it is twice as much.", id="answer_why")
+    answer.metadata["nbgrader"] = asked | {"grade_id": "answer_why", "points": 2}
+    cells.append(answer)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     made = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
     (folder / "source" / "00_mini").mkdir(parents=True)
