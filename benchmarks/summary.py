@@ -58,7 +58,25 @@ def desk(result: dict) -> list[Row]:
             goal = "none lost, both files of marks agree"
             met = told == hand_ins + result["class"]["strangers"] and not outcome["marks_that_disagree"]
             rows.append((what, measured, goal, met))
+        if lms in result.get("before", {}):
+            rows.append(_desk_before(result, lms, name))
     return rows
+
+
+def _desk_before(result: dict, lms: str, name: str) -> Row:
+    walk, marking, before = result[lms], result["marking_today"], result["before"][lms]
+    keys = walk["keys"] + marking["keys"]
+    clicks = sum(walk["clicks_counted_from_menus"].values()) + marking["clicks"]
+    what = (
+        f"keys and clicks from {name}'s downloads to marks in {name}, with written answers marked: counted; the commit "
+        f"{result['before']['how_counted']['commit']} beside it"
+    )
+    measured = (
+        f"{keys} keys, {clicks} clicks; before {before['keys']} keys, {before['clicks']} clicks, {before['commands']} "
+        f"commands of {before['seconds']:.0f} s, and {before['outcome']['lost_without_a_row']} submissions lost "
+        "without a row"
+    )
+    return what, measured, "", None
 
 
 def attacks(result: dict) -> list[Row]:
