@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MAX_REDRAWS = 1000  # a property that so many draws in a row lack cannot be drawn
+MAX_REDRAWS = 20_000  # a property that so many draws in a row lack cannot be drawn; some hold in one of 500
 
 
 class Draw:

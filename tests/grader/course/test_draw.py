@@ -39,7 +39,7 @@ def test_a_draw_is_repeated_until_it_has_its_property():
 
     assert Draw(7).until("seven", make, lambda number: number == 7) == 7 == made[-1]
     assert 7 not in made[:-1] and len(made) > 1
-    with pytest.raises(ValueError, match="^none of 1000 draws of never has the property"):
+    with pytest.raises(ValueError, match="^none of 20000 draws of never has the property"):
         Draw(7).until("never", make, lambda number: number > 9)
 
 
