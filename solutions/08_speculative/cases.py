@@ -62,6 +62,8 @@ def a_round(seed, gamma, accepted):
     wrong.append(last.argmax().view(1))
     if near(last.cumsum(dim=0), uniforms[gamma]) or any(torch.equal(tokens[-1:], token) for token in wrong):
         return None
+    if accepted == 0 and torch.equal(*wrong[1:]):
+        return None  # these two mistakes would look the same; it is enough that the early rejections tell them apart
     return p, q, drafted, uniforms
 
 
