@@ -48,9 +48,9 @@ def judge_submission(grader: Grader, lab: Lab, finish: Finish) -> None:
         known = read_record(grader.content(MAX_RECORD_BYTES), lab, complete=False)
         grader.send("graded", finish(lab, replace(known, notebook=notebook)))
         return
-    around = Surroundings(lambda name, folder, limits: WireKernel(LentKernel(grader)), partial(keep, grader))
     try:
         notebook = parse_notebook(grader.content(job.limits.file))
+        around = Surroundings(lambda name, folder, limits: WireKernel(LentKernel(grader)), partial(keep, grader))
         if job.replayed:
             cases = replay(
                 lab, notebook, Path(job.folder), job.limits, job.kernel_name, job.replayed, around.start_kernel
